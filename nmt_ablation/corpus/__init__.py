@@ -1,0 +1,1 @@
+"""From OPUS to samples: fetch, read, clean, hold out, sample."""

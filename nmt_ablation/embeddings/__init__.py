@@ -1,0 +1,1 @@
+"""Vectors: trained or read, then placed on the rows of a dictionary."""

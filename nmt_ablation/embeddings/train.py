@@ -1,0 +1,74 @@
+"""Train vectors on segmented text with gensim (word2vec: Mikolov et al. 2013)."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from gensim.models import Word2Vec
+from gensim.models.callbacks import CallbackAny2Vec
+
+from nmt_ablation.corpus.text import stream_lines
+from nmt_ablation.errors import UserError
+from nmt_ablation.experiment import VectorSource
+from nmt_ablation.segmentation import Segmenter
+from nmt_ablation.workspace import Tick
+
+
+class _Text:
+    """Segmented lines, as often as gensim asks for them; segmented once, kept in a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __iter__(self) -> Iterator[list[str]]:
+        for line in stream_lines(self.path):
+            yield line.split(" ")
+
+
+class _Epochs(CallbackAny2Vec):  # type: ignore[misc]
+    def __init__(self, tick: Tick, epochs: int) -> None:
+        self.tick, self.epochs, self.done = tick, epochs, 0
+
+    def on_epoch_end(self, model: Word2Vec) -> None:
+        self.done += 1
+        self.tick(self.done, self.epochs)
+
+
+def train(
+    config: VectorSource,
+    texts: list[tuple[Path, Segmenter]],
+    dimension: int,
+    out: Path,
+    tick: Tick,
+) -> dict[str, int]:
+    """Train one set of vectors on texts and write it in word2vec's text format.
+
+    One worker and a fixed seed, so that the same text gives the same vectors.
+
+    Raises:
+        UserError: no token is frequent enough to get a vector.
+    """
+    segmented = out.with_suffix(".txt")
+    with segmented.open("w", encoding="utf-8", newline="\n") as file:
+        for path, segmenter in texts:
+            file.writelines(" ".join(segmenter.encode(line)) + "\n" for line in stream_lines(path))
+    try:
+        model = Word2Vec(
+            _Text(segmented),
+            vector_size=dimension,
+            sg=int(config.method == "skipgram"),
+            epochs=config.epochs,
+            window=config.window,
+            negative=config.negative,
+            min_count=config.min_count,
+            seed=config.seed,
+            workers=1,
+            callbacks=[_Epochs(tick, config.epochs)],
+        )
+    except RuntimeError:  # gensim: "you must first build vocabulary before training the model"
+        raise UserError(
+            f"no token stands {config.min_count} times in the monolingual text, so none gets a "
+            "vector; lower min_count or name more corpora"
+        ) from None
+    segmented.unlink()
+    model.wv.save_word2vec_format(str(out))
+    return {"vectors": len(model.wv), "tokens_seen": int(model.corpus_total_words)}

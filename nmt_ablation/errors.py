@@ -1,0 +1,8 @@
+"""The one exception that means: the user can mend this."""
+
+
+class UserError(Exception):
+    """Something the user gave is wrong; the message says where, why, and what to do.
+
+    The command line prints the message alone, without a traceback.
+    """

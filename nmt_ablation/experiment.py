@@ -1,0 +1,437 @@
+"""The experiment file: one YAML that says the whole question, typed and validated.
+
+`load` turns a file into an `Experiment`; whatever is wrong is reported with the line it stands
+on and what is allowed there. Nothing here touches corpora, models or the network.
+"""
+
+import difflib
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import ErrorDetails, PydanticCustomError
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+from nmt_ablation.errors import UserError
+
+Side = Literal["source", "target"]
+SIDES: tuple[Side, Side] = ("source", "target")
+
+# Names become file names and arguments of programs: one plain path component, nothing else.
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(_[A-Za-z]{2,4})?$")]
+Positive = Annotated[int, Field(strict=True, gt=0)]
+NotNegative = Annotated[int, Field(strict=True, ge=0)]
+Share = Annotated[float, Field(strict=True, ge=0, lt=1)]
+Rate = Annotated[float, Field(strict=True, gt=0)]
+Size = Positive | Literal["all"]
+
+
+def _parse_size(value: object) -> object:
+    """Read `5k` and `1M` as numbers; leave everything else to the type check."""
+    if isinstance(value, str) and (found := re.fullmatch(r"(\d+(?:\.\d+)?)([kM])", value)):
+        scaled = float(found[1]) * {"k": 1e3, "M": 1e6}[found[2]]
+        return int(scaled) if scaled.is_integer() else value
+    return value
+
+
+class Block(BaseModel):
+    """A mapping in the experiment file: frozen, and closed to keys it doesn't know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_keys(cls, data: Any) -> Any:
+        if isinstance(data, dict):
+            for key in data:
+                if key not in cls.model_fields:
+                    near = difflib.get_close_matches(str(key), cls.model_fields, n=1)
+                    hint = f" (did you mean '{near[0]}'?)" if near else ""
+                    raise PydanticCustomError(
+                        "unknown_key",
+                        "unknown key '{key}'{hint}; allowed: {allowed}",
+                        {"key": key, "hint": hint, "allowed": ", ".join(cls.model_fields)},
+                    )
+        return data
+
+
+class CorpusVersion(Block):
+    """One OPUS corpus at one pinned version, written `Name/version`."""
+
+    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+    version: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            if value.count("/") != 1:
+                raise PydanticCustomError(
+                    "corpus",
+                    "'{value}' is no corpus; write Name/version, e.g. NeuLab-TedTalks/v1",
+                    {"value": value},
+                )
+            name, version = value.split("/")
+            return {"name": name, "version": version}
+        return value
+
+    def __str__(self) -> str:
+        return f"{self.name}/{self.version}"
+
+
+class Corpora(Block):
+    parallel: Annotated[list[CorpusVersion], Field(min_length=1)]
+    """Where sentence pairs come from."""
+    monolingual: list[CorpusVersion] = []
+    """Where text for vectors and segmentation comes from, the same corpora on both sides."""
+
+
+class Cleaning(Block):
+    max_tokens: Positive = 100
+    """Pairs with a side of more whitespace-separated tokens are dropped."""
+    max_characters: Positive = 1000
+    """Pairs with a side of more characters are dropped."""
+    max_ratio: Annotated[float, Field(strict=True, ge=1)] = 4.0
+    """Pairs whose sides differ in characters by more than this factor are dropped."""
+
+
+class HeldOutSet(Block):
+    """Pairs set aside: so many from the pool, from a pair of files, or both together."""
+
+    pairs: NotNegative = 0
+    """How many pairs are taken from the pool, by keyed hashes."""
+    source: str | None = None
+    """A file of source sentences, one a line; relative paths start at the data folder."""
+    target: str | None = None
+    """A file of the same sentences in the target language."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _number(cls, value: Any) -> Any:
+        return {"pairs": value} if isinstance(value, int) else value
+
+    @model_validator(mode="after")
+    def _something(self) -> "HeldOutSet":
+        if (self.source is None) != (self.target is None):
+            raise ValueError("give both source and target, or neither")
+        if self.pairs == 0 and self.source is None:
+            raise ValueError("an empty set; give a number of pairs, or source and target files")
+        return self
+
+
+class HeldOut(Block):
+    valid: HeldOutSet
+    """Decides when training ends and which checkpoint is kept."""
+    test: HeldOutSet
+    """Decides the score, once."""
+
+
+class SegmentationConfig(Block):
+    type: Literal["sentencepiece-unigram", "sentencepiece-bpe", "subword-nmt", "words"]
+    size: Positive
+    """Pieces (sentencepiece), merges (subword-nmt) or most frequent words (words)."""
+    fit_on: Literal["monolingual", "pool", "sample"]
+    """The text it is fitted on. All but `sample` is knowledge from outside the sample."""
+    joint: bool = True
+    """One segmentation and dictionary for both languages, or one for each."""
+
+
+class VectorSource(Block):
+    """Vectors trained here, with gensim, on the segmented monolingual text."""
+
+    method: Literal["skipgram", "cbow"] = "skipgram"
+    epochs: Positive = 5
+    window: Positive = 5
+    negative: Positive = 5
+    min_count: Positive = 3
+    """Tokens rarer than this get no vector."""
+    joint: bool = False
+    """Train one set on both languages' text together, or one for each language."""
+    seed: NotNegative = 1
+
+
+class Arm(Block):
+    """One way to start and tune the embeddings. Without vectors both tables start at random."""
+
+    vectors: str | None = None
+    """The name of a set of vectors."""
+    side: Literal["source", "target", "both"] = "both"
+    """The tables that start from vectors (and are frozen, if tuning says so)."""
+    tuning: Literal["frozen", "finetuned"] = "finetuned"
+
+    @model_validator(mode="after")
+    def _needs_vectors(self) -> "Arm":
+        if self.vectors is None and self.model_fields_set - {"vectors"}:
+            raise ValueError("side and tuning speak of vectors, and this arm names none")
+        return self
+
+    @property
+    def sides(self) -> tuple[Side, ...]:
+        """The sides whose table starts from vectors."""
+        if self.vectors is None:
+            return ()
+        return SIDES if self.side == "both" else (self.side,)
+
+
+class Model(Block):
+    encoder_layers: Positive = 3
+    decoder_layers: Positive = 3
+    width: Positive = 128
+    """Of embeddings and layers; vectors are trained with this dimension."""
+    feed_forward: Positive = 512
+    heads: Positive = 4
+    dropout: Share = 0.3
+    tie_output: bool = False
+    """Use the target table as the output layer too. A frozen target table then freezes it."""
+
+    @model_validator(mode="after")
+    def _heads_divide(self) -> "Model":
+        if self.width % self.heads:
+            raise ValueError(f"width {self.width} is no multiple of heads {self.heads}")
+        return self
+
+
+class Training(Block):
+    batch_tokens: Positive = 2048
+    """At most so many tokens a batch, padding included, on the longer side."""
+    learning_rate: Rate = 0.002
+    """At the end of the warm-up; falls with the inverse square root of updates after it."""
+    warmup_updates: NotNegative = 500
+    max_updates: Positive = 10_000
+    """The budget. A cell that it ends while it still improves is marked in every report."""
+    validate_every: Positive = 250
+    """Updates between two looks at the valid set; a checkpoint is written at each."""
+    patience: Positive = 5
+    """Training ends when the loss on the valid set has not fallen for so many looks."""
+    label_smoothing: Share = 0.1
+    clip_norm: Annotated[float, Field(strict=True, ge=0)] = 1.0
+    weight_decay: Annotated[float, Field(strict=True, ge=0)] = 0.0
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Of matrix products; weights and the optimiser are in float32 always."""
+    threads: Positive = 1
+    """Of one training. More would change the rounding, so it is part of the experiment."""
+
+
+class Decoding(Block):
+    beam: Positive = 5
+    length_penalty: Annotated[float, Field(strict=True)] = 1.0
+
+
+class Scoring(Block):
+    bleu_tokenizer: Literal["13a", "intl", "zh", "ja-mecab", "ko-mecab", "char", "none"] = "13a"
+    """sacreBLEU's tokenizer for the target language."""
+
+
+class Experiment(Block):
+    """The whole question."""
+
+    name: Name
+    pair: str
+    """Source and target language, as OPUS spells them: `de-en`."""
+    corpora: Corpora
+    cleaning: Cleaning = Cleaning()
+    held_out: HeldOut
+    sizes: Annotated[list[Annotated[Size, BeforeValidator(_parse_size)]], Field(min_length=1)]
+    """Numbers of training pairs (`5k`, `1M`), or `all` of the pool."""
+    seeds: Annotated[list[NotNegative], Field(min_length=1)]
+    """A seed draws the samples, and the weights, batches and dropout of their trainings."""
+    segmentation: SegmentationConfig
+    vectors: dict[Name, VectorSource] = {}
+    arms: Annotated[dict[Name, Arm], Field(min_length=1)]
+    baseline: str
+    """The arm that the others are compared with."""
+    model: Model = Model()
+    training: Training = Training()
+    decoding: Decoding = Decoding()
+    scoring: Scoring = Scoring()
+
+    @property
+    def source(self) -> str:
+        return self.pair.split("-")[0]
+
+    @property
+    def target(self) -> str:
+        return self.pair.split("-")[1]
+
+    def language(self, side: Side) -> str:
+        return self.source if side == "source" else self.target
+
+    def cells(self) -> list["Cell"]:
+        """All cells, smallest size first, so that the curve grows while one waits."""
+        order = sorted(self.sizes, key=lambda size: float("inf") if size == "all" else size)
+        return [
+            Cell(size=size, arm=arm, seed=seed)
+            for size in order
+            for seed in self.seeds
+            for arm in self.arms
+        ]
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Experiment":
+        if not re.fullmatch(r"[a-z]{2,3}(_[A-Za-z]{2,4})?-[a-z]{2,3}(_[A-Za-z]{2,4})?", self.pair):
+            _fail(("pair",), f"'{self.pair}' is no pair; write source-target, e.g. de-en")
+        if self.source == self.target:
+            _fail(("pair",), "source and target are the same language")
+        for key in ("sizes", "seeds"):
+            values = getattr(self, key)
+            for at, value in enumerate(values):
+                if value in values[:at]:
+                    _fail((key, at), f"{value} stands here twice")
+        for name, arm in self.arms.items():
+            if arm.vectors is not None and arm.vectors not in self.vectors:
+                allowed = ", ".join(self.vectors) or "none: there is no vectors block"
+                _fail(
+                    ("arms", name, "vectors"),
+                    f"no vectors are called '{arm.vectors}'; allowed: {allowed}",
+                )
+            if self.model.tie_output and arm.tuning == "frozen" and "target" in arm.sides:
+                _fail(
+                    ("arms", name),
+                    "a frozen target table with model.tie_output freezes the output layer too; "
+                    "set tie_output to false, or side to source",
+                )
+        if self.baseline not in self.arms:
+            _fail(
+                ("baseline",),
+                f"no arm is called '{self.baseline}'; allowed: {', '.join(self.arms)}",
+            )
+        if self.arms[self.baseline].vectors is not None:
+            _fail(("baseline",), f"'{self.baseline}' has vectors; the baseline must have none")
+        needs_text = (
+            (("vectors",), bool(self.vectors)),
+            (
+                ("segmentation", "fit_on"),
+                self.segmentation.fit_on == "monolingual",
+            ),
+        )
+        for where, needed in needs_text:
+            if needed and not self.corpora.monolingual:
+                _fail(where, "needs text: name corpora under corpora.monolingual")
+        if self.segmentation.fit_on == "sample" and self.vectors:
+            _fail(
+                ("segmentation", "fit_on"),
+                "vectors are trained on segmented monolingual text, which would differ with each "
+                "sample; allowed here: monolingual, pool",
+            )
+        return self
+
+
+class Cell(BaseModel):
+    """size × arm × seed: one trained model and its scores."""
+
+    model_config = ConfigDict(frozen=True)
+
+    size: Size
+    arm: str
+    seed: int
+
+    def __str__(self) -> str:
+        return f"{self.size}-{self.arm}-s{self.seed}"
+
+
+class ExperimentFile(BaseModel):
+    """An experiment and where each of its values stands, for messages about them."""
+
+    model_config = ConfigDict(frozen=True)
+
+    path: Path
+    experiment: Experiment
+    size_lines: list[int]
+
+    def where(self, size: Size) -> str:
+        """`file:line` of a size."""
+        at = self.experiment.sizes.index(size)
+        return f"{self.path}:{self.size_lines[at]}"
+
+
+def load(path: Path) -> ExperimentFile:
+    """Read and validate an experiment file.
+
+    Raises:
+        UserError: each thing that is wrong, a line each: file, line, and what is allowed.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise UserError(f"{path}: there is no such file") from None
+    except IsADirectoryError:
+        raise UserError(f"{path}: is a folder, and should be an experiment file") from None
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise UserError(f"{path}:{line}: is not UTF-8") from None
+    try:
+        tree = YAML().load(text)
+    except MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise UserError(f"{path}:{line}: is not YAML: {error.problem}") from None
+    except (YAMLError, ValueError) as error:
+        raise UserError(f"{path}: is not YAML: {error}") from None
+    if not isinstance(tree, CommentedMap):
+        raise UserError(f"{path}:1: an experiment file is a mapping of keys to values")
+    try:
+        experiment = Experiment.model_validate(_plain(tree))
+    except ValidationError as invalid:
+        raise UserError("\n".join(_messages(path, tree, invalid.errors()))) from None
+    lines = [_line(tree, ("sizes", at)) for at in range(len(experiment.sizes))]
+    return ExperimentFile(path=path, experiment=experiment, size_lines=lines)
+
+
+def _fail(where: Sequence[str | int], message: str) -> None:
+    raise PydanticCustomError("inconsistent", "{message}", {"message": message, "where": where})
+
+
+def _plain(node: object) -> object:
+    """The tree without ruamel's types, which carry comments and lines."""
+    if isinstance(node, CommentedMap):
+        return {str(key): _plain(value) for key, value in node.items()}
+    if isinstance(node, CommentedSeq):
+        return [_plain(value) for value in node]
+    for kind in (bool, int, float, str):
+        if isinstance(node, kind):
+            return kind(node)
+    return node
+
+
+def _messages(path: Path, tree: CommentedMap, errors: list[ErrorDetails]) -> Iterator[str]:
+    seen = set()
+    for error in errors:
+        context = error.get("ctx", {})
+        where = tuple(context.get("where", error["loc"]))
+        if error["type"] == "unknown_key":
+            where = (*where, context["key"])
+        name = ".".join(str(part) for part in where if isinstance(part, int) or part in str(tree))
+        message = error["msg"].removeprefix("Value error, ")
+        if error["type"] == "missing":
+            message = f"the key '{where[-1]}' is missing"
+        line = f"{path}:{_line(tree, where)}: {name}: {message}"
+        # A union (a size is a number or `all`) complains once for each of its members.
+        if (key := (_line(tree, where), name)) not in seen or error["type"] == "missing":
+            seen.add(key)
+            yield line
+
+
+def _line(tree: CommentedMap, where: Sequence[str | int]) -> int:
+    """The line (from 1) of the deepest part of `where` that stands in the file."""
+    node: object = tree
+    line = 1
+    for part in where:
+        if isinstance(node, CommentedMap) and part in node:
+            line = node.lc.key(part)[0] + 1
+            node = node[part]
+        elif isinstance(node, CommentedSeq) and isinstance(part, int) and part < len(node):
+            line = node.lc.item(part)[0] + 1
+            node = node[part]
+    return line

@@ -1,0 +1,95 @@
+"""Bars in a terminal, plain lines in a log."""
+
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from nmt_ablation.experiment import Cell
+from nmt_ablation.runner import CellOf, Runner, Watcher
+
+
+class Bars(Watcher):
+    """A bar for each job that runs, and one for all cells, in updates of training.
+
+    A cell that patience ends early moves the common bar by its whole budget, so the time left is
+    an upper bound.
+    """
+
+    def __init__(self, runner: Runner, cells: dict[str, Cell]) -> None:
+        self.runner, self.cells = runner, cells
+        self.budget = runner.file.experiment.training.max_updates
+        self.console = Console(stderr=True, highlight=False)
+        self.progress = Progress(
+            TextColumn("{task.description}", table_column=None),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("at most"),
+            TimeRemainingColumn(),
+            TextColumn("left"),
+            console=self.console,
+        )
+        self.bars: dict[str, TaskID] = {}
+        self.reached: dict[str, float] = {}
+        to_do = [name for name, cell in cells.items() if runner.to_do(CellOf(cell))]
+        self.updates = len(to_do) * self.budget
+        self.all: TaskID | None = None
+
+    def __enter__(self) -> "Bars":
+        self.progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for bar in self.progress.task_ids:
+            self.progress.remove_task(bar)
+        self.progress.stop()
+
+    def running(self, name: str, at: tuple[str, tuple[float, float] | None]) -> None:
+        stage, far = at
+        done, whole = far or (0, None)
+        if name not in self.bars:
+            self.bars[name] = self.progress.add_task(name)
+            if not self.console.is_terminal:
+                self.console.print(f"{name}: started")
+        self.progress.update(
+            self.bars[name], description=f"{name}: {stage}", completed=done, total=whole
+        )
+        if name in self.cells and stage == "train":
+            self._reach(name, done)
+
+    def ended(self, name: str, seconds: float, error: str | None) -> None:
+        if name in self.bars:
+            self.progress.remove_task(self.bars.pop(name))
+        if error is not None:
+            self.console.print(f"{name}: failed after {seconds:.0f} s: {error}", markup=False)
+            return
+        text = f"{name}: done in {seconds:.0f} s"
+        if name in self.cells:
+            self._reach(name, self.budget)
+            pipeline, workspace = self.runner.pipeline, self.runner.workspace
+            score = workspace.record(pipeline.score(self.cells[name]))
+            trained = workspace.record(pipeline.train(self.cells[name]))
+            text += f", BLEU {score['bleu']:.1f}, chrF {score['chrf']:.1f}"
+            text += f" ({trained['updates']:,} updates, ended by {trained['ended_by']})"
+            text += "".join(f"; warning: {warning}" for warning in score["warnings"])
+        self.console.print(text, markup=False)
+
+    def _reach(self, name: str, updates: float) -> None:
+        if self.all is None:
+            self.all = self.progress.add_task("all cells, in updates", total=self.updates)
+        self.reached[name] = max(self.reached.get(name, 0), updates)
+        self.progress.update(self.all, completed=sum(self.reached.values()))

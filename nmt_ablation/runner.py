@@ -1,0 +1,184 @@
+"""Run an experiment's cells, several at once, each in a process of its own.
+
+fairseq keeps state between two trainings, so each cell has its own process. They are forked from
+a server that has torch and fairseq imported already, which takes seconds that way paid once.
+"""
+
+import logging
+import multiprocessing
+import os
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerProcess
+from multiprocessing.process import parent_process
+from pathlib import Path
+
+from nmt_ablation.errors import UserError
+from nmt_ablation.experiment import Cell, ExperimentFile
+from nmt_ablation.pipeline import Pipeline, Places
+from nmt_ablation.workspace import Step, Workspace
+
+POLL_SECONDS = 0.2
+PRELOAD = ["nmt_ablation.training.launch", "nmt_ablation.decoding", "gensim.models", "sacrebleu"]
+
+
+class Job:
+    """A list of steps being built in a process of its own."""
+
+    def __init__(
+        self, name: str, steps: "StepsOf", file: ExperimentFile, places: Places, root: Path
+    ) -> None:
+        self.name = name
+        self.started = time.monotonic()
+        self.log = root / file.experiment.name / "logs" / f"{name}.log"
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(PRELOAD)
+        self.outcome, theirs = context.Pipe(duplex=False)
+        arguments = (steps, file, places, root, self.log, theirs)
+        self.process: ForkServerProcess = context.Process(target=_work, args=arguments)
+        self.process.start()
+        theirs.close()
+
+    def alive(self) -> bool:
+        return self.process.is_alive()
+
+    def stop(self) -> None:
+        self.process.kill()
+        self.process.join()
+
+    def error(self) -> str | None:
+        """What went wrong, once it has ended."""
+        self.process.join()
+        if self.process.exitcode == 0:
+            return None
+        if self.outcome.poll():
+            try:
+                return str(self.outcome.recv())
+            except EOFError:
+                pass
+        lines = self.log.read_text(encoding="utf-8", errors="replace").split("\n")
+        last = next((line for line in reversed(lines) if line.strip()), "nothing in its log")
+        return f"{self.name} ended with exit code {self.process.exitcode}: {last} (see {self.log})"
+
+
+class PreparationOf:
+    """All that the cells share."""
+
+    def __call__(self, pipeline: Pipeline) -> list[Step]:
+        return pipeline.preparation()
+
+
+class CellOf:
+    """One cell, from training to scores."""
+
+    def __init__(self, cell: Cell) -> None:
+        self.cell = cell
+
+    def __call__(self, pipeline: Pipeline) -> list[Step]:
+        return [pipeline.score(self.cell)]
+
+
+class ComparisonsOf:
+    """The comparisons of cells with their baselines."""
+
+    def __init__(self, cells: list[Cell]) -> None:
+        self.cells = cells
+
+    def __call__(self, pipeline: Pipeline) -> list[Step]:
+        return [pipeline.compare(cell) for cell in self.cells]
+
+
+StepsOf = Callable[[Pipeline], list[Step]]
+"""Steps can't travel to another process; what makes them of a pipeline can."""
+
+
+class Runner:
+    """Runs jobs, and tells a watcher how they fare."""
+
+    def __init__(self, file: ExperimentFile, places: Places, workspace: Workspace) -> None:
+        self.pipeline = Pipeline(file, places)
+        self.file, self.places, self.workspace = file, places, workspace
+
+    def to_do(self, make: StepsOf) -> list[Step]:
+        """The steps of a job that are not built yet, in order."""
+        steps = {step.digest: step for top in make(self.pipeline) for step in top.ancestors()}
+        return [step for step in steps.values() if not self.workspace.done(step)]
+
+    def run(self, jobs: dict[str, StepsOf], at_once: int, watch: "Watcher") -> dict[str, str]:
+        """Run jobs that have something to do; return the names of those that failed, and why."""
+        waiting = {name: make for name, make in jobs.items() if self.to_do(make)}
+        running: dict[str, Job] = {}
+        failed: dict[str, str] = {}
+        try:
+            while waiting or running:
+                while waiting and len(running) < at_once:
+                    name = next(iter(waiting))
+                    make = waiting.pop(name)
+                    running[name] = Job(name, make, self.file, self.places, self.workspace.root)
+                time.sleep(POLL_SECONDS)
+                for name, job in list(running.items()):
+                    if job.alive():
+                        watch.running(name, self._current(jobs[name]))
+                    else:
+                        del running[name]
+                        if (error := job.error()) is not None:
+                            failed[name] = error
+                        watch.ended(name, time.monotonic() - job.started, error)
+        finally:
+            for job in running.values():
+                job.stop()
+        return failed
+
+    def _current(self, make: StepsOf) -> tuple[str, tuple[float, float] | None]:
+        to_do = self.to_do(make)
+        if not to_do:
+            return "done", None
+        return to_do[0].stage, self.workspace.progress(to_do[0])
+
+
+class Watcher:
+    """Told how jobs fare; does nothing about it."""
+
+    def running(self, name: str, at: tuple[str, tuple[float, float] | None]) -> None:
+        """A job is at a stage, and so far with it, if that is known."""
+
+    def ended(self, name: str, seconds: float, error: str | None) -> None:
+        """A job has ended, well or with an error."""
+
+
+def _work(
+    make: StepsOf,
+    file: ExperimentFile,
+    places: Places,
+    root: Path,
+    log: Path,
+    outcome: Connection,
+) -> None:
+    """In the job's own process: build its steps."""
+    # What libraries print belongs in the log, also what they print from C.
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(descriptor, 1)
+    os.dup2(descriptor, 2)
+    logging.getLogger("filelock").setLevel(logging.WARNING)  # fairseq turns all of it on
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    workspace = Workspace(root)
+    try:
+        for step in make(Pipeline(file, places)):
+            workspace.ensure(step)
+    except UserError as error:
+        traceback.print_exc()
+        outcome.send(str(error))
+        sys.exit(1)
+
+
+def _end_with_parent() -> None:
+    """A killed command must not leave trainings behind that hold its locks."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

@@ -1,0 +1,52 @@
+"""Score hypotheses against raw references with sacreBLEU; every number keeps its signature."""
+
+from sacrebleu.metrics import BLEU, CHRF
+from sacrebleu.metrics.base import Metric
+from sacrebleu.significance import PairedTest
+
+from nmt_ablation.errors import UserError
+from nmt_ablation.workspace import Json
+
+
+def score(hypotheses: list[str], references: list[str], bleu_tokenizer: str) -> Json:
+    """BLEU and chrF of a corpus, with signatures, and warnings if something looks broken.
+
+    Raises:
+        UserError: there are not as many hypotheses as references.
+    """
+    if len(hypotheses) != len(references):
+        raise UserError(f"{len(hypotheses)} hypotheses for {len(references)} references")
+    result: Json = {}
+    for name, metric in (("bleu", BLEU(tokenize=bleu_tokenizer)), ("chrf", CHRF())):
+        value = metric.corpus_score(hypotheses, [references])
+        result[name] = value.score
+        result[f"{name}_signature"] = metric.get_signature().format()
+    empty = sum(not hypothesis.strip() for hypothesis in hypotheses)
+    result["empty_hypotheses"] = empty
+    result["warnings"] = []
+    if empty:
+        result["warnings"].append(f"{empty} of {len(hypotheses)} hypotheses are empty")
+    if len(hypotheses) > 1 and len(set(hypotheses)) == 1:
+        result["warnings"].append("all hypotheses are the same: the model has learnt nothing")
+    elif result["bleu"] < 1:
+        result["warnings"].append("BLEU is below 1: the model has learnt next to nothing")
+    return result
+
+
+def compare(
+    baseline: list[str], arm: list[str], references: list[str], bleu_tokenizer: str
+) -> Json:
+    """p-values of the difference between two systems, by sacreBLEU's paired bootstrap
+    (Koehn 2004; 1,000 resamples). They speak of other sentences, not of other seeds."""
+    metrics: dict[str, Metric] = {
+        "bleu": BLEU(tokenize=bleu_tokenizer, references=[references]),
+        "chrf": CHRF(references=[references]),
+    }
+    systems = [("baseline", baseline), ("arm", arm)]
+    signatures, scores = PairedTest(systems, metrics, references=None, test_type="bs")()
+    # sacreBLEU returns metrics in the order given, under names of its own (chrF2).
+    _, *results = scores.values()
+    return {
+        name: {"p": result[1].p_value, "signature": signature.format()}
+        for name, result, signature in zip(metrics, results, signatures.values(), strict=True)
+    }

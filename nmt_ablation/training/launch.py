@@ -1,0 +1,190 @@
+"""Run fairseq's trainer on one cell, from the start or from where it was stopped."""
+
+import json
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from fairseq import checkpoint_utils, options
+from fairseq.dataclass.utils import convert_namespace_to_omegaconf
+from fairseq.distributed import utils as distributed
+from fairseq.file_io import PathManager
+from fairseq_cli import train as fairseq_train
+
+from nmt_ablation.experiment import Model, Side, Training
+from nmt_ablation.segmentation import Segmenter
+from nmt_ablation.training.plugin import ArmTask
+from nmt_ablation.workspace import Json, Tick
+
+LOG = "train.log"
+BEST, LAST = "checkpoint_best.pt", "checkpoint_last.pt"
+NEVER = "1000000000"
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """Everything that one training depends on."""
+
+    data: Path
+    """A fairseq data-bin."""
+    source: str
+    target: str
+    rows: dict[Side, Path]
+    """Rows of vectors, for the sides that start from vectors."""
+    frozen: tuple[Side, ...]
+    model: Model
+    training: Training
+    seed: int
+    segmenter: Segmenter
+    """Of the target side, to score the valid set's translations as text."""
+
+
+def train(arguments: Arguments, folder: Path, tick: Tick) -> Json:
+    """Train, leave the best checkpoint in `folder`, and return what is to be kept on record.
+
+    Call it once in a process: fairseq keeps state between trainings.
+    """
+    training = arguments.training
+    torch.set_num_threads(training.threads)
+    PathManager.copy = staticmethod(_link)
+    ArmTask.segmenter = arguments.segmenter
+    ArmTask.on_update = staticmethod(lambda update: tick(update, training.max_updates))
+    if (state := _finished(folder, training)) is None:
+        parser = options.get_training_parser(default_task="translation_arm")
+        parsed = options.parse_args_and_arch(parser, fairseq_arguments(arguments, folder))
+        configuration = convert_namespace_to_omegaconf(parsed)
+        distributed.call_main(configuration, fairseq_train.main)
+        state = _finished(folder, training)
+        assert state is not None
+    looks = _looks(folder / LOG)
+    best = checkpoint_utils.load_checkpoint_to_cpu(str(folder / BEST))
+    for path in folder.glob("*.pt"):
+        if path.name != BEST:
+            path.unlink()
+    return {
+        "updates": state["updates"],
+        "best_update": best["optimizer_history"][-1]["num_updates"],
+        "valid_bleu": state["best"],
+        # Gains shrink as training goes on, so a cell that was cut short has to say so.
+        "ended_by": "patience" if state["looks_since_best"] >= training.patience else "budget",
+        "training_seconds": round(state["seconds"], 1),
+        "parameters": sum(weight.numel() for weight in best["model"].values()),
+        "valid": looks,
+        "pairing": {
+            "initial_weights": state["initial_weights"],
+            "batches": state["batches_at"],
+        },
+        "torch": torch.__version__,
+        "device": "cuda" if torch.cuda.is_available() else "cpu",
+    }
+
+
+def fairseq_arguments(arguments: Arguments, folder: Path) -> list[str]:
+    """The command line of `fairseq-train` for a cell."""
+    model, training = arguments.model, arguments.training
+    values: dict[str, Any] = {
+        "--task": "translation_arm",
+        "--source-lang": arguments.source,
+        "--target-lang": arguments.target,
+        "--frozen": ",".join(arguments.frozen),
+        "--matrix-precision": training.precision,
+        "--arch": "transformer",
+        "--encoder-layers": model.encoder_layers,
+        "--decoder-layers": model.decoder_layers,
+        "--encoder-embed-dim": model.width,
+        "--decoder-embed-dim": model.width,
+        "--encoder-ffn-embed-dim": model.feed_forward,
+        "--decoder-ffn-embed-dim": model.feed_forward,
+        "--encoder-attention-heads": model.heads,
+        "--decoder-attention-heads": model.heads,
+        "--dropout": model.dropout,
+        "--criterion": "label_smoothed_cross_entropy",
+        "--label-smoothing": training.label_smoothing,
+        "--optimizer": "adam",
+        "--adam-betas": "(0.9, 0.98)",
+        "--weight-decay": training.weight_decay,
+        "--clip-norm": training.clip_norm,
+        "--lr-scheduler": "inverse_sqrt" if training.warmup_updates else "fixed",
+        "--lr": training.learning_rate,
+        "--warmup-updates": training.warmup_updates,
+        "--max-tokens": training.batch_tokens,
+        "--max-tokens-valid": 4 * training.batch_tokens,
+        # fairseq's default of 8 silently leaves out up to 7 pairs of every epoch and valid set.
+        "--required-batch-size-multiple": 1,
+        "--max-update": training.max_updates,
+        "--seed": arguments.seed,
+        "--num-workers": 0,
+        "--save-dir": folder,
+        "--save-interval": NEVER,
+        "--validate-interval": NEVER,
+        "--save-interval-updates": training.validate_every,
+        "--validate-interval-updates": training.validate_every,
+        "--keep-interval-updates": 1,
+        "--patience": training.patience,
+        "--best-checkpoint-metric": "bleu",
+        "--eval-bleu-args": json.dumps({"beam": 1, "max_len_a": 1.2, "max_len_b": 10}),
+        "--log-format": "json",
+        "--log-interval": 10,
+        "--log-file": folder / LOG,
+    }
+    for side, path in arguments.rows.items():
+        values[f"--{side}-rows"] = path
+    switches = [
+        "--encoder-normalize-before",
+        "--decoder-normalize-before",
+        "--no-epoch-checkpoints",
+        "--maximize-best-checkpoint-metric",
+        "--eval-bleu",
+        "--skip-invalid-size-inputs-valid-test",
+        "--no-progress-bar",
+    ]
+    if model.tie_output:
+        switches.append("--share-decoder-input-output-embed")
+    if not torch.cuda.is_available():
+        switches.append("--cpu")
+    named = [f"{name}={value}" for name, value in values.items()]
+    return [str(arguments.data), *named, *switches]
+
+
+def _finished(folder: Path, training: Training) -> dict[str, Any] | None:
+    """The state of a training that has come to its end, or None if it has to start or go on.
+
+    fairseq itself would train on when it resumes a training that had ended.
+    """
+    if not (folder / LAST).exists():
+        return None
+    checkpoint = checkpoint_utils.load_checkpoint_to_cpu(str(folder / LAST))
+    extra = checkpoint["extra_state"]
+    updates = checkpoint["optimizer_history"][-1]["num_updates"]
+    state: dict[str, Any] = extra[ArmTask.__name__]
+    state |= {"updates": updates, "seconds": extra["previous_training_time"]}
+    ended = state["looks_since_best"] >= training.patience or updates >= training.max_updates
+    return state if ended else None
+
+
+def _link(source: str, target: str, overwrite: bool = False) -> bool:
+    """fairseq's copy of a checkpoint, atomically: killed midway, its own leaves a torn file."""
+    beside = Path(f"{target}.link")
+    beside.unlink(missing_ok=True)
+    os.link(source, beside)
+    beside.replace(target)
+    return True
+
+
+def _looks(log: Path) -> list[dict[str, float]]:
+    """Each look at the valid set: updates, loss and BLEU. After a resumption fairseq may have
+    logged a look twice; the same look gives the same numbers."""
+    found = {}
+    for line in log.read_text(encoding="utf-8").splitlines():
+        if '"valid_bleu"' in line and (match := re.search(r"\{.*\}", line)):
+            values = json.loads(match[0])
+            update = int(values["valid_num_updates"])
+            found[update] = {
+                "update": update,
+                "loss": float(values["valid_nll_loss"]),
+                "bleu": float(values["valid_bleu"]),
+            }
+    return [found[update] for update in sorted(found)]

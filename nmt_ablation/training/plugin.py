@@ -1,0 +1,205 @@
+"""The fairseq plug-in: a translation task that starts and tunes embeddings as an arm says.
+
+The model stays fairseq's own `transformer`, so that stock fairseq programs load the checkpoints;
+what an arm changes happens in this task:
+
+- rows of vectors enter after the whole model is drawn at random, so that all arms of a seed share
+  every other weight;
+- frozen tables are taken from the optimiser before it is built;
+- each look at the valid set translates it, and scores text, not pieces;
+- a digest of the order of batches travels in the checkpoint, so that the pairing of arms can be
+  proved afterwards; so does the state of patience, which fairseq forgets when it resumes.
+"""
+
+import argparse
+import hashlib
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Optional
+
+import numpy as np
+import torch
+from fairseq.tasks import register_task
+from fairseq.tasks.translation import TranslationConfig, TranslationTask
+from fairseq_cli import train as fairseq_train
+from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from nmt_ablation.segmentation import Segmenter
+
+# What fairseq's checkpoints hold besides tensors. With these named, torch loads them without the
+# unrestricted unpickler, which would run whatever code a checkpoint names.
+torch.serialization.add_safe_globals(
+    [
+        argparse.Namespace,
+        np.ndarray,
+        np.dtype,
+        np._core.multiarray._reconstruct,  # type: ignore[attr-defined]
+        np._core.multiarray.scalar,  # type: ignore[attr-defined]
+        np.dtypes.Int64DType,
+        np.dtypes.Float64DType,
+    ]
+)
+
+SPECIAL_SYMBOLS = 4  # <s>, <pad>, </s>, <unk> stand before a dictionary's first token
+RECORD_BATCHES_EVERY = 50
+
+
+@dataclass
+class ArmTaskConfig(TranslationConfig):  # type: ignore[misc]
+    # fairseq makes options of these annotations, and knows Optional[str] but not str | None.
+    source_rows: Optional[str] = field(
+        default=None, metadata={"help": ".npz with rows of vectors for the source table"}
+    )
+    target_rows: Optional[str] = field(
+        default=None, metadata={"help": ".npz with rows of vectors for the target table"}
+    )
+    frozen: Optional[str] = field(
+        default=None, metadata={"help": "tables that don't learn: source, target, or both by comma"}
+    )
+    matrix_precision: str = field(
+        default="float32", metadata={"help": "of matrix products: float32 or bfloat16"}
+    )
+
+
+@register_task("translation_arm", dataclass=ArmTaskConfig)
+class ArmTask(TranslationTask):  # type: ignore[misc]
+    """fairseq's translation task, with an arm's embeddings."""
+
+    on_update: ClassVar[Callable[[int], None]] = staticmethod(lambda update: None)
+    """Called with the number of updates, before each."""
+    segmenter: ClassVar[Segmenter | None] = None
+    """Puts the tokens of a hypothesis together when the valid set is scored."""
+
+    def __init__(self, cfg: ArmTaskConfig, src_dict: Any, tgt_dict: Any) -> None:
+        super().__init__(cfg, src_dict, tgt_dict)
+        self.batches = hashlib.sha256(b"").hexdigest()
+        self.batches_at: dict[int, str] = {}
+        self.initial_weights = ""
+
+    def build_model(self, cfg: Any, from_checkpoint: bool = False) -> nn.Module:
+        model: nn.Module = super().build_model(cfg, from_checkpoint)
+        if self.segmenter is not None:
+            self.tokenizer = _Detokenizer(self.segmenter)
+        if not from_checkpoint:
+            self.initial_weights = digest_of_weights(model)
+            frozen = (self.cfg.frozen or "").split(",")
+            for side, path in (("source", self.cfg.source_rows), ("target", self.cfg.target_rows)):
+                table = embedding_table(model, side)
+                if path is not None:
+                    place_rows(table, path)
+                if side in frozen:
+                    table.weight.requires_grad_(False)
+        return model
+
+    def train_step(
+        self,
+        sample: dict[str, Any],
+        model: nn.Module,
+        criterion: nn.Module,
+        optimizer: Any,
+        update_num: int,
+        ignore_grad: bool = False,
+    ) -> Any:
+        ids: bytes = sample["id"].numpy(force=True).tobytes()
+        self.batches = hashlib.sha256(self.batches.encode() + ids).hexdigest()
+        if update_num == 0 or (update_num + 1) % RECORD_BATCHES_EVERY == 0:
+            self.batches_at[update_num + 1] = self.batches
+        type(self).on_update(update_num)
+        with self._precision(sample):
+            return super().train_step(sample, model, criterion, optimizer, update_num, ignore_grad)
+
+    def valid_step(self, sample: dict[str, Any], model: nn.Module, criterion: nn.Module) -> Any:
+        with self._precision(sample):
+            return super().valid_step(sample, model, criterion)
+
+    def _inference_with_bleu(self, generator: Any, sample: dict[str, Any], model: nn.Module) -> Any:
+        score = super()._inference_with_bleu(generator, sample, model)
+        # Where a batch's hypotheses are all empty fairseq would log no BLEU at all, and then
+        # stop because it finds none; they score 0 like any other text without a match.
+        score.totals[0] = max(1, score.totals[0])
+        return score
+
+    def get_checkpoint_dict(self) -> dict[str, Any]:
+        """fairseq keeps this in the checkpoint, and gives it back when training resumes."""
+        stop = fairseq_train.should_stop_early
+        state = {
+            "best": getattr(stop, "best", None),
+            "looks_since_best": getattr(stop, "num_runs", 0),
+            "batches": self.batches,
+            "batches_at": self.batches_at,
+            "initial_weights": self.initial_weights,
+        }
+        return {type(self).__name__: state}
+
+    def set_checkpoint_dict(self, state: dict[str, Any]) -> None:
+        fairseq_train.should_stop_early.best = state["best"]
+        fairseq_train.should_stop_early.num_runs = state["looks_since_best"]
+        self.batches = state["batches"]
+        self.batches_at = state["batches_at"]
+        self.initial_weights = state["initial_weights"]
+
+    def _precision(self, sample: dict[str, Any]) -> AbstractContextManager[object]:
+        if self.cfg.matrix_precision == "float32":
+            return nullcontext()
+        device = sample["id"].device.type
+        return _Bfloat16(device)
+
+
+class _Bfloat16(AbstractContextManager[None]):
+    """Matrix products in bfloat16. On a CPU, attention as plain matrix products too: for
+    sentences (short sequences) they are faster than torch's blocked attention."""
+
+    def __init__(self, device: str) -> None:
+        self.autocast = torch.autocast(device, dtype=torch.bfloat16)
+        self.attention = sdpa_kernel(SDPBackend.MATH) if device == "cpu" else nullcontext()
+
+    def __enter__(self) -> None:
+        self.autocast.__enter__()
+        self.attention.__enter__()
+
+    def __exit__(self, *exception: Any) -> None:
+        self.attention.__exit__(*exception)
+        self.autocast.__exit__(*exception)
+
+
+class _Detokenizer:
+    """What fairseq asks to turn a string of tokens into text."""
+
+    def __init__(self, segmenter: Segmenter) -> None:
+        self.segmenter = segmenter
+
+    def decode(self, tokens: str) -> str:
+        return self.segmenter.decode(tokens.split())
+
+
+def embedding_table(model: nn.Module, side: str) -> nn.Embedding:
+    """The table of a side: (tokens + special symbols) x width."""
+    stack: Any = model.encoder if side == "source" else model.decoder
+    table: nn.Embedding = stack.embed_tokens
+    return table
+
+
+def place_rows(table: nn.Embedding, path: str) -> None:
+    """Overwrite the rows of a table that have vectors; special symbols have none."""
+    with np.load(path) as rows:
+        indices = torch.from_numpy(rows["indices"]) + SPECIAL_SYMBOLS
+        values = torch.from_numpy(rows["values"])
+    if values.shape[1] != table.embedding_dim or int(indices.max()) >= table.num_embeddings:
+        raise ValueError(
+            f"rows of {path} ({tuple(values.shape)}, up to row {int(indices.max())}) don't fit "
+            f"a table of {table.num_embeddings} x {table.embedding_dim}"
+        )
+    with torch.no_grad():
+        table.weight[indices] = values
+
+
+def digest_of_weights(model: nn.Module) -> str:
+    """SHA-256 of all weights, by name."""
+    digest = hashlib.sha256()
+    weights: dict[str, Tensor] = model.state_dict()
+    for name in sorted(weights):
+        digest.update(name.encode())
+        digest.update(weights[name].detach().cpu().numpy().tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,186 @@
+"""Artifacts by digest: each is built once, atomically, under a lock, and can be resumed.
+
+A `Step` is a promise of a folder. Its digest covers its parameters and the digests of all its
+inputs, so that a changed value gives another folder for what depends on it and for nothing else.
+A folder that carries its final name is whole; one being built is called `DIGEST.partial`.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+Json = Any
+Tick = Callable[[float, float], None]
+"""Called with what is done and the whole, in any unit."""
+
+MANIFEST = "artifact.json"
+PROGRESS = "progress.json"
+
+
+@dataclass(frozen=True)
+class Build:
+    """What a step's builder is given."""
+
+    folder: Path
+    """Where it writes."""
+    inputs: Mapping[str, Path]
+    """The finished folders of the step's inputs."""
+    tick: Tick
+    """To be told how far it is."""
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """One artifact: what makes it, from what, and how."""
+
+    stage: str
+    """What kind it is: the name of its folder in the store."""
+    version: int
+    """Of the code that builds it; raised when that code gives another result."""
+    parameters: Mapping[str, Json]
+    """Everything that steers the build, as JSON."""
+    inputs: Mapping[str, "Step"]
+    builder: Callable[[Build], Json] = field(repr=False)
+    """Fills the folder, and returns what is to be kept on record of it, as JSON."""
+    resumable: bool = False
+    """Whether the builder goes on from what it finds in its folder."""
+
+    @cached_property
+    def digest(self) -> str:
+        """Of everything that makes this artifact: 20 hexadecimal digits."""
+        recipe = {
+            "stage": self.stage,
+            "version": self.version,
+            "parameters": self.parameters,
+            "inputs": {name: step.digest for name, step in self.inputs.items()},
+        }
+        text = json.dumps(recipe, sort_keys=True, ensure_ascii=False)
+        return hashlib.sha256(text.encode()).hexdigest()[:20]
+
+    def ancestors(self) -> Iterator["Step"]:
+        """All steps this one needs, each before those that need it, and itself last."""
+        seen: set[str] = set()
+
+        def walk(step: Step) -> Iterator[Step]:
+            if step.digest not in seen:
+                seen.add(step.digest)
+                for needed in step.inputs.values():
+                    yield from walk(needed)
+                yield step
+
+        yield from walk(self)
+
+
+class Workspace:
+    """The folder that holds all artifacts, under `store`, and what each experiment reports."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def path(self, step: Step) -> Path:
+        """Where the finished artifact is, or will be."""
+        return self.root / "store" / step.stage / step.digest
+
+    def done(self, step: Step) -> bool:
+        return (self.path(step) / MANIFEST).exists()
+
+    def record(self, step: Step) -> Json:
+        """What the finished step's builder put on record."""
+        return json.loads((self.path(step) / MANIFEST).read_text(encoding="utf-8"))["record"]
+
+    def progress(self, step: Step) -> tuple[float, float] | None:
+        """How far a step is that is being built now or was when it was stopped."""
+        try:
+            done, whole = json.loads((self._partial(step) / PROGRESS).read_text())
+        except (FileNotFoundError, json.JSONDecodeError):
+            return None
+        return done, whole
+
+    def ensure(self, step: Step) -> Path:
+        """Build a step, and first all that it needs; return its folder.
+
+        Safe to call from several processes at once: one builds, the others wait for it.
+        """
+        for needed in step.ancestors():
+            if not self.done(needed):
+                self._build(needed)
+        return self.path(step)
+
+    def _partial(self, step: Step) -> Path:
+        return self.path(step).with_suffix(".partial")
+
+    def _build(self, step: Step) -> None:
+        final, partial = self.path(step), self._partial(step)
+        final.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(final.with_suffix(".lock")):
+            if self.done(step):
+                return
+            if not step.resumable:
+                shutil.rmtree(partial, ignore_errors=True)
+            partial.mkdir(exist_ok=True)
+            started = time.time()
+            record = step.builder(
+                Build(
+                    folder=partial,
+                    inputs={name: self.path(needed) for name, needed in step.inputs.items()},
+                    tick=_writer(partial / PROGRESS),
+                )
+            )
+            (partial / PROGRESS).unlink(missing_ok=True)
+            manifest = {
+                "stage": step.stage,
+                "digest": step.digest,
+                "version": step.version,
+                "parameters": step.parameters,
+                "inputs": {name: needed.digest for name, needed in step.inputs.items()},
+                "files": {
+                    str(path.relative_to(partial)): _sha256(path)
+                    for path in sorted(partial.rglob("*"))
+                    if path.is_file()
+                },
+                "record": record,
+                "seconds": round(time.time() - started, 1),
+                "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+                "python": sys.version.split()[0],
+            }
+            write_atomically(partial / MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False))
+            partial.rename(final)
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a file so that it is either whole or not there, whenever the machine stops."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    with beside.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(path)
+
+
+def _writer(path: Path) -> Tick:
+    last = 0.0
+
+    def tick(done: float, whole: float) -> None:
+        nonlocal last
+        if (now := time.monotonic()) - last > 0.5:
+            last = now
+            beside = path.with_suffix(".new")
+            beside.write_text(json.dumps([done, whole]))
+            beside.replace(path)
+
+    return tick
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
