@@ -1,6 +1,7 @@
 """Run fairseq's trainer on one cell, from the start or from where it was stopped."""
 
 import json
+import logging
 import os
 import re
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from fairseq_cli import train as fairseq_train
 
 from nmt_ablation.experiment import Model, Side, Training
 from nmt_ablation.segmentation import Segmenter
-from nmt_ablation.training.plugin import ArmTask
+from nmt_ablation.training.plugin import ArmTask, digest_of_weights
 from nmt_ablation.workspace import Json, Tick
 
 LOG = "train.log"
@@ -55,6 +56,9 @@ def train(arguments: Arguments, folder: Path, tick: Tick) -> Json:
     if (state := _finished(folder, training)) is None:
         parser = options.get_training_parser(default_task="translation_arm")
         parsed = options.parse_args_and_arch(parser, fairseq_arguments(arguments, folder))
+        # Not --log-file: fairseq adds its handler again with each epoch, and so writes each line
+        # as often as it has seen epochs.
+        logging.getLogger().addHandler(logging.FileHandler(folder / LOG))
         configuration = convert_namespace_to_omegaconf(parsed)
         distributed.call_main(configuration, fairseq_train.main)
         state = _finished(folder, training)
@@ -72,6 +76,7 @@ def train(arguments: Arguments, folder: Path, tick: Tick) -> Json:
         "ended_by": "patience" if state["looks_since_best"] >= training.patience else "budget",
         "training_seconds": round(state["seconds"], 1),
         "parameters": sum(weight.numel() for weight in best["model"].values()),
+        "weights": digest_of_weights(best["model"]),
         "valid": looks,
         "pairing": {
             "initial_weights": state["initial_weights"],
@@ -128,7 +133,6 @@ def fairseq_arguments(arguments: Arguments, folder: Path) -> list[str]:
         "--eval-bleu-args": json.dumps({"beam": 1, "max_len_a": 1.2, "max_len_b": 10}),
         "--log-format": "json",
         "--log-interval": 10,
-        "--log-file": folder / LOG,
     }
     for side, path in arguments.rows.items():
         values[f"--{side}-rows"] = path

@@ -13,7 +13,7 @@ what an arm changes happens in this task:
 
 import argparse
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Optional
@@ -83,7 +83,7 @@ class ArmTask(TranslationTask):  # type: ignore[misc]
         if self.segmenter is not None:
             self.tokenizer = _Detokenizer(self.segmenter)
         if not from_checkpoint:
-            self.initial_weights = digest_of_weights(model)
+            self.initial_weights = digest_of_weights(model.state_dict())
             frozen = (self.cfg.frozen or "").split(",")
             for side, path in (("source", self.cfg.source_rows), ("target", self.cfg.target_rows)):
                 table = embedding_table(model, side)
@@ -195,11 +195,10 @@ def place_rows(table: nn.Embedding, path: str) -> None:
         table.weight[indices] = values
 
 
-def digest_of_weights(model: nn.Module) -> str:
-    """SHA-256 of all weights, by name."""
+def digest_of_weights(weights: Mapping[str, Tensor]) -> str:
+    """SHA-256 of all weights of a model's state, by name."""
     digest = hashlib.sha256()
-    weights: dict[str, Tensor] = model.state_dict()
     for name in sorted(weights):
         digest.update(name.encode())
-        digest.update(weights[name].detach().cpu().numpy().tobytes())
+        digest.update(weights[name].numpy(force=True).tobytes())
     return digest.hexdigest()

@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# Makes .venv and installs nmt-ablation into it; does nothing when that is done.
+#   bash recipes/setup.sh          what running needs
+#   bash recipes/setup.sh test     what the tests need too
+# PYTHON names the interpreter to use (default: python3).
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+extra=${1:+[$1]}
+stamp=.venv/installed${1:+-$1}
+state=$(cat setup.cfg pyproject.toml constraints.txt recipes/setup.sh | cksum)
+if [[ -f $stamp && $(<"$stamp") == "$state" ]]; then exit 0; fi
+
+fail() { echo "setup: $*" >&2; exit 1; }
+
+python=${PYTHON:-python3}
+command -v "$python" >/dev/null || fail "there is no $python; install Python 3.11 or later, or set PYTHON to one"
+"$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
+    fail "$("$python" --version) is too old; install Python 3.11 or later and set PYTHON to it"
+"$python" -c 'import venv, ensurepip' 2>/dev/null ||
+    fail "$python has no venv; on Debian and Ubuntu: apt-get install python3-venv"
+command -v "${CXX:-g++}" >/dev/null ||
+    fail "there is no ${CXX:-g++}, and fairseq has to be compiled; on Debian and Ubuntu: apt-get install g++"
+header=$("$python" -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h
+[[ -f $header ]] ||
+    fail "there is no $header, and fairseq has to be compiled; on Debian and Ubuntu: apt-get install python3-dev"
+
+echo "setup: installing into .venv; some minutes, as fairseq is compiled" >&2
+[[ -x .venv/bin/python ]] || "$python" -m venv .venv
+# pip up to 25.2 obeys PIP_CONSTRAINT when it builds a package, later ones PIP_BUILD_CONSTRAINT.
+export PIP_CONSTRAINT=$PWD/constraints.txt PIP_BUILD_CONSTRAINT=$PWD/constraints.txt
+export PIP_DISABLE_PIP_VERSION_CHECK=1
+log=.venv/install.log
+if ! .venv/bin/python -m pip install --editable ".$extra" >"$log" 2>&1; then
+    tail -n 20 "$log" >&2
+    fail "the installation failed; all of it is in $log"
+fi
+echo "$state" >"$stamp"
