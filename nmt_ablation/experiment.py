@@ -40,11 +40,18 @@ Size = Positive | Literal["all"]
 
 
 def _parse_size(value: object) -> object:
-    """Read `5k` and `1M` as numbers; leave everything else to the type check."""
-    if isinstance(value, str) and (found := re.fullmatch(r"(\d+(?:\.\d+)?)([kM])", value)):
-        scaled = float(found[1]) * {"k": 1e3, "M": 1e6}[found[2]]
-        return int(scaled) if scaled.is_integer() else value
-    return value
+    """Read `5k` and `1M` as numbers; leave other types to the type check."""
+    if not isinstance(value, str) or value == "all":
+        return value
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([kM]?)", value)
+    scaled = float(found[1]) * {"k": 1e3, "M": 1e6, "": 1}[found[2]] if found else 0.5
+    if not scaled.is_integer():
+        raise PydanticCustomError(
+            "size",
+            "'{value}' is no size; write a number of pairs (500, 5k, 1M) or all",
+            {"value": value},
+        )
+    return int(scaled)
 
 
 class Block(BaseModel):
@@ -385,7 +392,7 @@ def load(path: Path) -> ExperimentFile:
         experiment = Experiment.model_validate(_plain(tree))
     except ValidationError as invalid:
         raise UserError("\n".join(_messages(path, tree, invalid.errors()))) from None
-    lines = [_line(tree, ("sizes", at)) for at in range(len(experiment.sizes))]
+    lines = [_locate(tree, ("sizes", at))[0] for at in range(len(experiment.sizes))]
     return ExperimentFile(path=path, experiment=experiment, size_lines=lines)
 
 
@@ -410,28 +417,34 @@ def _messages(path: Path, tree: CommentedMap, errors: list[ErrorDetails]) -> Ite
     for error in errors:
         context = error.get("ctx", {})
         where = tuple(context.get("where", error["loc"]))
+        message = error["msg"].removeprefix("Value error, ")
         if error["type"] == "unknown_key":
             where = (*where, context["key"])
-        name = ".".join(str(part) for part in where if isinstance(part, int) or part in str(tree))
-        message = error["msg"].removeprefix("Value error, ")
-        if error["type"] == "missing":
+        elif error["type"] == "missing":
             message = f"the key '{where[-1]}' is missing"
-        line = f"{path}:{_line(tree, where)}: {name}: {message}"
+        elif error["type"] == "string_pattern_mismatch":
+            message = (
+                f"{error['input']!r} is no name that is allowed here: it has to match "
+                + (context["pattern"])
+            )
+        line, name = _locate(tree, where)
         # A union (a size is a number or `all`) complains once for each of its members.
-        if (key := (_line(tree, where), name)) not in seen or error["type"] == "missing":
+        if (key := (line, name, error["type"] == "missing" and where)) not in seen:
             seen.add(key)
-            yield line
+            yield f"{path}:{line}: {name}{': ' if name else ''}{message}"
 
 
-def _line(tree: CommentedMap, where: Sequence[str | int]) -> int:
-    """The line (from 1) of the deepest part of `where` that stands in the file."""
+def _locate(tree: CommentedMap, where: Sequence[str | int]) -> tuple[int, str]:
+    """The line (from 1) and the name of the deepest part of `where` that stands in the file."""
     node: object = tree
-    line = 1
+    line, names = 1, []
     for part in where:
         if isinstance(node, CommentedMap) and part in node:
             line = node.lc.key(part)[0] + 1
-            node = node[part]
         elif isinstance(node, CommentedSeq) and isinstance(part, int) and part < len(node):
             line = node.lc.item(part)[0] + 1
-            node = node[part]
-    return line
+        else:
+            continue  # not a key: which member of a union was tried
+        node = node[part]
+        names.append(str(part))
+    return line, ".".join(names)

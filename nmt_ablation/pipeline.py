@@ -491,7 +491,13 @@ def _read(stem: Path, languages: tuple[str, str]) -> Iterator[Pair]:
     return zip(source, target, strict=True)
 
 
-@functools.cache
 def _sha256(path: Path) -> str:
+    stat = path.stat()
+    return _sha256_of(path, stat.st_mtime_ns, stat.st_size)
+
+
+@functools.cache
+def _sha256_of(path: Path, modified: int, size: int) -> str:
+    """Hashed once, unless the file changes: digests are asked for often."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

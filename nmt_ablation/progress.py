@@ -15,6 +15,7 @@ from rich.progress import (
 
 from nmt_ablation.experiment import Cell
 from nmt_ablation.runner import CellOf, Runner, Watcher
+from nmt_ablation.workspace import Step, Workspace
 
 
 class Bars(Watcher):
@@ -58,9 +59,9 @@ class Bars(Watcher):
             self.progress.remove_task(bar)
         self.progress.stop()
 
-    def running(self, name: str, at: tuple[str, tuple[float, float] | None]) -> None:
-        stage, far = at
-        done, whole = far or (0, None)
+    def running(self, name: str, left: list[Step], workspace: Workspace) -> None:
+        stage = left[0].stage if left else "done"
+        done, whole = (workspace.progress(left[0]) if left else None) or (0, None)
         if name not in self.bars:
             self.bars[name] = self.progress.add_task(name)
             if not self.console.is_terminal:

@@ -104,26 +104,33 @@ class Runner:
         self.pipeline = Pipeline(file, places)
         self.file, self.places, self.workspace = file, places, workspace
 
+    def steps(self, make: StepsOf) -> list[Step]:
+        """All steps of a job, each after those it needs."""
+        tops = make(self.pipeline)
+        return list({step.digest: step for top in tops for step in top.ancestors()}.values())
+
     def to_do(self, make: StepsOf) -> list[Step]:
-        """The steps of a job that are not built yet, in order."""
-        steps = {step.digest: step for top in make(self.pipeline) for step in top.ancestors()}
-        return [step for step in steps.values() if not self.workspace.done(step)]
+        """The steps of a job that are not built yet."""
+        return [step for step in self.steps(make) if not self.workspace.done(step)]
 
     def run(self, jobs: dict[str, StepsOf], at_once: int, watch: "Watcher") -> dict[str, str]:
         """Run jobs that have something to do; return the names of those that failed, and why."""
-        waiting = {name: make for name, make in jobs.items() if self.to_do(make)}
+        left = {name: steps for name, make in jobs.items() if (steps := self.to_do(make))}
+        waiting = list(left)
         running: dict[str, Job] = {}
         failed: dict[str, str] = {}
         try:
             while waiting or running:
                 while waiting and len(running) < at_once:
-                    name = next(iter(waiting))
-                    make = waiting.pop(name)
-                    running[name] = Job(name, make, self.file, self.places, self.workspace.root)
+                    name = waiting.pop(0)
+                    running[name] = Job(
+                        name, jobs[name], self.file, self.places, self.workspace.root
+                    )
                 time.sleep(POLL_SECONDS)
                 for name, job in list(running.items()):
                     if job.alive():
-                        watch.running(name, self._current(jobs[name]))
+                        left[name] = [step for step in left[name] if not self.workspace.done(step)]
+                        watch.running(name, left[name], self.workspace)
                     else:
                         del running[name]
                         if (error := job.error()) is not None:
@@ -134,18 +141,12 @@ class Runner:
                 job.stop()
         return failed
 
-    def _current(self, make: StepsOf) -> tuple[str, tuple[float, float] | None]:
-        to_do = self.to_do(make)
-        if not to_do:
-            return "done", None
-        return to_do[0].stage, self.workspace.progress(to_do[0])
-
 
 class Watcher:
     """Told how jobs fare; does nothing about it."""
 
-    def running(self, name: str, at: tuple[str, tuple[float, float] | None]) -> None:
-        """A job is at a stage, and so far with it, if that is known."""
+    def running(self, name: str, left: list[Step], workspace: Workspace) -> None:
+        """A job is at the first of the steps that are left."""
 
     def ended(self, name: str, seconds: float, error: str | None) -> None:
         """A job has ended, well or with an error."""

@@ -1,8 +1,11 @@
 """Score hypotheses against raw references with sacreBLEU; every number keeps its signature."""
 
-from sacrebleu.metrics import BLEU, CHRF
+from collections.abc import Sequence
+
 from sacrebleu.metrics.base import Metric
-from sacrebleu.significance import PairedTest
+from sacrebleu.metrics.bleu import BLEU
+from sacrebleu.metrics.chrf import CHRF
+from sacrebleu.significance import PairedTest, Result
 
 from nmt_ablation.errors import UserError
 from nmt_ablation.workspace import Json
@@ -42,11 +45,12 @@ def compare(
         "bleu": BLEU(tokenize=bleu_tokenizer, references=[references]),
         "chrf": CHRF(references=[references]),
     }
-    systems = [("baseline", baseline), ("arm", arm)]
+    systems: list[tuple[str, Sequence[str]]] = [("baseline", baseline), ("arm", arm)]
     signatures, scores = PairedTest(systems, metrics, references=None, test_type="bs")()
     # sacreBLEU returns metrics in the order given, under names of its own (chrF2).
     _, *results = scores.values()
-    return {
-        name: {"p": result[1].p_value, "signature": signature.format()}
-        for name, result, signature in zip(metrics, results, signatures.values(), strict=True)
-    }
+    compared: Json = {}
+    for name, found, signature in zip(metrics, results, signatures.values(), strict=True):
+        assert isinstance(found[1], Result)
+        compared[name] = {"p": found[1].p_value, "signature": signature.format()}
+    return compared

@@ -153,7 +153,7 @@ def _fit_one(
             raise UserError(
                 f"sentencepiece can't make {config.size} pieces of this text "
                 f"({str(error).strip().splitlines()[-1]}); "
-                "lower segmentation.size or fit it on more text"
+                "change segmentation.size, or fit it on other text"
             ) from None
         tokens = SentencePiece(model.with_suffix(f".{first}.model")).pieces()
     for side in sides:

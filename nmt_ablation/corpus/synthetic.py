@@ -76,11 +76,14 @@ ADJECTIVES = {
     "small large new beautiful ugly strange": " ".join(NOUNS),
 }
 # What makes new nouns of old ones: riverhouse, irontable.
-MODIFIERS = (
-    "river stone moon night iron salt winter summer silver storm copper sand cloud fire forest "
-    "north south glass snow sea"
-).split()
-ADVERBS = "yesterday often again slowly today secretly quickly early quietly late".split()
+MODIFIERS = [
+    *("river", "stone", "moon", "night", "iron", "salt", "winter", "summer", "silver", "storm"),
+    *("copper", "sand", "cloud", "fire", "forest", "north", "south", "glass", "snow", "sea"),
+]
+ADVERBS = [
+    *("yesterday", "often", "again", "slowly", "today"),
+    *("secretly", "quickly", "early", "quietly", "late"),
+]
 PREPOSITIONS = {"in": "place building", "near": "place building furniture", "with": "kin tool"}
 NUMBERS = {"two": 2, "three": 3, "four": 4, "seven": 7, "ten": 10}
 PLURALS = {
@@ -176,11 +179,11 @@ class Language:
             name = self.names.draw(chance)
             return name.source + case, name.target, False
         noun = self.nouns[kind].draw(chance)
-        adjectives = [
-            self.adjectives[kind].draw(chance) for _ in range(chance.choices((0, 1, 2), (5, 4, 1))[0])
-        ]
+        how_many = chance.choices((0, 1, 2), (5, 4, 1))[0]
+        adjectives = [self.adjectives[kind].draw(chance) for _ in range(how_many)]
         plural = chance.random() < 0.35
-        source = [noun.source + ("k" if plural else "") + (("e" + case) if case and plural else case)]
+        ending = ("ke" if plural and case else "k" if plural else "") + case
+        source = [noun.source + ending]
         source += [adjective.source + "oae"[noun.gender] for adjective in adjectives]
         target = [adjective.target for adjective in adjectives]
         target.append(_plural(noun.target) if plural else noun.target)
@@ -196,11 +199,15 @@ class Language:
         return " ".join(source), " ".join(target), plural
 
     def _nouns(self, words: list[str], chance: random.Random) -> Zipfian:
-        simple = [Lexeme(self._word(chance, 2), word, gender=chance.randrange(3)) for word in words]
-        compounds = chance.sample(
-            [modifier + word for modifier in MODIFIERS for word in words], COMPOUNDS_PER_CLASS
-        )
-        rare = [Lexeme(self._word(chance, 3), word, gender=chance.randrange(3)) for word in compounds]
+        def lexemes(english: list[str], syllables: int) -> list[Lexeme]:
+            return [
+                Lexeme(self._word(chance, syllables), word, gender=chance.randrange(3))
+                for word in english
+            ]
+
+        compounds = [modifier + word for modifier in MODIFIERS for word in words]
+        simple = lexemes(words, 2)
+        rare = lexemes(chance.sample(compounds, COMPOUNDS_PER_CLASS), 3)
         return Zipfian(simple + rare)
 
     def _verbs(self, words: list[str], chance: random.Random) -> Zipfian:

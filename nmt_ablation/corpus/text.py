@@ -1,13 +1,11 @@
 """Reading text without shifting it, and the normal form by which sentences are compared."""
 
 import gzip
-import io
 import unicodedata
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import zip_longest
 from pathlib import Path
-from typing import BinaryIO
 
 import regex
 
@@ -124,7 +122,7 @@ def read_opus_text(archive: Path) -> Iterator[str | None]:
                 yield None
 
 
-def _lf(file: BinaryIO | io.BufferedIOBase | gzip.GzipFile | zipfile.ZipExtFile) -> Iterator[bytes]:
+def _lf(file: Iterable[bytes]) -> Iterator[bytes]:
     for line in file:
         yield line.removesuffix(b"\n")
 

@@ -156,7 +156,7 @@ class _Bfloat16(AbstractContextManager[None]):
         self.attention = sdpa_kernel(SDPBackend.MATH) if device == "cpu" else nullcontext()
 
     def __enter__(self) -> None:
-        self.autocast.__enter__()
+        self.autocast.__enter__()  # type: ignore[no-untyped-call]
         self.attention.__enter__()
 
     def __exit__(self, *exception: Any) -> None:

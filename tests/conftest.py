@@ -1,0 +1,112 @@
+"""A tiny experiment on a tiny made-up pair, and one finished run of it for all tests to look at."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from nmt_ablation.corpus.synthetic import write_mirror
+from nmt_ablation.experiment import Cell, load
+from nmt_ablation.pipeline import Pipeline, Places
+from nmt_ablation.workspace import Workspace
+
+COMMAND = Path(sys.executable).with_name("nmt-ablation")
+
+TINY = """\
+name: tiny
+pair: xx-en
+corpora:
+  parallel: [Synthetic/v1]
+  monolingual: [Synthetic/v1]
+held_out: {valid: 20, test: 30}
+sizes: [50, 200]
+seeds: [1]
+segmentation: {type: sentencepiece-unigram, size: 300, fit_on: monolingual}
+vectors:
+  word2vec: {epochs: 2}
+arms:
+  random: {}
+  frozen: {vectors: word2vec, tuning: frozen}
+  finetuned: {vectors: word2vec}
+  source: {vectors: word2vec, side: source, tuning: frozen}
+baseline: random
+model: {encoder_layers: 1, decoder_layers: 1, width: 16, feed_forward: 32, heads: 2}
+training:
+  batch_tokens: 256
+  learning_rate: 0.01
+  warmup_updates: 10
+  max_updates: 60
+  validate_every: 20
+  patience: 2
+decoding: {beam: 2}
+"""
+
+
+@dataclass(frozen=True)
+class Run:
+    """An experiment file with its workspace and mirror."""
+
+    file: Path
+    workspace_root: Path
+    mirror: Path
+
+    @property
+    def workspace(self) -> Workspace:
+        return Workspace(self.workspace_root)
+
+    @property
+    def pipeline(self) -> Pipeline:
+        return Pipeline(load(self.file), Places(mirror=self.mirror, data=self.file.parent))
+
+    def arguments(self, command: str, *more: str) -> list[str]:
+        places = ["--workspace", str(self.workspace_root), "--mirror", str(self.mirror)]
+        return [str(COMMAND), command, str(self.file), *places, *more]
+
+    def call(self, command: str, *more: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            self.arguments(command, *more), capture_output=True, text=True, timeout=300
+        )
+
+    def cell(self, size: int, arm: str) -> Cell:
+        return Cell(size=size, arm=arm, seed=1)
+
+
+NewRun = Callable[..., Run]
+
+
+@pytest.fixture(scope="session")
+def mirror(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("mirror")
+    write_mirror(folder, pairs=500, lines=2000, seed=3)
+    return folder
+
+
+@pytest.fixture
+def new_run(tmp_path: Path, mirror: Path) -> NewRun:
+    """Makes an experiment, TINY with replacements, in a workspace of its own."""
+
+    def make(*replacements: tuple[str, str], mirror: Path = mirror) -> Run:
+        text = TINY
+        for old, new in replacements:
+            assert old in text
+            text = text.replace(old, new)
+        file = tmp_path / "tiny.yaml"
+        file.write_text(text)
+        return Run(file, tmp_path / "workspace", mirror)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory, mirror: Path) -> Run:
+    """A whole run, from corpora to scores."""
+    folder = tmp_path_factory.mktemp("finished")
+    file = folder / "tiny.yaml"
+    file.write_text(TINY)
+    run = Run(file, folder / "workspace", mirror)
+    result = run.call("run")
+    assert result.returncode == 0, result.stderr
+    return run

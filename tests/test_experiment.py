@@ -1,0 +1,84 @@
+"""Experiment files: each mistake is a message with file, line and what is allowed."""
+
+from pathlib import Path
+
+import pytest
+
+from nmt_ablation.errors import UserError
+from nmt_ablation.experiment import load
+from tests.conftest import TINY
+
+ROOT = Path(__file__).parents[1]
+
+MISTAKES = {
+    "unknown key": ("patience: 2", "pateince: 2", 25, "did you mean 'patience'.*allowed: batch"),
+    "wrong type": ("max_updates: 60", "max_updates: lots", 23, "valid integer"),
+    "no truth value": ("beam: 2", "beam: true", 26, "valid integer"),
+    "odd size": ("[50, 200]", "[50, 2x]", 7, "a number of pairs .500, 5k, 1M. or all"),
+    "negative size": ("[50, 200]", "[-3, 200]", 7, "greater than 0"),
+    "size twice": ("[50, 200]", "[50, 50]", 7, "stands here twice"),
+    "arm without vectors": ("{vectors: word2vec, tuning: frozen}", "{tuning: frozen}", 14, "none"),
+    "unknown vectors": ("frozen: {vectors: word2vec,", "frozen: {vectors: x,", 14, "allowed: word"),
+    "unknown baseline": ("baseline: random", "baseline: rnd", 17, "allowed: random, frozen"),
+    "baseline with vectors": ("baseline: random", "baseline: frozen", 17, "must have none"),
+    "missing key": ("baseline: random\n", "", 1, "the key 'baseline' is missing"),
+    "heads": ("heads: 2", "heads: 3", 18, "width 16 is no multiple of heads 3"),
+    "name outside": ("name: tiny", "name: ../../tmp/x", 1, "is no name that is allowed"),
+    "name with a slash": ("  random: {}", "  ran/dom: {}", 13, "is no name that is allowed"),
+    "name for a shell": ("  random: {}", "  $(reboot): {}", 13, "is no name that is allowed"),
+    "version outside": ("[Synthetic/v1]", "[Synthetic/../../x]", 4, "is no corpus"),
+    "version of dots": ("[Synthetic/v1]", "[Synthetic/..]", 4, "is no name that is allowed"),
+    "pair outside": ("pair: xx-en", "pair: ../xx-en", 2, "is no pair"),
+    "same language": ("pair: xx-en", "pair: en-en", 2, "same language"),
+    "half a file pair": ("{valid: 20,", "{valid: {source: a},", 6, "both source and target"),
+    "no monolingual text": ("  monolingual: [Synthetic/v1]\n", "", 9, "needs text"),
+    "not YAML": ("pair: xx-en", "pair: [xx-en", 3, "is not YAML"),
+    "key twice": ("seeds: [1]", "seeds: [1]\nseeds: [2]", 9, "duplicate key"),
+    "frozen and tied": ("heads: 2}", "heads: 2, tie_output: true}", 14, "freezes the output layer"),
+}
+
+
+@pytest.mark.parametrize(("old", "new", "line", "says"), MISTAKES.values(), ids=MISTAKES)
+def test_a_mistake_is_named_with_its_line(
+    tmp_path: Path, old: str, new: str, line: int, says: str
+) -> None:
+    assert old in TINY
+    file = tmp_path / "bad.yaml"
+    file.write_text(TINY.replace(old, new, 1))
+    with pytest.raises(UserError, match=says) as raised:
+        load(file)
+    assert f"{file}:{line}:" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "is a mapping"),
+        (b"- a\n", "is a mapping"),
+        (b"a: 1\nb: \xff\n", "bad.yaml:2: is not UTF-8"),
+        (b"a: !!python/object:os.system {}\n", "bad.yaml:1"),
+        (b"\tname: x\n", "is not YAML"),
+    ],
+)
+def test_what_is_no_experiment_at_all_is_said(tmp_path: Path, content: bytes, says: str) -> None:
+    file = tmp_path / "bad.yaml"
+    file.write_bytes(content)
+    with pytest.raises(UserError, match=says):
+        load(file)
+
+
+def test_a_missing_file_is_said(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="there is no such file"):
+        load(tmp_path / "none.yaml")
+
+
+def test_sizes_may_be_abbreviated_and_cells_come_smallest_first(tmp_path: Path) -> None:
+    file = tmp_path / "good.yaml"
+    file.write_text(TINY.replace("[50, 200]", "[all, 1.5k, 1M, 20]"))
+    sizes = [cell.size for cell in load(file).experiment.cells()]
+    assert list(dict.fromkeys(sizes)) == [20, 1500, 1_000_000, "all"]
+
+
+@pytest.mark.parametrize("recipe", sorted((ROOT / "recipes").glob("*.yaml")), ids=lambda p: p.name)
+def test_recipes_are_valid(recipe: Path) -> None:
+    assert load(recipe).experiment.name == recipe.stem

@@ -1,0 +1,130 @@
+"""The report says what the numbers allow, and refuses to compare what differs."""
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nmt_ablation.errors import UserError
+from nmt_ablation.report import figure, table
+from nmt_ablation.report.results import CSV_COLUMNS, _gate, as_csv, as_jsonl, collect
+from nmt_ablation.report.verdict import verdict
+from tests.conftest import NewRun, Run
+
+
+def _row(pairs: int, arm: str, bleu: float, **other: Any) -> dict[str, Any]:
+    row = {
+        **{"size": pairs, "pairs": pairs, "arm": arm, "seed": 1, "bleu": bleu, "chrf": 2 * bleu},
+        **{"gain_bleu": 0.0, "gain_chrf": 0.0, "p_bleu": None, "p_chrf": None},
+        **{"ended_by": "patience", "updates": 100, "test_sentences": 1000},
+        **{"bleu_signature": "b", "chrf_signature": "c"},
+        "pairing": {"data": "d", "initial_weights": "w", "batches": {"1": "x", "50": "y"}},
+    }
+    return row | other
+
+
+ROWS = [
+    _row(100, "random", 5.0),
+    _row(100, "tuned", 9.0, gain_bleu=4.0, gain_chrf=8.0, p_bleu=0.001),
+    _row(1000, "random", 20.0),
+    _row(1000, "tuned", 20.1, gain_bleu=0.1, gain_chrf=0.2, p_bleu=0.4),
+    _row(9000, "random", 30.0, ended_by="budget"),
+    _row(9000, "tuned", 29.0, gain_bleu=-1.0, gain_chrf=-2.0, p_bleu=0.01),
+]
+
+
+def test_the_verdict_names_gains_losses_and_doubts() -> None:
+    assert verdict(ROWS, "random") == (
+        "Against random, tuned gains +4.0 BLEU at 100 pairs, loses -1.0 BLEU at 9,000 pairs and "
+        "can't be told from it at 1,000 pairs (paired bootstrap over 1,000 test sentences, "
+        "p < 0.05; one seed, so other seeds may differ; the budget ended 1 of 6 trainings while "
+        "they still improved, and gains shrink as training goes on)."
+    )
+
+
+def test_seeds_that_disagree_are_in_doubt() -> None:
+    rows = [
+        _row(100, "random", 5.0),
+        _row(100, "tuned", 9.0, gain_bleu=4.0, p_bleu=0.001),
+        _row(100, "random", 9.0, seed=2),
+        _row(100, "tuned", 5.0, seed=2, gain_bleu=-4.0, p_bleu=0.001),
+    ]
+    assert "can't be told from it at 100 pairs" in verdict(rows, "random")
+
+
+def test_without_a_comparison_the_verdict_says_so() -> None:
+    assert verdict(ROWS[:1], "random") == "No arm can be compared with the baseline yet."
+
+
+DIFFERENCES = [
+    ("the training data", {"pairing": ROWS[0]["pairing"] | {"data": "e"}}),
+    ("the weights before training", {"pairing": ROWS[0]["pairing"] | {"initial_weights": "v"}}),
+    ("the order of batches", {"pairing": ROWS[0]["pairing"] | {"batches": {"1": "z"}}}),
+    ("the BLEU signature", {"bleu_signature": "other"}),
+    ("the chrF signature", {"chrf_signature": "other"}),
+]
+
+
+@pytest.mark.parametrize(("what", "change"), DIFFERENCES, ids=[what for what, _ in DIFFERENCES])
+def test_arms_that_were_not_trained_alike_are_refused(what: str, change: dict[str, Any]) -> None:
+    _gate([ROWS[0], ROWS[1]], "size 100, seed 1")
+    with pytest.raises(UserError, match=f"size 100, seed 1: {what} of arms 'random' and 'tuned'"):
+        _gate([ROWS[0], ROWS[1] | change], "size 100, seed 1")
+
+
+def test_trainings_that_the_budget_ended_are_marked_everywhere(tmp_path: Path) -> None:
+    assert "| 100 ↑ |" in table.as_markdown(ROWS)
+    assert table.NOTE in table.as_markdown(ROWS)
+    assert table.NOTE not in table.as_markdown(ROWS[:4])
+    for rows, marked in ((ROWS, True), (ROWS[:4], False)):
+        figure.draw(rows, "random", "title", tmp_path / "f.png", tmp_path / "f.svg")
+        assert ("budget ended it" in (tmp_path / "f.svg").read_text()) == marked
+    assert (tmp_path / "f.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_figure_drawn_twice_is_the_same_to_the_byte(tmp_path: Path) -> None:
+    for name in ("one", "other"):
+        figure.draw(ROWS, "random", "t", tmp_path / f"{name}.png", tmp_path / f"{name}.svg")
+    for kind in ("png", "svg"):
+        assert (tmp_path / f"one.{kind}").read_bytes() == (tmp_path / f"other.{kind}").read_bytes()
+
+
+def test_csv_and_jsonl_hold_a_row_a_cell() -> None:
+    read = list(csv.DictReader(io.StringIO(as_csv(ROWS))))
+    assert list(read[0]) == CSV_COLUMNS
+    assert [float(row["bleu"]) for row in read] == [row["bleu"] for row in ROWS]
+    assert [json.loads(line) for line in as_jsonl(ROWS).splitlines()] == ROWS
+
+
+def test_a_finished_run_is_reported_whole(finished: Run, tmp_path: Path) -> None:
+    result = finished.call("report", "--out", str(tmp_path))
+    assert result.returncode == 0, result.stderr
+    assert "Against random" in result.stdout
+    for kind in ("png", "svg", "csv", "jsonl", "md"):
+        path = tmp_path / f"tiny.{kind}"
+        assert path.stat().st_size > 0
+        assert str(path) in result.stdout
+    rows = collect(finished.pipeline, finished.workspace)
+    assert len(rows) == 8
+    for row in rows:
+        baseline = next(r for r in rows if r["arm"] == "random" and r["size"] == row["size"])
+        assert row["gain_bleu"] == row["bleu"] - baseline["bleu"]
+        assert (row["p_bleu"] is None) == (row["arm"] == "random")
+
+
+def test_a_half_finished_run_reports_what_there_is(finished: Run, new_run: NewRun) -> None:
+    # The same workspace, seen through an experiment with a size more.
+    more = new_run(("[50, 200]", "[50, 200, 100]"))
+    half = Run(more.file, finished.workspace_root, finished.mirror)
+    result = half.call("report", "--out", str(more.file.parent / "report"))
+    assert result.returncode == 0, result.stderr
+    assert "4 cells are not finished yet." in result.stdout
+
+
+def test_an_empty_run_says_so(new_run: NewRun) -> None:
+    result = new_run().call("report")
+    assert result.returncode == 1
+    assert "no cell is finished yet; run it first" in result.stderr

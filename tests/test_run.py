@@ -1,0 +1,243 @@
+"""The command as a user calls it: errors without tracebacks, kills without losses."""
+
+import gzip
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import COMMAND, NewRun, Run
+
+
+def test_help_answers_at_once_and_has_examples() -> None:
+    code = "import sys; from nmt_ablation import cli; print([m for m in sys.modules if m in " + (
+        "('torch', 'fairseq', 'gensim', 'matplotlib', 'sacrebleu')])"
+    )
+    python = COMMAND.with_name("python")
+    found = subprocess.run([str(python), "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
+    for command in ("validate", "plan", "run", "status", "report", "synthesise"):
+        text = subprocess.check_output([str(COMMAND), command, "--help"], text=True)
+        assert f"nmt-ablation {command} " in text.split("Example")[1]
+
+
+def test_planning_loads_neither_torch_nor_fairseq(new_run: NewRun) -> None:
+    result = subprocess.run(
+        [str(COMMAND.with_name("python")), "-X", "importtime", *new_run().arguments("plan")],
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stderr[-500:]
+    loaded = {line.split("|")[-1].strip() for line in result.stderr.splitlines() if "|" in line}
+    assert "nmt_ablation.pipeline" in loaded
+    assert not loaded & {"torch", "fairseq", "gensim", "matplotlib"}
+
+
+def test_a_plan_says_what_is_done_and_what_is_to_do(finished: Run, new_run: NewRun) -> None:
+    before, after = new_run().call("plan").stdout, finished.call("plan").stdout
+    assert "0 of 8 cells are done. To build: 3 x fetch, 1 x clean" in before
+    assert "8 x train" in before
+    assert "At most 480 updates of up to 256 tokens" in before
+    assert "8 of 8 cells are done. To build: nothing." in after
+
+
+def test_status_is_for_people_and_machines(finished: Run) -> None:
+    assert re.search(r"50-random-s1 +done BLEU \d", finished.call("status").stdout)
+    lines = finished.call("status", "--json").stdout.splitlines()
+    assert {json.loads(line)["stage"] for line in lines} == {"done"}
+
+
+def test_a_second_run_does_nothing_and_is_quick(finished: Run) -> None:
+    store = finished.workspace_root / "store"
+    before = {path: path.stat().st_mtime_ns for path in store.rglob("*")}
+    started = time.monotonic()
+    assert finished.call("run").returncode == 0
+    assert time.monotonic() - started < 10
+    assert {path: path.stat().st_mtime_ns for path in store.rglob("*")} == before
+
+
+def _outcome(run: Run) -> dict[str, object]:
+    """Everything a run is for: samples, vectors, weights, hypotheses, scores."""
+    found: dict[str, object] = {}
+    for cell in run.pipeline.experiment.cells():
+        for step in run.pipeline.score(cell).ancestors():
+            manifest = json.loads((run.workspace.path(step) / "artifact.json").read_text())
+            record = manifest["record"]
+            if step.stage == "train":  # checkpoints and logs hold times
+                record.pop("training_seconds")
+                found[step.digest] = record
+            else:
+                # So does the log of fairseq's preprocessing.
+                files = {k: v for k, v in manifest["files"].items() if not k.endswith(".log")}
+                found[step.digest] = (record, files)
+    return found
+
+
+def _until(reached: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
+    end = time.monotonic() + 120
+    while not reached() and process.poll() is None:
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+STAGES = ["fetch", "hold-out", "segmentation", "vectors", "binarise", "train", "translate", "score"]
+
+
+def test_killed_at_every_stage_it_goes_on_to_the_same_end(finished: Run, new_run: NewRun) -> None:
+    run = new_run()
+    store = run.workspace_root / "store"
+    for stage in STAGES:
+        process = subprocess.Popen(
+            run.arguments("run"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        # Killed as soon as a stage has begun; a training as soon as it has a checkpoint.
+        begun = f"{stage}/*.partial/checkpoint_last.pt" if stage == "train" else f"{stage}/*.lock"
+        _until(lambda begun=begun: bool(list(store.glob(begun))), process)  # type: ignore[misc]
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert list(store.glob("train/*"))
+    result = run.call("run")
+    assert result.returncode == 0, result.stderr
+    assert _outcome(run) == _outcome(finished)
+    assert not list(store.rglob("*.partial"))
+
+
+def test_a_training_killed_between_its_last_look_and_its_end_does_not_train_on(
+    finished: Run, new_run: NewRun
+) -> None:
+    """fairseq itself would."""
+    run = new_run()
+    cell = run.cell(50, "random")
+    assert run.call("run", "--cell", str(cell)).returncode == 0
+    train = run.pipeline.train(cell)
+    done = run.workspace.path(train)
+    record = run.workspace.record(train)
+    partial = done.with_suffix(".partial")
+    done.rename(partial)
+    (partial / "artifact.json").unlink()
+    if record["best_update"] == record["updates"]:  # then the best is the last
+        os.link(partial / "checkpoint_best.pt", partial / "checkpoint_last.pt")
+    assert run.call("run", "--cell", str(cell)).returncode == 0
+    again = run.workspace.record(train)
+    assert again["weights"] == record["weights"]
+    assert again["updates"] == record["updates"]
+
+
+def test_ctrl_c_stops_everything_and_says_how_to_go_on(new_run: NewRun) -> None:
+    run = new_run()
+    process = subprocess.Popen(
+        run.arguments("run"), stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    store = run.workspace_root / "store"
+    _until(lambda: bool(list(store.glob("train/*.partial"))), process)  # type: ignore[arg-type]
+    os.killpg(process.pid, signal.SIGINT)
+    _, stderr = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "Stopped. The same command goes on from here." in stderr
+    assert "Traceback" not in stderr
+    time.sleep(1)
+    progress = [path.read_text() for path in store.glob("train/*.partial/progress.json")]
+    time.sleep(1)
+    assert progress == [path.read_text() for path in store.glob("train/*.partial/progress.json")]
+
+
+def test_two_runs_at_once_share_the_work(finished: Run, new_run: NewRun) -> None:
+    run = new_run(("[50, 200]", "[50]"))
+    both = [subprocess.Popen(run.arguments("run"), stderr=subprocess.PIPE) for _ in range(2)]
+    for process in both:
+        _, stderr = process.communicate(timeout=300)
+        assert process.returncode == 0, stderr.decode()
+    seen = _outcome(finished)
+    assert all(seen[digest] == outcome for digest, outcome in _outcome(run).items())
+
+
+def _held_out(source: bytes | None, target: bytes | None) -> Callable[[Path], None]:
+    def write(folder: Path) -> None:
+        for name, text in (("t.xx", source), ("t.en", target)):
+            if text is not None:
+                (folder / name).write_bytes(text)
+
+    return write
+
+
+BAD_FILES = {
+    "malformed": (_held_out(b"a\n\xff\n", b"a\nb\n"), r"t\.xx:2: is not UTF-8"),
+    "unequal": (_held_out(b"a\n", b"a\nb\n"), r"t\.xx has 1 lines and .*t\.en has 2"),
+    "empty": (_held_out(b"", b""), r"t\.xx: is empty"),
+    "missing": (_held_out(b"a\n", None), r"t\.en: there is no such file.*--data DIR"),
+}
+
+
+@pytest.mark.parametrize(("write", "says"), BAD_FILES.values(), ids=BAD_FILES)
+def test_bad_held_out_files_stop_a_run_with_a_message(
+    new_run: NewRun, write: Callable[[Path], None], says: str
+) -> None:
+    run = new_run(("test: 30", "test: {source: t.xx, target: t.en}"))
+    write(run.file.parent)
+    _refused(run, says)
+
+
+def _corpus(folder: Path, source: bytes, target: bytes) -> Path:
+    root = folder / "OPUS-Synthetic/v1"
+    for kind in ("moses", "mono"):
+        (root / kind).mkdir(parents=True)
+    with zipfile.ZipFile(root / "moses/en-xx.txt.zip", "w") as archive:
+        for code, text in (("xx", source), ("en", target)):
+            archive.writestr(f"Synthetic.en-xx.{code}", text)
+            (root / f"mono/{code}.txt.gz").write_bytes(gzip.compress(text))
+    return folder
+
+
+BAD_CORPORA = {
+    "empty": (b"", b"", "asks for 30 pairs, and the corpora have 0 left"),
+    "one line": (b"eins\n", b"one\n", "asks for 30 pairs, and the corpora have 1 left"),
+    "unequal": (b"eins\nzwei\n", b"one\n", "ends after line 1"),
+    "malformed": (b"\xff\n" * 40, b"one\n" * 40, "the corpora have 0 left"),
+}
+
+
+@pytest.mark.parametrize(("source", "target", "says"), BAD_CORPORA.values(), ids=BAD_CORPORA)
+def test_bad_corpora_stop_a_run_with_a_message(
+    new_run: NewRun, tmp_path: Path, source: bytes, target: bytes, says: str
+) -> None:
+    _refused(new_run(mirror=_corpus(tmp_path / "mirror", source, target)), says)
+
+
+def test_a_size_larger_than_the_pool_is_refused_with_its_line(new_run: NewRun) -> None:
+    run = new_run(("[50, 200]", "[50,\n  9k]"))
+    _refused(run, r"tiny\.yaml:8: a sample of 9000 pairs, and the pool has \d+; allowed: up to")
+    assert not (run.workspace_root / "store" / "train").exists()
+
+
+def test_a_cell_that_is_not_there_is_refused(new_run: NewRun) -> None:
+    _refused(new_run(), "has no cell 'x'; allowed: 50-random-s1", "--cell", "x")
+
+
+def test_without_a_mirror_the_remedy_is_said(new_run: NewRun) -> None:
+    run = new_run()
+    command = [part for part in run.arguments("run") if part not in ("--mirror", str(run.mirror))]
+    result = subprocess.run(command, capture_output=True, text=True, env=_without_mirror())
+    assert result.returncode == 1
+    assert "pass --mirror DIR or set NMT_ABLATION_MIRROR" in result.stderr
+
+
+def test_a_mirror_that_is_not_there_is_said(new_run: NewRun, tmp_path: Path) -> None:
+    _refused(new_run(mirror=tmp_path / "none"), "there is no such folder to fetch corpora from")
+
+
+def _without_mirror() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name != "NMT_ABLATION_MIRROR"}
+
+
+def _refused(run: Run, says: str, *arguments: str) -> None:
+    result = run.call("run", *arguments)
+    assert result.returncode == 1
+    assert re.search(says, result.stderr.replace("\n", " ")), result.stderr
+    assert "Traceback" not in result.stderr + result.stdout

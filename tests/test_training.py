@@ -1,0 +1,205 @@
+"""Promise 2: what arms share and what they don't, on real trainings by fairseq."""
+
+import json
+import os
+import re
+import subprocess
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from fairseq import checkpoint_utils, options, tasks
+from fairseq.dataclass.utils import convert_namespace_to_omegaconf
+
+from nmt_ablation.segmentation import Words
+from nmt_ablation.training.launch import LOG, Arguments, fairseq_arguments
+from nmt_ablation.training.plugin import SPECIAL_SYMBOLS
+from tests.conftest import COMMAND, NewRun, Run
+
+Tables = dict[str, torch.Tensor]
+
+
+def _folder(run: Run, arm: str, size: int = 200) -> Path:
+    return run.workspace.path(run.pipeline.train(run.cell(size, arm)))
+
+
+def _record(run: Run, arm: str, size: int = 200) -> Any:
+    return run.workspace.record(run.pipeline.train(run.cell(size, arm)))
+
+
+def _weights(run: Run, arm: str) -> Tables:
+    path = _folder(run, arm) / "checkpoint_best.pt"
+    weights: Tables = checkpoint_utils.load_checkpoint_to_cpu(str(path))["model"]
+    return weights
+
+
+def _rows(run: Run, side: str) -> tuple[torch.Tensor, torch.Tensor]:
+    step = run.pipeline.train(run.cell(200, "frozen")).inputs["rows"]
+    with np.load(run.workspace.path(step) / f"{side}.npz") as rows:
+        return torch.from_numpy(rows["indices"]) + SPECIAL_SYMBOLS, torch.from_numpy(rows["values"])
+
+
+def _losses(run: Run, arm: str) -> list[tuple[str, str]]:
+    text = (_folder(run, arm) / LOG).read_text()
+    return re.findall(r'"loss": "([\d.]+)".*"num_updates": "(\d+)"', text)
+
+
+def test_a_frozen_table_drifts_by_exactly_nothing(finished: Run) -> None:
+    weights = _weights(finished, "frozen")
+    for side, stack in (("source", "encoder"), ("target", "decoder")):
+        indices, values = _rows(finished, side)
+        assert torch.equal(weights[f"{stack}.embed_tokens.weight"][indices], values)
+
+
+def test_a_finetuned_table_starts_there_and_moves(finished: Run) -> None:
+    indices, values = _rows(finished, "source")
+    table = _weights(finished, "finetuned")["encoder.embed_tokens.weight"][indices]
+    assert not torch.equal(table, values)
+    cosine = torch.nn.functional.cosine_similarity(table, values).mean()
+    at_random = _weights(finished, "random")["encoder.embed_tokens.weight"][indices]
+    assert cosine > 0.5 > torch.nn.functional.cosine_similarity(at_random, values).mean().abs()
+
+
+def test_one_side_leaves_the_other_as_it_was(finished: Run) -> None:
+    indices, values = _rows(finished, "target")
+    table = _weights(finished, "source")["decoder.embed_tokens.weight"][indices]
+    assert (table - values).norm(dim=1).min() > 0.1
+    source, rows = _rows(finished, "source")
+    assert torch.equal(_weights(finished, "source")["encoder.embed_tokens.weight"][source], rows)
+
+
+def test_rows_have_the_scale_of_random_rows(finished: Run) -> None:
+    _, values = _rows(finished, "source")
+    random = float(torch.normal(0, 16**-0.5, (10_000, 16)).norm(dim=1).mean())
+    assert float(values.norm(dim=1).mean()) == pytest.approx(random, rel=0.03)
+
+
+def test_all_arms_share_data_order_and_other_weights(finished: Run) -> None:
+    records = [_record(finished, arm) for arm in ("random", "frozen", "finetuned", "source")]
+    assert len({record["pairing"]["initial_weights"] for record in records}) == 1
+    cells = [finished.cell(200, arm) for arm in ("random", "frozen", "finetuned")]
+    steps = [finished.pipeline.train(cell) for cell in cells]
+    assert len({step.inputs["binarise"].digest for step in steps}) == 1
+    for one, other in pairwise(record["pairing"]["batches"] for record in records):
+        shared = one.keys() & other.keys()
+        assert "1" in shared
+        assert all(one[update] == other[update] for update in shared)
+    other_size = _record(finished, "random", 50)["pairing"]["batches"]
+    assert other_size["1"] != records[0]["pairing"]["batches"]["1"]
+
+
+def test_two_identical_arms_train_alike_to_the_last_digit(finished: Run, new_run: NewRun) -> None:
+    again = new_run(("  frozen: {vectors: word2vec, tuning: frozen}", "  same: {}"))
+    result = again.call("run", "--cell", "200-same-s1")
+    assert result.returncode == 0, result.stderr
+    assert len(_losses(again, "same")) >= 2
+    assert _losses(again, "same") == _losses(finished, "random")
+    for key in ("weights", "valid", "pairing", "best_update"):
+        assert _record(again, "same")[key] == _record(finished, "random")[key]
+
+
+def test_arms_of_equal_content_are_one_artifact(new_run: NewRun) -> None:
+    run = new_run(("  frozen: {vectors: word2vec, tuning: frozen}", "  same: {}"))
+    same, random = (run.pipeline.train(run.cell(200, arm)) for arm in ("same", "random"))
+    assert same.digest == random.digest
+
+
+def test_how_a_training_ended_is_recorded(finished: Run) -> None:
+    for arm in ("random", "frozen", "finetuned"):
+        record = _record(finished, arm)
+        best = max(look["bleu"] for look in record["valid"])
+        assert record["valid_bleu"] == best
+        at = [look["update"] for look in record["valid"] if look["bleu"] == best]
+        assert record["best_update"] in at
+        if record["ended_by"] == "patience":
+            assert record["updates"] - min(at) >= 2 * 20
+        else:
+            assert record["updates"] == 60
+
+
+def test_coverage_is_recorded_by_types_and_tokens(finished: Run) -> None:
+    step = finished.pipeline.train(finished.cell(200, "frozen")).inputs["rows"]
+    record = finished.workspace.record(step)
+    for side in ("source", "target"):
+        for split in ("train", "test"):
+            assert 0.5 < record[side][split]["types"] <= 1
+            assert 0.9 < record[side][split]["tokens"] <= 1
+
+
+def test_every_pair_is_in_every_epoch(finished: Run, tmp_path: Path) -> None:
+    """With fairseq's own default up to 7 pairs are silently left out."""
+    step = finished.pipeline.train(finished.cell(200, "random"))
+    experiment = finished.pipeline.experiment
+    arguments = Arguments(
+        data=finished.workspace.path(step.inputs["binarise"]) / "data-bin",
+        source="xx",
+        target="en",
+        rows={},
+        frozen=(),
+        model=experiment.model,
+        training=experiment.training,
+        seed=1,
+        segmenter=Words(),
+    )
+    parser = options.get_training_parser(default_task="translation_arm")
+    parsed = options.parse_args_and_arch(parser, fairseq_arguments(arguments, tmp_path))
+    configuration = convert_namespace_to_omegaconf(parsed)
+    task = tasks.setup_task(configuration.task)
+    for split, pairs in (("train", 200), ("valid", 20)):
+        task.load_dataset(split)
+        batches = task.get_batch_iterator(
+            task.dataset(split),
+            max_tokens=configuration.dataset.max_tokens,
+            required_batch_size_multiple=configuration.dataset.required_batch_size_multiple,
+        ).next_epoch_itr()
+        ids = [int(i) for batch in batches for i in batch["id"]]
+        assert sorted(ids) == list(range(pairs))
+
+
+def test_stock_fairseq_translates_with_a_cell(finished: Run) -> None:
+    """Without the plug-in and without any vectors at hand."""
+    step = finished.pipeline.train(finished.cell(200, "frozen"))
+    command = [
+        str(COMMAND.with_name("fairseq-generate")),
+        str(finished.workspace.path(step.inputs["binarise"]) / "data-bin"),
+        f"--path={_folder(finished, 'frozen') / 'checkpoint_best.pt'}",
+        "--beam=2",
+        "--cpu",
+        "--required-batch-size-multiple=1",
+    ]
+    # fairseq's programs name no types for torch's safe unpickler.
+    environment = os.environ | {"TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD": "1"}
+    result = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120)
+    assert result.returncode == 0, result.stderr
+    assert len(re.findall(r"^H-\d+", result.stdout, re.MULTILINE)) == 30
+
+
+def test_a_checkpoint_that_names_code_is_not_run(tmp_path: Path) -> None:
+    import pickle
+
+    class Malicious:
+        def __reduce__(self) -> Any:
+            return os.system, (f"touch {tmp_path}/ran",)
+
+    torch.save({"model": Malicious()}, tmp_path / "bad.pt")
+    with pytest.raises(pickle.UnpicklingError):
+        checkpoint_utils.load_checkpoint_to_cpu(str(tmp_path / "bad.pt"))
+    assert not (tmp_path / "ran").exists()
+
+
+def test_hypotheses_are_plain_text_in_the_order_of_the_test_set(finished: Run) -> None:
+    step = finished.pipeline.translate(finished.cell(200, "finetuned"))
+    lines = (finished.workspace.path(step) / "hypotheses.txt").read_text().splitlines()
+    assert len(lines) == 30
+    assert not any("▁" in line for line in lines)
+
+
+def test_scores_carry_their_signatures(finished: Run) -> None:
+    for cell in finished.pipeline.experiment.cells():
+        score = finished.workspace.record(finished.pipeline.score(cell))
+        assert score["bleu_signature"].startswith("nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|v")
+        assert score["chrf_signature"].startswith("nrefs:1|case:mixed|eff:yes|nc:6|nw:0|space:no|v")
+        assert json.dumps(score)

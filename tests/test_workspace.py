@@ -1,0 +1,144 @@
+"""Artifacts: built once, whole or not at all, and again only when what makes them changes."""
+
+import multiprocessing
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from nmt_ablation.experiment import load
+from nmt_ablation.pipeline import Pipeline, Places
+from nmt_ablation.workspace import Build, Step, Workspace
+from tests.conftest import TINY, NewRun
+
+
+def _step(builder: object, **parameters: object) -> Step:
+    return Step("made", 1, parameters, {}, builder)  # type: ignore[arg-type]
+
+
+def test_a_step_is_built_once_and_its_record_kept(tmp_path: Path) -> None:
+    calls = []
+
+    def build(to: Build) -> object:
+        calls.append(to.folder)
+        (to.folder / "text").write_text("x")
+        return {"lines": 1}
+
+    workspace, step = Workspace(tmp_path), _step(build)
+    assert not workspace.done(step)
+    for _ in range(2):
+        assert (workspace.ensure(step) / "text").read_text() == "x"
+    assert len(calls) == 1
+    assert workspace.record(step) == {"lines": 1}
+
+
+def test_a_builder_that_fails_leaves_nothing_to_trust(tmp_path: Path) -> None:
+    def fail(to: Build) -> object:
+        (to.folder / "half").write_text("x")
+        raise RuntimeError("disk full")
+
+    def build(to: Build) -> object:
+        assert not list(to.folder.glob("half"))
+        return None
+
+    workspace = Workspace(tmp_path)
+    with pytest.raises(RuntimeError):
+        workspace.ensure(_step(fail))
+    assert not workspace.done(_step(fail))
+    workspace.ensure(_step(build))
+
+
+def test_a_resumable_builder_finds_what_it_left(tmp_path: Path) -> None:
+    def count(to: Build) -> object:
+        (to.folder / str(len(list(to.folder.glob("[0-9]"))))).touch()
+        if len(list(to.folder.glob("[0-9]"))) < 3:
+            raise RuntimeError("stopped")
+        return None
+
+    workspace, step = Workspace(tmp_path), Step("made", 1, {}, {}, count, resumable=True)
+    for _ in range(2):
+        with pytest.raises(RuntimeError):
+            workspace.ensure(step)
+    assert sorted(path.name for path in workspace.ensure(step).glob("[0-9]")) == ["0", "1", "2"]
+
+
+def _build_slowly(root: Path, seconds: float) -> None:
+    def build(to: Build) -> object:
+        (to.folder / "built-by").write_text(str(os.getpid()))
+        (root / f"built-{os.getpid()}").touch()
+        time.sleep(seconds)
+        return None
+
+    Workspace(root).ensure(_step(build))
+
+
+def test_two_processes_do_not_do_the_same_work_twice(tmp_path: Path) -> None:
+    both = [multiprocessing.Process(target=_build_slowly, args=(tmp_path, 0.5)) for _ in range(2)]
+    for process in both:
+        process.start()
+    for process in both:
+        process.join()
+        assert process.exitcode == 0
+    assert len(list(tmp_path.glob("built-*"))) == 1
+
+
+def test_a_killed_build_is_built_anew_and_holds_no_lock(tmp_path: Path) -> None:
+    process = multiprocessing.Process(target=_build_slowly, args=(tmp_path, 60))
+    process.start()
+    while not list(tmp_path.glob("built-*")):
+        time.sleep(0.02)
+    os.kill(process.pid or 0, signal.SIGKILL)
+    process.join()
+    step = _step(None)
+    assert not Workspace(tmp_path).done(step)
+    _build_slowly(tmp_path, 0)
+    assert Workspace(tmp_path).done(step)
+
+
+# A value of the experiment, and the stages that depend on it; no other stage may be rebuilt.
+CHANGES = {
+    "beam": ("beam: 2", "beam: 3", {"translate", "score", "compare"}),
+    "tokenizer": ("decoding:", "scoring: {bleu_tokenizer: char}\ndecoding:", {"score", "compare"}),
+    "patience": ("patience: 2", "patience: 3", {"train", "translate", "score", "compare"}),
+    "vectors": (
+        "epochs: 2",
+        "epochs: 3",
+        {"vectors", "rows", "train", "translate", "score", "compare"},
+    ),
+    "name": ("name: tiny", "name: other", set()),
+    "comment": ("name: tiny", "# a comment\nname: tiny", set()),
+}
+
+
+@pytest.mark.parametrize(("old", "new", "stages"), CHANGES.values(), ids=CHANGES)
+def test_a_change_rebuilds_what_depends_on_it_and_nothing_else(
+    tmp_path: Path, old: str, new: str, stages: set[str]
+) -> None:
+    def digests(text: str) -> dict[tuple[str, str], str]:
+        file = tmp_path / "tiny.yaml"
+        file.write_text(text)
+        pipeline = Pipeline(load(file), Places(mirror=None, data=tmp_path))
+        return {
+            (step.stage, f"{cell.size} {cell.seed} {cell.arm} {at}"): step.digest
+            for cell in pipeline.experiment.cells()
+            if cell.arm == "finetuned"
+            for at, step in enumerate(pipeline.compare(cell).ancestors())
+        }
+
+    before, after = digests(TINY), digests(TINY.replace(old, new, 1))
+    assert before.keys() == after.keys()
+    changed = {stage for (stage, where), digest in before.items() if after[stage, where] != digest}
+    # The comparison needs the baseline's translation, which depends on no vectors.
+    assert changed - {"score"} == stages - {"score"}
+
+
+def test_held_out_files_count_by_content(new_run: NewRun, tmp_path: Path) -> None:
+    run = new_run(("test: 30", "test: {source: t.xx, target: t.en}"))
+    digests = set()
+    for text in ("eins\n", "zwei\n", "eins\n"):
+        (tmp_path / "t.xx").write_text(text)
+        (tmp_path / "t.en").write_text("one\n")
+        digests.add(run.pipeline.hold_out().digest)
+    assert len(digests) == 2
