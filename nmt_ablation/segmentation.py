@@ -135,11 +135,12 @@ def _fit_one(
                 pieces[piece] += count
         tokens = [token for token, _ in _by_frequency(pieces)]
     else:
-        model = folder / f"sentencepiece.{first}"
+        # Not written by sentencepiece: it would keep the path of the file in the file.
+        model = io.BytesIO()
         try:
             sentencepiece.SentencePieceTrainer.train(
                 sentence_iterator=_lines(texts),
-                model_prefix=str(model),
+                model_writer=model,
                 model_type=config.type.removeprefix("sentencepiece-"),
                 vocab_size=config.size,
                 character_coverage=1.0,
@@ -155,7 +156,9 @@ def _fit_one(
                 f"({str(error).strip().splitlines()[-1]}); "
                 "change segmentation.size, or fit it on other text"
             ) from None
-        tokens = SentencePiece(model.with_suffix(f".{first}.model")).pieces()
+        path = folder / f"sentencepiece.{first}.model"
+        path.write_bytes(model.getvalue())
+        tokens = SentencePiece(path).pieces()
     for side in sides:
         write_lines(dictionary_file(folder, side), [f"{token} 1" for token in tokens])
     for other in sides[1:]:

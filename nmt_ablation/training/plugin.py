@@ -93,6 +93,11 @@ class ArmTask(TranslationTask):  # type: ignore[misc]
                     table.weight.requires_grad_(False)
         return model
 
+    def can_reuse_epoch_itr(self, dataset: Any) -> bool:
+        """Make the batches of each epoch anew. fairseq draws them by seed and epoch, but keeps
+        those of the first epoch it sees, which after a resumption is another one."""
+        return False
+
     def train_step(
         self,
         sample: dict[str, Any],
