@@ -19,6 +19,8 @@ from typing import Any
 
 from filelock import FileLock
 
+from nmt_ablation import __version__
+
 Json = Any
 Tick = Callable[[float, float], None]
 """Called with what is done and the whole, in any unit."""
@@ -151,6 +153,7 @@ class Workspace:
                 "record": record,
                 "seconds": round(time.time() - started, 1),
                 "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+                "nmt_ablation": __version__,
                 "python": sys.version.split()[0],
             }
             write_atomically(partial / MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False))

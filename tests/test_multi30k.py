@@ -1,0 +1,88 @@
+"""Real German and English, where they are at hand."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from nmt_ablation.corpus.text import normal_form, stream_lines
+from nmt_ablation.experiment import load
+from nmt_ablation.pipeline import Pipeline, Places
+from nmt_ablation.workspace import Workspace
+
+ROOT = Path(__file__).parents[1]
+BESIDE = ROOT.parent / "shared"
+
+
+def _place(variable: str, beside: str) -> Path | None:
+    """A folder that the environment names, or that stands beside the checkout."""
+    path = Path(os.environ.get(variable, BESIDE / beside))
+    return path if path.is_dir() else None
+
+
+MIRROR = _place("NMT_ABLATION_MIRROR", "opus-mirror")
+DATA = _place("NMT_ABLATION_DATA", "data/multi30k")
+
+pytestmark = pytest.mark.skipif(
+    MIRROR is None or DATA is None,
+    reason="no Multi30k at hand: set NMT_ABLATION_MIRROR and NMT_ABLATION_DATA",
+)
+
+
+@pytest.fixture(scope="module")
+def pipeline() -> Pipeline:
+    assert DATA is not None
+    file = load(ROOT / "recipes" / "multi30k-de-en.yaml")
+    return Pipeline(file, Places(mirror=MIRROR, data=DATA))
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    return Workspace(tmp_path_factory.mktemp("workspace"))
+
+
+def test_the_pool_is_clean_and_without_leaks(pipeline: Pipeline, workspace: Workspace) -> None:
+    folder = workspace.ensure(pipeline.hold_out())
+    record = workspace.record(pipeline.hold_out())
+    assert (record["valid"], record["test"]) == (1014, 1000)
+    cleaned = workspace.record(pipeline.clean())["Multi30k/v1"]
+    assert cleaned["read"] == 29_000
+    assert record["pool"] + record["duplicates"] + record["dropped_as_leaks"] == cleaned["kept"]
+    assert record["pool"] > 28_000
+    for language in ("de", "en"):
+        lines = {
+            name: {normal_form(line) for line in stream_lines(folder / f"{name}.{language}")}
+            for name in ("pool", "valid", "test")
+        }
+        assert not lines["pool"] & (lines["valid"] | lines["test"])
+
+
+def test_references_are_raw(pipeline: Pipeline, workspace: Workspace) -> None:
+    assert DATA is not None
+    folder = workspace.ensure(pipeline.hold_out())
+    assert (folder / "test.en").read_bytes() == (DATA / "test.en").read_bytes()
+
+
+def test_vectors_and_segmentation_never_see_dev_or_test(
+    pipeline: Pipeline, workspace: Workspace
+) -> None:
+    held_out = workspace.ensure(pipeline.hold_out())
+    for side in ("source", "target"):
+        step = pipeline.monolingual(side)  # type: ignore[arg-type]
+        language = pipeline.experiment.language(side)  # type: ignore[arg-type]
+        seen = {normal_form(line) for line in stream_lines(workspace.ensure(step) / "text")}
+        record = workspace.record(step)
+        assert record["read"] == 145_000
+        assert len(seen) > 100_000
+        for name in ("valid", "test"):
+            for line in stream_lines(held_out / f"{name}.{language}"):
+                assert normal_form(line) not in seen
+
+
+def test_samples_are_nested(pipeline: Pipeline, workspace: Workspace) -> None:
+    samples = {
+        size: list(stream_lines(workspace.ensure(pipeline.sample(size, 1)) / "train.de"))
+        for size in (1000, 4000, 16_000)
+    }
+    assert samples[16_000][:4000] == samples[4000]
+    assert samples[4000][:1000] == samples[1000]
