@@ -5,14 +5,19 @@ import json
 import os
 import shlex
 import sys
+from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from nmt_ablation import __version__
 from nmt_ablation.errors import UserError
+
+if TYPE_CHECKING:
+    from nmt_ablation.runner import Runner
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -90,7 +95,7 @@ def validate(experiment: Path) -> None:
     Example:
       nmt-ablation validate recipes/quickstart.yaml
     """
-    from nmt_ablation.experiment import load
+    from nmt_ablation.experiment_file import load
 
     valid = load(experiment).experiment
     click.echo(
@@ -109,27 +114,23 @@ def plan(experiment: Path, workspace: Path, data: Path | None, mirror: Path | No
     Example:
       nmt-ablation plan recipes/quickstart.yaml
     """
-    from nmt_ablation.runner import CellOf
-
     runner = _runner(experiment, workspace, data, mirror)
     cells = runner.file.experiment.cells()
-    needed: dict[str, int] = {}
-    to_do: set[str] = set()
+    to_build: dict[str, str] = {}
+    done = 0
     for cell in cells:
-        left = runner.to_do(CellOf(cell))
+        left = runner.left(cell)
         stages = ", ".join(dict.fromkeys(step.stage for step in left))
         click.echo(f"{cell!s:32} {f'to do: {stages}' if left else 'done'}")
-        for step in left:
-            if step.digest not in to_do:
-                to_do.add(step.digest)
-                needed[step.stage] = needed.get(step.stage, 0) + 1
+        done += not left
+        to_build |= {step.digest: step.stage for step in left}
+    needed = Counter(to_build.values())
     counts = ", ".join(f"{count} x {stage}" for stage, count in needed.items())
-    done = sum(not runner.to_do(CellOf(cell)) for cell in cells)
     click.echo(f"\n{done} of {len(cells)} cells are done. To build: {counts or 'nothing'}.")
-    if (updates := needed.get("train", 0)) > 0:
+    if needed["train"]:
         training = runner.file.experiment.training
         click.echo(
-            f"At most {updates * training.max_updates:,} updates of up to "
+            f"At most {needed['train'] * training.max_updates:,} updates of up to "
             f"{training.batch_tokens:,} tokens; patience may end a cell sooner."
         )
 
@@ -160,8 +161,9 @@ def run(
       nmt-ablation run recipes/quickstart.yaml --mirror DIR
       nmt-ablation run recipes/quickstart.yaml --mirror DIR --cell 500-random-s1
     """
+    from nmt_ablation.pipeline import Pipeline
     from nmt_ablation.progress import Bars
-    from nmt_ablation.runner import CellOf, ComparisonsOf, PreparationOf, StepsOf
+    from nmt_ablation.runner import StepsOf
 
     runner = _runner(experiment, workspace, data, mirror)
     file = runner.file.experiment
@@ -171,17 +173,18 @@ def run(
             raise UserError(f"{experiment}: has no cell '{name}'; allowed: {', '.join(cells)}")
     chosen = {name: cell for name, cell in cells.items() if not only or name in only}
     at_once = jobs or max(1, len(os.sched_getaffinity(0)) // file.training.threads)
-    preparation: dict[str, StepsOf] = {"preparation": PreparationOf()}
-    trainings: dict[str, StepsOf] = {name: CellOf(cell) for name, cell in chosen.items()}
-    compared = [cell for cell in chosen.values() if cell.arm != file.baseline]
-    comparisons: dict[str, StepsOf] = {}
-    if not only:
-        comparisons["comparisons"] = ComparisonsOf(compared)
+    cell_jobs: dict[str, StepsOf] = {
+        name: partial(Pipeline.scores, cells=[cell]) for name, cell in chosen.items()
+    }
+    phases: list[dict[str, StepsOf]] = [{"preparation": Pipeline.preparation}]
+    if not prepare:
+        phases.append(cell_jobs)
+        if not only:
+            compare = partial(Pipeline.comparisons, cells=list(chosen.values()))
+            phases.append({"comparisons": compare})
     with Bars(runner, chosen) as bars:
-        for jobs_of_phase in (preparation, {} if prepare else trainings, comparisons):
-            if prepare and jobs_of_phase is comparisons:
-                break
-            failed = runner.run(jobs_of_phase, at_once, bars)
+        for phase in phases:
+            failed = runner.run(phase, at_once, bars)
             if failed:
                 raise UserError("\n".join(failed.values()))
 
@@ -199,11 +202,9 @@ def status(
     Example:
       nmt-ablation status recipes/quickstart.yaml
     """
-    from nmt_ablation.runner import CellOf
-
     runner = _runner(experiment, workspace, data, mirror)
     for cell in runner.file.experiment.cells():
-        left = runner.to_do(CellOf(cell))
+        left = runner.left(cell)
         stage = left[0].stage if left else "done"
         progress = runner.workspace.progress(left[0]) if left else None
         bleu = None
@@ -269,8 +270,8 @@ def synthesise(mirror: Path, pairs: int, lines: int, seed: int) -> None:
     click.echo(f"{mirror}: {pairs:,} pairs and {lines:,} lines a side")
 
 
-def _runner(experiment: Path, workspace: Path, data: Path | None, mirror: Path | None) -> Any:
-    from nmt_ablation.experiment import load
+def _runner(experiment: Path, workspace: Path, data: Path | None, mirror: Path | None) -> "Runner":
+    from nmt_ablation.experiment_file import load
     from nmt_ablation.pipeline import Places
     from nmt_ablation.runner import Runner
     from nmt_ablation.workspace import Workspace

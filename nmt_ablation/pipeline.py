@@ -4,8 +4,6 @@ Steps only name what they need; nothing runs until `Workspace.ensure`. Modules t
 fairseq or gensim are imported where a stage runs, so that planning answers at once.
 """
 
-import functools
-import hashlib
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,12 +16,12 @@ from nmt_ablation.experiment import (
     SIDES,
     Cell,
     CorpusVersion,
-    ExperimentFile,
     HeldOutSet,
     Side,
     Size,
 )
-from nmt_ablation.workspace import Build, Json, Step
+from nmt_ablation.experiment_file import ExperimentFile
+from nmt_ablation.workspace import Build, Json, Step, sha256
 
 
 @dataclass(frozen=True)
@@ -66,7 +64,7 @@ class Pipeline:
 
         def build(to: Build) -> Json:
             counts: Json = {}
-            with _PairWriter(to.folder / "pairs", languages) as writer:
+            with text.PairWriter(to.folder / "pairs", languages) as writer:
                 for corpus in corpora:
                     cleaner = clean.Cleaner(limits)
                     (archive,) = to.inputs[corpus].glob("*.zip")
@@ -90,44 +88,33 @@ class Pipeline:
         files = {name: self._held_out_files(config) for name, config in sets.items()}
         languages = self._languages()
         parameters = {
-            name: {"pairs": config.pairs, "files": [_sha256(path) for path in files[name]]}
+            name: {"pairs": config.pairs, "files": [sha256(path) for path in files[name]]}
             for name, config in sets.items()
         }
 
         def build(to: Build) -> Json:
-            pairs = to.inputs["clean"] / "pairs"
-            held_out = hold_out.HeldOutText([])
-            record: Json = {}
-            from_files = {
-                name: text.read_pair_of_files(*paths) if paths else []
-                for name, paths in files.items()
+            def pairs() -> Iterator[Pair]:
+                return text.read_pairs(to.inputs["clean"] / "pairs", languages)
+
+            wanted = {
+                name: (config.pairs, text.read_pair_of_files(*files[name]) if files[name] else [])
+                for name, config in sets.items()
             }
-            for found in from_files.values():
-                held_out.add(found)
-            for name, config in sets.items():
-                drawn = hold_out.draw(_read(pairs, languages), config.pairs, held_out, name)
-                if len(drawn) < config.pairs:
+            chosen = hold_out.set_aside(pairs, wanted)
+            for name, (number, given) in wanted.items():
+                left = len(chosen[name]) - len(given)
+                if left < number:
                     raise UserError(
-                        f"{self.file.path}: held_out.{name} asks for {config.pairs} pairs, and "
-                        f"the corpora have {len(drawn)} left for it; ask for fewer, or add corpora"
+                        f"{self.file.path}: held_out.{name} asks for {number} pairs, and the "
+                        f"corpora have {left} left for it; ask for fewer, or add corpora"
                     )
-                held_out.add(drawn)
-                chosen = from_files[name] + drawn
-                _write(chosen, to.folder / name, languages)
-                record[name] = len(chosen)
-            kept, leaked, distinct = 0, 0, set()
-            with _PairWriter(to.folder / "pool", languages) as writer:
-                for pair in _read(pairs, languages):
-                    if held_out.leaks(pair):
-                        leaked += 1
-                        continue
-                    kept += 1
-                    distinct.add(sample.rank(pair, "pool"))
-                    writer.write(pair)
-            return record | {
-                "pool": len(distinct),
-                "duplicates": kept - len(distinct),
-                "dropped_as_leaks": leaked,
+                text.write_pairs(chosen[name], to.folder / name, languages)
+            pool = hold_out.Pool(pair for held_out in chosen.values() for pair in held_out)
+            text.write_pairs(pool.of(pairs()), to.folder / "pool", languages)
+            return {name: len(held_out) for name, held_out in chosen.items()} | {
+                "pool": len(pool.distinct),
+                "duplicates": pool.kept - len(pool.distinct),
+                "dropped_as_leaks": pool.leaked,
             }
 
         return Step(
@@ -139,7 +126,7 @@ class Pipeline:
         languages = self._languages()
 
         def build(to: Build) -> Json:
-            pool = _read(to.inputs["hold-out"] / "pool", languages)
+            pool = text.read_pairs(to.inputs["hold-out"] / "pool", languages)
             n = None if size == "all" else size
             chosen = sample.smallest(pool, n, f"sample: {seed}")
             if not chosen or (n is not None and len(chosen) < n):
@@ -147,7 +134,7 @@ class Pipeline:
                     f"{self.file.where(size)}: a sample of {size} pairs, and the pool has "
                     f"{len(chosen)}; allowed: up to {len(chosen)}, or all"
                 )
-            _write(chosen, to.folder / "train", languages)
+            text.write_pairs(chosen, to.folder / "train", languages)
             return {"pairs": len(chosen)}
 
         parameters = {"size": size, "seed": seed, "languages": languages}
@@ -156,7 +143,7 @@ class Pipeline:
     def monolingual(self, side: Side) -> Step:
         """One language's text for vectors and segmentation, without a line of dev or test."""
         language, languages = self.experiment.language(side), self._languages()
-        inputs = {
+        corpora = {
             str(corpus): self.fetch(corpus, language)
             for corpus in self.experiment.corpora.monolingual
         }
@@ -167,23 +154,11 @@ class Pipeline:
                 for name in ("valid", "test")
                 for line in text.stream_lines(to.inputs["hold-out"] / f"{name}.{language}")
             }
-            record = {"read": 0, "kept": 0, "not UTF-8 or empty": 0, "dropped_as_leaks": 0}
-
-            def lines() -> Iterator[str]:
-                for corpus in inputs:
-                    (archive,) = to.inputs[corpus].glob("*.gz")
-                    for raw in text.read_opus_text(archive):
-                        record["read"] += 1
-                        line = text.tidy(raw or "")
-                        if not line:
-                            record["not UTF-8 or empty"] += 1
-                        elif text.normal_form(line) in held_out:
-                            record["dropped_as_leaks"] += 1
-                        else:
-                            record["kept"] += 1
-                            yield line
-
-            text.write_lines(to.folder / "text", lines())
+            cleaner = clean.TextCleaner(held_out)
+            archives = [path for corpus in corpora for path in to.inputs[corpus].glob("*.gz")]
+            raw = itertools.chain.from_iterable(map(text.read_opus_text, archives))
+            text.write_lines(to.folder / "text", cleaner.lines(raw))
+            record = cleaner.counts
             if not record["kept"]:
                 raise UserError(f"the monolingual corpora have no text in {language}")
             return record
@@ -192,7 +167,7 @@ class Pipeline:
             "monolingual",
             1,
             {"language": language, "languages": languages},
-            inputs | {"hold-out": self.hold_out()},
+            corpora | {"hold-out": self.hold_out()},
             build,
         )
 
@@ -437,6 +412,14 @@ class Pipeline:
         }
         return Step("compare", 1, scoring.model_dump() | {"target": target}, inputs, build)
 
+    def scores(self, cells: list[Cell]) -> list[Step]:
+        """All that some cells come to."""
+        return [self.score(cell) for cell in cells]
+
+    def comparisons(self, cells: list[Cell]) -> list[Step]:
+        """The comparisons of those cells that aren't the baseline's own."""
+        return [self.compare(cell) for cell in cells if cell.arm != self.experiment.baseline]
+
     def preparation(self) -> list[Step]:
         """All that cells share, so that what is wrong with it is said before any training."""
         cells = self.experiment.cells()
@@ -459,45 +442,3 @@ class Pipeline:
                     "--data DIR or set NMT_ABLATION_DATA to the folder it stands in"
                 )
         return paths
-
-
-class _PairWriter:
-    """Two files of lines that belong together: `STEM.SOURCE` and `STEM.TARGET`."""
-
-    def __init__(self, stem: Path, languages: tuple[str, str]) -> None:
-        self.paths = [Path(f"{stem}.{language}") for language in languages]
-
-    def __enter__(self) -> "_PairWriter":
-        self.files = [path.open("w", encoding="utf-8", newline="\n") for path in self.paths]
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        for file in self.files:
-            file.close()
-
-    def write(self, pair: Pair) -> None:
-        for file, line in zip(self.files, pair, strict=True):
-            file.write(line + "\n")
-
-
-def _write(pairs: list[Pair], stem: Path, languages: tuple[str, str]) -> None:
-    with _PairWriter(stem, languages) as writer:
-        for pair in pairs:
-            writer.write(pair)
-
-
-def _read(stem: Path, languages: tuple[str, str]) -> Iterator[Pair]:
-    source, target = (text.stream_lines(Path(f"{stem}.{language}")) for language in languages)
-    return zip(source, target, strict=True)
-
-
-def _sha256(path: Path) -> str:
-    stat = path.stat()
-    return _sha256_of(path, stat.st_mtime_ns, stat.st_size)
-
-
-@functools.cache
-def _sha256_of(path: Path, modified: int, size: int) -> str:
-    """Hashed once, unless the file changes: digests are asked for often."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -14,7 +14,7 @@ from rich.progress import (
 )
 
 from nmt_ablation.experiment import Cell
-from nmt_ablation.runner import CellOf, Runner, Watcher
+from nmt_ablation.runner import Runner, Watcher
 from nmt_ablation.workspace import Step, Workspace
 
 
@@ -41,7 +41,7 @@ class Bars(Watcher):
         )
         self.bars: dict[str, TaskID] = {}
         self.reached: dict[str, float] = {}
-        to_do = [name for name, cell in cells.items() if runner.to_do(CellOf(cell))]
+        to_do = [name for name, cell in cells.items() if runner.left(cell)]
         self.updates = len(to_do) * self.budget
         self.all: TaskID | None = None
 

@@ -12,25 +12,31 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from functools import partial
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from multiprocessing.process import parent_process
 from pathlib import Path
 
 from nmt_ablation.errors import UserError
-from nmt_ablation.experiment import Cell, ExperimentFile
+from nmt_ablation.experiment import Cell
+from nmt_ablation.experiment_file import ExperimentFile
 from nmt_ablation.pipeline import Pipeline, Places
 from nmt_ablation.workspace import Step, Workspace
 
 POLL_SECONDS = 0.2
 PRELOAD = ["nmt_ablation.training.launch", "nmt_ablation.decoding", "gensim.models", "sacrebleu"]
 
+StepsOf = Callable[[Pipeline], list[Step]]
+"""A method of `Pipeline`, perhaps with arguments bound: steps can't travel to another process, but
+what makes them can."""
+
 
 class Job:
     """A list of steps being built in a process of its own."""
 
     def __init__(
-        self, name: str, steps: "StepsOf", file: ExperimentFile, places: Places, root: Path
+        self, name: str, steps: StepsOf, file: ExperimentFile, places: Places, root: Path
     ) -> None:
         self.name = name
         self.started = time.monotonic()
@@ -66,37 +72,6 @@ class Job:
         return f"{self.name} ended with exit code {self.process.exitcode}: {last} (see {self.log})"
 
 
-class PreparationOf:
-    """All that the cells share."""
-
-    def __call__(self, pipeline: Pipeline) -> list[Step]:
-        return pipeline.preparation()
-
-
-class CellOf:
-    """One cell, from training to scores."""
-
-    def __init__(self, cell: Cell) -> None:
-        self.cell = cell
-
-    def __call__(self, pipeline: Pipeline) -> list[Step]:
-        return [pipeline.score(self.cell)]
-
-
-class ComparisonsOf:
-    """The comparisons of cells with their baselines."""
-
-    def __init__(self, cells: list[Cell]) -> None:
-        self.cells = cells
-
-    def __call__(self, pipeline: Pipeline) -> list[Step]:
-        return [pipeline.compare(cell) for cell in self.cells]
-
-
-StepsOf = Callable[[Pipeline], list[Step]]
-"""Steps can't travel to another process; what makes them of a pipeline can."""
-
-
 class Runner:
     """Runs jobs, and tells a watcher how they fare."""
 
@@ -112,6 +87,10 @@ class Runner:
     def to_do(self, make: StepsOf) -> list[Step]:
         """The steps of a job that are not built yet."""
         return [step for step in self.steps(make) if not self.workspace.done(step)]
+
+    def left(self, cell: Cell) -> list[Step]:
+        """The steps that are not built yet, from corpora to a cell's scores."""
+        return self.to_do(partial(Pipeline.scores, cells=[cell]))
 
     def run(self, jobs: dict[str, StepsOf], at_once: int, watch: "Watcher") -> dict[str, str]:
         """Run jobs that have something to do; return the names of those that failed, and why."""

@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -146,7 +146,7 @@ class Workspace:
                 "parameters": step.parameters,
                 "inputs": {name: needed.digest for name, needed in step.inputs.items()},
                 "files": {
-                    str(path.relative_to(partial)): _sha256(path)
+                    str(path.relative_to(partial)): sha256(path)
                     for path in sorted(partial.rglob("*"))
                     if path.is_file()
                 },
@@ -184,6 +184,13 @@ def _writer(path: Path) -> Tick:
     return tick
 
 
-def _sha256(path: Path) -> str:
+def sha256(path: Path) -> str:
+    """Of a file's content; hashed once in a process, unless the file changes."""
+    stat = path.stat()
+    return _sha256(path, stat.st_mtime_ns, stat.st_size)
+
+
+@cache
+def _sha256(path: Path, modified: int, size: int) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

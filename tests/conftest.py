@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from nmt_ablation.corpus.synthetic import write_mirror
-from nmt_ablation.experiment import Cell, load
+from nmt_ablation.experiment import Cell
+from nmt_ablation.experiment_file import load
 from nmt_ablation.pipeline import Pipeline, Places
 from nmt_ablation.workspace import Workspace
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from nmt_ablation.corpus.clean import Cleaner
 from nmt_ablation.corpus.fetch import fetch
-from nmt_ablation.corpus.hold_out import HeldOutText, draw, without_leaks
+from nmt_ablation.corpus.hold_out import Pool, set_aside
 from nmt_ablation.corpus.synthetic import write_mirror
 from nmt_ablation.corpus.text import (
     normal_form,
@@ -162,12 +162,9 @@ class TestHoldOut:
     def test_nothing_held_out_is_left_on_either_side(
         self, pool: list[tuple[str, str]], n_test: int, n_valid: int
     ) -> None:
-        held_out = HeldOutText([])
-        test = draw(pool, n_test, held_out, "test")
-        held_out.add(test)
-        valid = draw(pool, n_valid, held_out, "valid")
-        held_out.add(valid)
-        train = list(without_leaks(pool, held_out))
+        sets = set_aside(lambda: pool, {"test": (n_test, []), "valid": (n_valid, [])})
+        test, valid = sets["test"], sets["valid"]
+        train = list(Pool(test + valid).of(pool))
         for one, other in ((train, test), (train, valid), (valid, test)):
             for side in (0, 1):
                 forms = {normal_form(pair[side]) for pair in one}

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from nmt_ablation.errors import UserError
-from nmt_ablation.experiment import load
+from nmt_ablation.experiment_file import load
 from tests.conftest import TINY
 
 ROOT = Path(__file__).parents[1]

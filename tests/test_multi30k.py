@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from nmt_ablation.corpus.text import normal_form, stream_lines
-from nmt_ablation.experiment import load
+from nmt_ablation.experiment import SIDES
+from nmt_ablation.experiment_file import load
 from nmt_ablation.pipeline import Pipeline, Places
 from nmt_ablation.workspace import Workspace
 
@@ -67,9 +68,9 @@ def test_vectors_and_segmentation_never_see_dev_or_test(
     pipeline: Pipeline, workspace: Workspace
 ) -> None:
     held_out = workspace.ensure(pipeline.hold_out())
-    for side in ("source", "target"):
-        step = pipeline.monolingual(side)  # type: ignore[arg-type]
-        language = pipeline.experiment.language(side)  # type: ignore[arg-type]
+    for side in SIDES:
+        step = pipeline.monolingual(side)
+        language = pipeline.experiment.language(side)
         seen = {normal_form(line) for line in stream_lines(workspace.ensure(step) / "text")}
         record = workspace.record(step)
         assert record["read"] == 145_000

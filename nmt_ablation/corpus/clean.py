@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 
-from nmt_ablation.corpus.text import Pair, tidy
+from nmt_ablation.corpus.text import Pair, normal_form, tidy
 from nmt_ablation.experiment import Cleaning
 
 Filter = Callable[[Pair, Cleaning], bool]
@@ -60,3 +60,27 @@ class Cleaner:
             else:
                 self.kept += 1
                 yield pair
+
+
+class TextCleaner:
+    """Cleans text in one language, of which no line may be held out."""
+
+    def __init__(self, held_out: set[str]) -> None:
+        self.held_out = held_out
+        """Normal forms."""
+        self.counts = {"read": 0, "kept": 0, "not UTF-8 or empty": 0, "dropped_as_leaks": 0}
+
+    def lines(self, lines: Iterable[str | None]) -> Iterator[str]:
+        """Tidy lines that say something and are not held out."""
+        for raw in lines:
+            line = tidy(raw or "")
+            if not line:
+                fate = "not UTF-8 or empty"
+            elif normal_form(line) in self.held_out:
+                fate = "dropped_as_leaks"
+            else:
+                fate = "kept"
+            self.counts["read"] += 1
+            self.counts[fate] += 1
+            if fate == "kept":
+                yield line

@@ -70,7 +70,7 @@ def read_pair_of_files(source: Path, target: Path) -> list[Pair]:
     return list(zip(*sides, strict=True))
 
 
-def write_lines(path: Path, lines: Iterator[str] | list[str]) -> None:
+def write_lines(path: Path, lines: Iterable[str]) -> None:
     with path.open("w", encoding="utf-8", newline="\n") as file:
         file.writelines(line + "\n" for line in lines)
 
@@ -80,6 +80,36 @@ def stream_lines(path: Path) -> Iterator[str]:
     with path.open(encoding="utf-8", newline="\n") as file:
         for line in file:
             yield line.removesuffix("\n")
+
+
+class PairWriter:
+    """Two files of lines that belong together: `STEM.SOURCE` and `STEM.TARGET`."""
+
+    def __init__(self, stem: Path, languages: tuple[str, str]) -> None:
+        self.paths = [Path(f"{stem}.{language}") for language in languages]
+
+    def __enter__(self) -> "PairWriter":
+        self.files = [path.open("w", encoding="utf-8", newline="\n") for path in self.paths]
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        for file in self.files:
+            file.close()
+
+    def write(self, pair: Pair) -> None:
+        for file, line in zip(self.files, pair, strict=True):
+            file.write(line + "\n")
+
+
+def write_pairs(pairs: Iterable[Pair], stem: Path, languages: tuple[str, str]) -> None:
+    with PairWriter(stem, languages) as writer:
+        for pair in pairs:
+            writer.write(pair)
+
+
+def read_pairs(stem: Path, languages: tuple[str, str]) -> Iterator[Pair]:
+    source, target = (stream_lines(Path(f"{stem}.{language}")) for language in languages)
+    return zip(source, target, strict=True)
 
 
 def read_opus_pairs(archive: Path, source: str, target: str) -> Iterator[Pair | None]:

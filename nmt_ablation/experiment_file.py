@@ -1,0 +1,110 @@
+"""Read an experiment file; whatever is wrong is said with its line and what is allowed there."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+from nmt_ablation.errors import UserError
+from nmt_ablation.experiment import Experiment, Size
+
+
+class ExperimentFile(BaseModel):
+    """An experiment and where each of its values stands, for messages about them."""
+
+    model_config = ConfigDict(frozen=True)
+
+    path: Path
+    experiment: Experiment
+    size_lines: list[int]
+
+    def where(self, size: Size) -> str:
+        """`file:line` of a size."""
+        at = self.experiment.sizes.index(size)
+        return f"{self.path}:{self.size_lines[at]}"
+
+
+def load(path: Path) -> ExperimentFile:
+    """Read and validate an experiment file.
+
+    Raises:
+        UserError: each thing that is wrong, a line each: file, line, and what is allowed.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise UserError(f"{path}: there is no such file") from None
+    except IsADirectoryError:
+        raise UserError(f"{path}: is a folder, and should be an experiment file") from None
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise UserError(f"{path}:{line}: is not UTF-8") from None
+    try:
+        tree = YAML().load(text)
+    except MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise UserError(f"{path}:{line}: is not YAML: {error.problem}") from None
+    except (YAMLError, ValueError) as error:
+        raise UserError(f"{path}: is not YAML: {error}") from None
+    if not isinstance(tree, CommentedMap):
+        raise UserError(f"{path}:1: an experiment file is a mapping of keys to values")
+    try:
+        experiment = Experiment.model_validate(_plain(tree))
+    except ValidationError as invalid:
+        raise UserError("\n".join(_messages(path, tree, invalid.errors()))) from None
+    lines = [_locate(tree, ("sizes", at))[0] for at in range(len(experiment.sizes))]
+    return ExperimentFile(path=path, experiment=experiment, size_lines=lines)
+
+
+def _plain(node: object) -> object:
+    """The tree without ruamel's types, which carry comments and lines."""
+    if isinstance(node, CommentedMap):
+        return {str(key): _plain(value) for key, value in node.items()}
+    if isinstance(node, CommentedSeq):
+        return [_plain(value) for value in node]
+    for kind in (bool, int, float, str):
+        if isinstance(node, kind):
+            return kind(node)
+    return node
+
+
+def _messages(path: Path, tree: CommentedMap, errors: list[ErrorDetails]) -> Iterator[str]:
+    seen = set()
+    for error in errors:
+        context = error.get("ctx", {})
+        where = tuple(context.get("where", error["loc"]))
+        message = error["msg"].removeprefix("Value error, ")
+        if error["type"] == "unknown_key":
+            where = (*where, context["key"])
+        elif error["type"] == "missing":
+            message = f"the key '{where[-1]}' is missing"
+        elif error["type"] == "string_pattern_mismatch":
+            message = (
+                f"{error['input']!r} is no name that is allowed here: it has to match "
+                + (context["pattern"])
+            )
+        line, name = _locate(tree, where)
+        # A union (a size is a number or `all`) complains once for each of its members.
+        if (key := (line, name, error["type"] == "missing" and where)) not in seen:
+            seen.add(key)
+            yield f"{path}:{line}: {name}{': ' if name else ''}{message}"
+
+
+def _locate(tree: CommentedMap, where: Sequence[str | int]) -> tuple[int, str]:
+    """The line (from 1) and the name of the deepest part of `where` that stands in the file."""
+    node: object = tree
+    line, names = 1, []
+    for part in where:
+        if isinstance(node, CommentedMap) and part in node:
+            line = node.lc.key(part)[0] + 1
+        elif isinstance(node, CommentedSeq) and isinstance(part, int) and part < len(node):
+            line = node.lc.item(part)[0] + 1
+        else:
+            continue  # not a key: which member of a union was tried
+        node = node[part]
+        names.append(str(part))
+    return line, ".".join(names)
