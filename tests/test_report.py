@@ -10,7 +10,15 @@ import pytest
 
 from nmt_ablation.errors import UserError
 from nmt_ablation.report import figure, table
-from nmt_ablation.report.results import CSV_COLUMNS, _gate, as_csv, as_jsonl, collect
+from nmt_ablation.report.results import (
+    CSV_COLUMNS,
+    PAIRING,
+    SIGNATURES,
+    as_csv,
+    as_jsonl,
+    collect,
+    gate,
+)
 from nmt_ablation.report.verdict import verdict
 from tests.conftest import NewRun, Run
 
@@ -69,10 +77,16 @@ DIFFERENCES = [
 
 
 @pytest.mark.parametrize(("what", "change"), DIFFERENCES, ids=[what for what, _ in DIFFERENCES])
-def test_arms_that_were_not_trained_alike_are_refused(what: str, change: dict[str, Any]) -> None:
-    _gate([ROWS[0], ROWS[1]], "size 100, seed 1")
-    with pytest.raises(UserError, match=f"size 100, seed 1: {what} of arms 'random' and 'tuned'"):
-        _gate([ROWS[0], ROWS[1] | change], "size 100, seed 1")
+def test_cells_that_can_not_be_compared_are_refused(what: str, change: dict[str, Any]) -> None:
+    tests = PAIRING | SIGNATURES
+    gate(ROWS[0], ROWS[1], tests)
+    with pytest.raises(UserError, match=f"{what} of 100-random-s1 and 100-tuned-s1 differ"):
+        gate(ROWS[0], ROWS[1] | change, tests)
+
+
+def test_arms_that_end_at_different_updates_are_compared_as_far_as_both_went() -> None:
+    longer = {"1": "x", "50": "y", "100": "z"}
+    gate(ROWS[0], ROWS[1] | {"pairing": ROWS[0]["pairing"] | {"batches": longer}}, PAIRING)
 
 
 def test_trainings_that_the_budget_ended_are_marked_everywhere(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from collections.abc import Callable
 from itertools import groupby
 from typing import Any
 
@@ -34,10 +35,13 @@ def collect(pipeline: Pipeline, workspace: Workspace) -> list[Row]:
         for cell in experiment.cells()
         if workspace.done(pipeline.score(cell))
     ]
-    for (size, seed), group in groupby(rows, key=lambda row: (row["size"], row["seed"])):
+    if rows:
+        for row in rows:
+            gate(rows[0], row, SIGNATURES)
+    for _, group in groupby(rows, key=lambda row: (row["size"], row["seed"])):
         arms = list(group)
-        _gate(arms, f"size {size}, seed {seed}")
         for row in arms:
+            gate(arms[0], row, PAIRING)
             for other in arms:
                 if other["arm"] == experiment.baseline:
                     row["gain_bleu"] = row["bleu"] - other["bleu"]
@@ -85,23 +89,36 @@ def _row(pipeline: Pipeline, workspace: Workspace, cell: Cell) -> Row:
     return row
 
 
-def _gate(arms: list[Row], where: str) -> None:
-    first = arms[0]
-    for other in arms[1:]:
-        mine, theirs = first["pairing"], other["pairing"]
-        shared = mine["batches"].keys() & theirs["batches"].keys()
-        differs = {
-            "the training data": mine["data"] != theirs["data"],
-            "the weights before training": mine["initial_weights"] != theirs["initial_weights"],
-            "the order of batches": any(
-                mine["batches"][update] != theirs["batches"][update] for update in shared
-            ),
-            "the BLEU signature": first["bleu_signature"] != other["bleu_signature"],
-            "the chrF signature": first["chrf_signature"] != other["chrf_signature"],
-        }
-        for what, so in differs.items():
-            if so:
-                raise UserError(
-                    f"{where}: {what} of arms '{first['arm']}' and '{other['arm']}' differ, so "
-                    "their scores can't be compared; run both again on one machine"
-                )
+def _same_batches(one: Row, other: Row) -> bool:
+    """Arms end at different updates; what counts is that they agree as far as both went."""
+    mine, theirs = one["pairing"]["batches"], other["pairing"]["batches"]
+    return all(mine[update] == theirs[update] for update in mine.keys() & theirs.keys())
+
+
+# What two cells must have in common to be compared: its name, and the test for it.
+SIGNATURES: dict[str, Callable[[Row, Row], bool]] = {
+    "the BLEU signature": lambda one, other: one["bleu_signature"] == other["bleu_signature"],
+    "the chrF signature": lambda one, other: one["chrf_signature"] == other["chrf_signature"],
+}
+PAIRING: dict[str, Callable[[Row, Row], bool]] = {
+    "the training data": lambda one, other: one["pairing"]["data"] == other["pairing"]["data"],
+    "the weights before training": lambda one, other: (
+        one["pairing"]["initial_weights"] == other["pairing"]["initial_weights"]
+    ),
+    "the order of batches": _same_batches,
+}
+
+
+def gate(one: Row, other: Row, tests: dict[str, Callable[[Row, Row], bool]]) -> None:
+    """Refuse to set two cells beside each other that fail a test.
+
+    Raises:
+        UserError: naming the cells and what differs.
+    """
+    for what, agrees in tests.items():
+        if not agrees(one, other):
+            cells = [f"{row['size']}-{row['arm']}-s{row['seed']}" for row in (one, other)]
+            raise UserError(
+                f"{what} of {cells[0]} and {cells[1]} differ, so their scores can't be compared; "
+                "run both again with the same versions, on the same kind of machine"
+            )
