@@ -30,7 +30,7 @@ class Bars(Watcher):
         self.budget = runner.file.experiment.training.max_updates
         self.console = Console(stderr=True, highlight=False)
         self.progress = Progress(
-            TextColumn("{task.description}", table_column=None),
+            TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
@@ -40,6 +40,7 @@ class Bars(Watcher):
             console=self.console,
         )
         self.bars: dict[str, TaskID] = {}
+        self.stages: dict[str, str] = {}
         self.reached: dict[str, float] = {}
         to_do = [name for name, cell in cells.items() if runner.left(cell)]
         self.updates = len(to_do) * self.budget
@@ -63,12 +64,13 @@ class Bars(Watcher):
         stage = left[0].stage if left else "done"
         done, whole = (workspace.progress(left[0]) if left else None) or (0, None)
         if name not in self.bars:
-            self.bars[name] = self.progress.add_task(name)
+            self.bars[name] = self.progress.add_task(name, total=None)
             if not self.console.is_terminal:
                 self.console.print(f"{name}: started")
-        self.progress.update(
-            self.bars[name], description=f"{name}: {stage}", completed=done, total=whole
-        )
+        if self.stages.get(name) != stage:  # another stage, another speed
+            self.stages[name] = stage
+            self.progress.reset(self.bars[name], description=f"{name}: {stage}")
+        self.progress.update(self.bars[name], completed=done, total=whole)
         if name in self.cells and stage == "train":
             self._reach(name, done)
 

@@ -91,8 +91,8 @@ def test_arms_that_end_at_different_updates_are_compared_as_far_as_both_went() -
 
 def test_trainings_that_the_budget_ended_are_marked_everywhere(tmp_path: Path) -> None:
     assert "| 100 ↑ |" in table.as_markdown(ROWS)
-    assert table.NOTE in table.as_markdown(ROWS)
-    assert table.NOTE not in table.as_markdown(ROWS[:4])
+    assert table.NOTES["budget"] in table.as_markdown(ROWS)
+    assert table.NOTES["budget"] not in table.as_markdown(ROWS[:4])
     for rows, marked in ((ROWS, True), (ROWS[:4], False)):
         figure.draw(rows, "random", "title", tmp_path / "f.png", tmp_path / "f.svg")
         assert ("budget ended it" in (tmp_path / "f.svg").read_text()) == marked
@@ -121,6 +121,13 @@ def test_a_finished_run_is_reported_whole(finished: Run, tmp_path: Path) -> None
         path = tmp_path / f"tiny.{kind}"
         assert path.stat().st_size > 0
         assert str(path) in result.stdout
+    assert "Types / tokens that have a vector" in (tmp_path / "tiny.md").read_text()
+    translations = finished.workspace_root / "tiny" / "hypotheses.tsv"
+    with translations.open(newline="") as file:
+        read = list(csv.DictReader(file, delimiter="\t"))
+    assert len(read) == 30
+    assert list(read[0])[:3] == ["source", "reference", "50-random-s1"]
+    assert all(line["source"] and line["reference"] for line in read)
     rows = collect(finished.pipeline, finished.workspace)
     assert len(rows) == 8
     for row in rows:

@@ -203,3 +203,22 @@ def test_scores_carry_their_signatures(finished: Run) -> None:
         assert score["bleu_signature"].startswith("nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|v")
         assert score["chrf_signature"].startswith("nrefs:1|case:mixed|eff:yes|nc:6|nw:0|space:no|v")
         assert json.dumps(score)
+
+
+def test_a_training_that_breaks_is_scored_with_a_warning(new_run: NewRun) -> None:
+    breaks = ("learning_rate: 0.01", "learning_rate: 1.0e+30")
+    run = new_run(breaks, ("validate_every: 20", "validate_every: 1"))
+    cell = run.cell(50, "random")
+    result = run.call("run", "--cell", str(cell))
+    assert result.returncode == 0, result.stderr
+    assert run.workspace.record(run.pipeline.train(cell))["ended_by"] == "divergence"
+    assert run.workspace.record(run.pipeline.score(cell))["warnings"]
+    assert "warning:" in result.stderr
+
+
+def test_a_training_that_breaks_at_once_is_refused_with_the_remedy(new_run: NewRun) -> None:
+    run = new_run(("learning_rate: 0.01", "learning_rate: 1.0e+30"))
+    result = run.call("run", "--cell", "50-random-s1")
+    assert result.returncode == 1
+    assert "lower training.learning_rate" in result.stderr
+    assert "Traceback" not in result.stderr

@@ -2,14 +2,18 @@
 
 from rich.table import Table
 
+from nmt_ablation.experiment import SIDES
 from nmt_ablation.report.results import Row
 
 HEADER = ("pairs", "arm", "seed", "BLEU", "chrF", "gain BLEU", "p", "gain chrF", "updates")
-NOTE = "↑ the budget ended this training while it still improved"
+NOTES = {
+    "budget": "↑ the budget ended this training while it still improved",
+    "divergence": "✗ this training diverged; the best model before that is scored",
+}
 
 
 def as_rich(rows: list[Row], title: str) -> Table:
-    table = Table(title=title, caption=NOTE if _any_cut(rows) else None)
+    table = Table(title=title, caption="\n".join(_notes(rows)) or None)
     for name in HEADER:
         table.add_column(name, justify="left" if name == "arm" else "right")
     for at, row in enumerate(rows):
@@ -21,8 +25,27 @@ def as_rich(rows: list[Row], title: str) -> Table:
 def as_markdown(rows: list[Row]) -> str:
     lines = [HEADER, ["---" if name == "arm" else "---:" for name in HEADER]]
     lines += [_cells(row) for row in rows]
-    note = f"\n{NOTE}.\n" if _any_cut(rows) else ""
+    note = "".join(f"\n{note}.\n" for note in _notes(rows))
     return "".join(f"| {' | '.join(line)} |\n" for line in lines) + note
+
+
+def coverage_as_markdown(rows: list[Row]) -> str:
+    """How much of the text has vectors, for the arms that start from some."""
+    covered = [row for row in rows if row["coverage"] is not None]
+    if not covered:
+        return ""
+    header = ["pairs", "arm", "seed"]
+    header += [f"{side}, {split}" for side in SIDES for split in ("train", "test")]
+    lines = [header, ["---:"] * len(header)]
+    for row in covered:
+        line = [f"{row['pairs']:,}", row["arm"], str(row["seed"])]
+        for side in SIDES:
+            for split in ("train", "test"):
+                share = row["coverage"][side][split]
+                line.append(f"{share['types']:.1%} / {share['tokens']:.1%}")
+        lines.append(line)
+    table = "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    return f"Types / tokens that have a vector:\n\n{table}\n"
 
 
 def _cells(row: Row) -> list[str]:
@@ -35,12 +58,12 @@ def _cells(row: Row) -> list[str]:
         _gain(row, "gain_bleu"),
         "" if row["p_bleu"] is None else f"{row['p_bleu']:.3f}",
         _gain(row, "gain_chrf"),
-        f"{row['updates']:,}{' ↑' if row['ended_by'] == 'budget' else ''}",
+        f"{row['updates']:,} {NOTES.get(row['ended_by'], ' ')[0]}".rstrip(),
     ]
 
 
-def _any_cut(rows: list[Row]) -> bool:
-    return any(row["ended_by"] == "budget" for row in rows)
+def _notes(rows: list[Row]) -> list[str]:
+    return [note for end, note in NOTES.items() if any(row["ended_by"] == end for row in rows)]
 
 
 def _gain(row: Row, key: str) -> str:

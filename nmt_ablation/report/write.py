@@ -1,9 +1,12 @@
 """Write a report's files, and show its table and verdict."""
 
+import csv
+import io
 from pathlib import Path
 
 from rich.console import Console
 
+from nmt_ablation.corpus.text import stream_lines
 from nmt_ablation.errors import UserError
 from nmt_ablation.pipeline import Pipeline
 from nmt_ablation.report import figure, table
@@ -35,9 +38,12 @@ def write(pipeline: Pipeline, workspace: Workspace, folder: Path, command: str) 
         paths["md"],
         f"# {experiment.name}: {experiment.pair}\n\n{sentence}\n\n"
         f"![BLEU against corpus size]({paths['svg'].name})\n\n{table.as_markdown(rows)}\n"
+        f"{table.coverage_as_markdown(rows)}"
         f"BLEU: `{rows[0]['bleu_signature']}`  \nchrF: `{rows[0]['chrf_signature']}`\n\n"
         f"Drawn by `{command}`.\n",
     )
+    translations = workspace.root / experiment.name / "hypotheses.tsv"
+    write_atomically(translations, _side_by_side(pipeline, workspace))
     title = f"{experiment.name} ({experiment.pair})"
     figure.draw(rows, experiment.baseline, title, paths["png"], paths["svg"])
     console = Console(highlight=False)
@@ -46,5 +52,24 @@ def write(pipeline: Pipeline, workspace: Workspace, folder: Path, command: str) 
     if missing:
         console.print(f"{missing} cells are not finished yet.")
     console.print(f"\n{sentence}\n", soft_wrap=True)
-    for kind, path in paths.items():
-        console.print(f"{kind:6} {path}", soft_wrap=True)
+    for kind, path in (paths | {"translations": translations}).items():
+        console.print(f"{kind:13} {path}", soft_wrap=True)
+
+
+def _side_by_side(pipeline: Pipeline, workspace: Workspace) -> str:
+    """The test set as a table: source, reference, and what each finished cell made of it."""
+    experiment = pipeline.experiment
+    test = workspace.path(pipeline.hold_out())
+    columns = {
+        name: stream_lines(test / f"test.{language}")
+        for name, language in (("source", experiment.source), ("reference", experiment.target))
+    }
+    for cell in experiment.cells():
+        translate = pipeline.translate(cell)
+        if workspace.done(translate):
+            columns[str(cell)] = stream_lines(workspace.path(translate) / "hypotheses.txt")
+    out = io.StringIO()
+    writer = csv.writer(out, delimiter="\t", lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(zip(*columns.values(), strict=True))
+    return out.getvalue()

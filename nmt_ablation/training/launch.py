@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 import os
 import re
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from fairseq.distributed import utils as distributed
 from fairseq.file_io import PathManager
 from fairseq_cli import train as fairseq_train
 
+from nmt_ablation.errors import UserError
 from nmt_ablation.experiment import Model, Side, Training
 from nmt_ablation.segmentation import Segmenter
 from nmt_ablation.training.plugin import ArmTask, digest_of_weights
@@ -47,22 +49,33 @@ def train(arguments: Arguments, folder: Path, tick: Tick) -> Json:
     """Train, leave the best checkpoint in `folder`, and return what is to be kept on record.
 
     Call it once in a process: fairseq keeps state between trainings.
+
+    Raises:
+        UserError: it diverged before there was any checkpoint to keep.
     """
     training = arguments.training
     torch.set_num_threads(training.threads)
     PathManager.copy = staticmethod(_link)
     ArmTask.segmenter = arguments.segmenter
     ArmTask.on_update = staticmethod(lambda update: tick(update, training.max_updates))
-    if (state := _finished(folder, training)) is None:
+    diverged = False
+    if not _ended(state := _state(folder), training):
         parser = options.get_training_parser(default_task="translation_arm")
         parsed = options.parse_args_and_arch(parser, fairseq_arguments(arguments, folder))
         # Not --log-file: fairseq adds its handler again with each epoch, and so writes each line
         # as often as it has seen epochs.
         logging.getLogger().addHandler(logging.FileHandler(folder / LOG))
         configuration = convert_namespace_to_omegaconf(parsed)
-        distributed.call_main(configuration, fairseq_train.main)
-        state = _finished(folder, training)
-        assert state is not None
+        try:
+            distributed.call_main(configuration, fairseq_train.main)
+        except FloatingPointError:  # gradients that are no numbers any more
+            diverged = True
+        state = _state(folder)
+    if state is None:
+        raise UserError(
+            "training diverged before its first look at the valid set: its gradients are no "
+            "numbers any more; lower training.learning_rate, or raise training.warmup_updates"
+        )
     looks = _looks(folder / LOG)
     best = checkpoint_utils.load_checkpoint_to_cpu(str(folder / BEST))
     for path in folder.glob("*.pt"):
@@ -73,7 +86,7 @@ def train(arguments: Arguments, folder: Path, tick: Tick) -> Json:
         "best_update": best["optimizer_history"][-1]["num_updates"],
         "valid_bleu": state["best"],
         # Gains shrink as training goes on, so a cell that was cut short has to say so.
-        "ended_by": "patience" if state["looks_since_best"] >= training.patience else "budget",
+        "ended_by": "divergence" if diverged else _ended(state, training),
         "training_seconds": round(state["seconds"], 1),
         "parameters": sum(weight.numel() for weight in best["model"].values()),
         "weights": digest_of_weights(best["model"]),
@@ -153,20 +166,29 @@ def fairseq_arguments(arguments: Arguments, folder: Path) -> list[str]:
     return [str(arguments.data), *named, *switches]
 
 
-def _finished(folder: Path, training: Training) -> dict[str, Any] | None:
-    """The state of a training that has come to its end, or None if it has to start or go on.
-
-    fairseq itself would train on when it resumes a training that had ended.
-    """
+def _state(folder: Path) -> dict[str, Any] | None:
+    """How far a training is, by its last checkpoint, or None if it has none."""
     if not (folder / LAST).exists():
         return None
     checkpoint = checkpoint_utils.load_checkpoint_to_cpu(str(folder / LAST))
     extra = checkpoint["extra_state"]
-    updates = checkpoint["optimizer_history"][-1]["num_updates"]
     state: dict[str, Any] = extra[ArmTask.__name__]
-    state |= {"updates": updates, "seconds": extra["previous_training_time"]}
-    ended = state["looks_since_best"] >= training.patience or updates >= training.max_updates
-    return state if ended else None
+    return state | {
+        "updates": checkpoint["optimizer_history"][-1]["num_updates"],
+        "seconds": extra["previous_training_time"],
+    }
+
+
+def _ended(state: dict[str, Any] | None, training: Training) -> str | None:
+    """What has ended a training, or None if it has to start or go on.
+
+    fairseq itself would train on when it resumes a training that had ended.
+    """
+    if state is not None and state["looks_since_best"] >= training.patience:
+        return "patience"
+    if state is not None and state["updates"] >= training.max_updates:
+        return "budget"
+    return None
 
 
 def _link(source: str, target: str, overwrite: bool = False) -> bool:
@@ -178,17 +200,17 @@ def _link(source: str, target: str, overwrite: bool = False) -> bool:
     return True
 
 
-def _looks(log: Path) -> list[dict[str, float]]:
+def _looks(log: Path) -> list[dict[str, float | None]]:
     """Each look at the valid set: updates, loss and BLEU. After a resumption fairseq may have
     logged a look twice; the same look gives the same numbers."""
-    found = {}
+    found: dict[int, dict[str, float | None]] = {}
     for line in log.read_text(encoding="utf-8").splitlines():
         if '"valid_bleu"' in line and (match := re.search(r"\{.*\}", line)):
             values = json.loads(match[0])
             update = int(values["valid_num_updates"])
             found[update] = {
                 "update": update,
-                "loss": float(values["valid_nll_loss"]),
+                "loss": loss if math.isfinite(loss := float(values["valid_nll_loss"])) else None,
                 "bleu": float(values["valid_bleu"]),
             }
     return [found[update] for update in sorted(found)]
