@@ -4,6 +4,7 @@ so that `--help` answers at once."""
 import json
 import os
 import shlex
+import shutil
 import sys
 from collections import Counter
 from collections.abc import Callable
@@ -141,7 +142,9 @@ def plan(experiment: Path, workspace: Path, data: Path | None, mirror: Path | No
 @click.option("--cell", "only", multiple=True, help="Run this cell alone; may be repeated.")
 @click.option("--prepare", is_flag=True, help="Build what the cells share, and train nothing.")
 @click.option(
-    "--jobs", type=click.IntRange(1), help="Cells at once.  [default: as the cores allow]"
+    "--jobs",
+    type=click.IntRange(1),
+    help="Cells at once.  [default: as the cores allow; 1 on a GPU]",
 )
 def run(
     experiment: Path,
@@ -172,7 +175,9 @@ def run(
         if name not in cells:
             raise UserError(f"{experiment}: has no cell '{name}'; allowed: {', '.join(cells)}")
     chosen = {name: cell for name, cell in cells.items() if not only or name in only}
-    at_once = jobs or max(1, len(os.sched_getaffinity(0)) // file.training.threads)
+    # A GPU is one device, however many cores stand beside it.
+    places = 1 if shutil.which("nvidia-smi") else len(os.sched_getaffinity(0))
+    at_once = jobs or max(1, places // file.training.threads)
     cell_jobs: dict[str, StepsOf] = {
         name: partial(Pipeline.scores, cells=[cell]) for name, cell in chosen.items()
     }
