@@ -5,7 +5,7 @@ from rich.table import Table
 from nmt_ablation.experiment import SIDES
 from nmt_ablation.report.results import Row
 
-HEADER = ("pairs", "arm", "seed", "BLEU", "chrF", "gain BLEU", "p", "gain chrF", "updates")
+HEADER = ("pairs", "arm", "seed", "BLEU", "chrF", "Δ BLEU", "p", "Δ chrF", "updates")
 NOTES = {
     "budget": "↑ the budget ended this training while it still improved",
     "divergence": "✗ this training diverged; the best model before that is scored",
@@ -15,7 +15,7 @@ NOTES = {
 def as_rich(rows: list[Row], title: str) -> Table:
     table = Table(title=title, caption="\n".join(_notes(rows)) or None)
     for name in HEADER:
-        table.add_column(name, justify="left" if name == "arm" else "right")
+        table.add_column(name, justify="left" if name == "arm" else "right", no_wrap=True)
     for at, row in enumerate(rows):
         last = at + 1 == len(rows) or rows[at + 1]["pairs"] != row["pairs"]
         table.add_row(*_cells(row), end_section=last)
