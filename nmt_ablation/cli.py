@@ -184,9 +184,6 @@ def run(
     phases: list[dict[str, StepsOf]] = [{"preparation": Pipeline.preparation}]
     if not prepare:
         phases.append(cell_jobs)
-        if not only:
-            compare = partial(Pipeline.comparisons, cells=list(chosen.values()))
-            phases.append({"comparisons": compare})
     with Bars(runner, chosen) as bars:
         for phase in phases:
             failed = runner.run(phase, at_once, bars)

@@ -416,10 +416,6 @@ class Pipeline:
         """All that some cells come to."""
         return [self.score(cell) for cell in cells]
 
-    def comparisons(self, cells: list[Cell]) -> list[Step]:
-        """The comparisons of those cells that aren't the baseline's own."""
-        return [self.compare(cell) for cell in cells if cell.arm != self.experiment.baseline]
-
     def preparation(self) -> list[Step]:
         """All that cells share, so that what is wrong with it is said before any training."""
         cells = self.experiment.cells()

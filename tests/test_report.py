@@ -46,7 +46,7 @@ ROWS = [
 
 def test_the_verdict_names_gains_losses_and_doubts() -> None:
     assert verdict(ROWS, "random") == (
-        "Against random, tuned gains +4.0 BLEU at 100 pairs, loses -1.0 BLEU at 9,000 pairs and "
+        "Against random, tuned gains 4.0 BLEU at 100 pairs, loses 1.0 BLEU at 9,000 pairs and "
         "can't be told from it at 1,000 pairs (paired bootstrap over 1,000 test sentences, "
         "p < 0.05; one seed, so other seeds may differ; the budget ended 1 of 6 trainings while "
         "they still improved, and gains shrink as training goes on)."

@@ -7,6 +7,9 @@ from collections.abc import Callable
 from itertools import groupby
 from typing import Any
 
+from rich.console import Console
+from rich.progress import track
+
 from nmt_ablation.errors import UserError
 from nmt_ablation.experiment import Cell
 from nmt_ablation.pipeline import Pipeline
@@ -26,15 +29,15 @@ CSV_COLUMNS = [
 def collect(pipeline: Pipeline, workspace: Workspace) -> list[Row]:
     """The rows of all finished cells, gains included where the baseline is finished too.
 
+    Comparisons with the baseline that are missing are made first.
+
     Raises:
         UserError: arms of one size and seed were not trained alike; what differs is named.
     """
     experiment = pipeline.experiment
-    rows = [
-        _row(pipeline, workspace, cell)
-        for cell in experiment.cells()
-        if workspace.done(pipeline.score(cell))
-    ]
+    finished = [cell for cell in experiment.cells() if workspace.done(pipeline.score(cell))]
+    _compare(pipeline, workspace, finished)
+    rows = [_row(pipeline, workspace, cell) for cell in finished]
     if rows:
         for row in rows:
             gate(rows[0], row, SIGNATURES)
@@ -59,6 +62,19 @@ def as_csv(rows: list[Row]) -> str:
     writer.writeheader()
     writer.writerows(rows)
     return out.getvalue()
+
+
+def _compare(pipeline: Pipeline, workspace: Workspace, finished: list[Cell]) -> None:
+    baseline = pipeline.experiment.baseline
+    steps = [
+        pipeline.compare(cell)
+        for cell in finished
+        if cell.arm != baseline and cell.model_copy(update={"arm": baseline}) in finished
+    ]
+    missing = [step for step in steps if not workspace.done(step)]
+    console = Console(stderr=True)
+    for step in track(missing, "comparing with the baseline", console=console, transient=True):
+        workspace.ensure(step)
 
 
 def _row(pipeline: Pipeline, workspace: Workspace, cell: Cell) -> Row:

@@ -41,7 +41,7 @@ def _clause(arm: str, rows: list[Row]) -> str:
     parts = []
     for what, sizes in (("gains", better), ("loses", worse)):
         if sizes:
-            listed = _list([f"{gains[pairs]:+.1f} BLEU at {pairs:,}" for pairs in sizes])
+            listed = _list([f"{abs(gains[pairs]):.1f} BLEU at {pairs:,}" for pairs in sizes])
             parts.append(f"{what} {listed} pairs")
     if neither:
         parts.append(f"can't be told from it at {_list([f'{pairs:,}' for pairs in neither])} pairs")

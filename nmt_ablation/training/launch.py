@@ -19,7 +19,7 @@ from fairseq_cli import train as fairseq_train
 from nmt_ablation.errors import UserError
 from nmt_ablation.experiment import Model, Side, Training
 from nmt_ablation.segmentation import Segmenter
-from nmt_ablation.training.plugin import ArmTask, digest_of_weights
+from nmt_ablation.training.plugin import ArmTask, DivergedError, digest_of_weights
 from nmt_ablation.workspace import Json, Tick
 
 LOG = "train.log"
@@ -68,13 +68,13 @@ def train(arguments: Arguments, folder: Path, tick: Tick) -> Json:
         configuration = convert_namespace_to_omegaconf(parsed)
         try:
             distributed.call_main(configuration, fairseq_train.main)
-        except FloatingPointError:  # gradients that are no numbers any more
+        except (DivergedError, FloatingPointError):  # the latter is fairseq's, of gradients
             diverged = True
         state = _state(folder)
     if state is None:
         raise UserError(
-            "training diverged before its first look at the valid set: its gradients are no "
-            "numbers any more; lower training.learning_rate, or raise training.warmup_updates"
+            "training diverged before its first look at the valid set: its loss is no "
+            "number any more; lower training.learning_rate, or raise training.warmup_updates"
         )
     looks = _looks(folder / LOG)
     best = checkpoint_utils.load_checkpoint_to_cpu(str(folder / BEST))

@@ -46,6 +46,10 @@ SPECIAL_SYMBOLS = 4  # <s>, <pad>, </s>, <unk> stand before a dictionary's first
 RECORD_BATCHES_EVERY = 50
 
 
+class DivergedError(ArithmeticError):
+    """The loss is no number any more."""
+
+
 @dataclass
 class ArmTaskConfig(TranslationConfig):  # type: ignore[misc]
     # fairseq makes options of these annotations, and knows Optional[str] but not str | None.
@@ -113,11 +117,30 @@ class ArmTask(TranslationTask):  # type: ignore[misc]
             self.batches_at[update_num + 1] = self.batches
         type(self).on_update(update_num)
         with self._precision(sample):
-            return super().train_step(sample, model, criterion, optimizer, update_num, ignore_grad)
+            step = super().train_step(sample, model, criterion, optimizer, update_num, ignore_grad)
+        if not torch.isfinite(step[0]):
+            # Said here, as fairseq would look for the layer at fault, and break on it.
+            raise DivergedError(f"the loss at update {update_num + 1} is {float(step[0])}")
+        return step
 
     def valid_step(self, sample: dict[str, Any], model: nn.Module, criterion: nn.Module) -> Any:
         with self._precision(sample):
             return super().valid_step(sample, model, criterion)
+
+    def inference_step(
+        self, generator: Any, models: list[nn.Module], sample: dict[str, Any], **more: Any
+    ) -> list[list[dict[str, Any]]]:
+        """Hypotheses of each sentence; the empty one of each if the model is broken."""
+        try:
+            found: list[list[dict[str, Any]]] = super().inference_step(
+                generator, models, sample, **more
+            )
+        except AssertionError:
+            # So fairseq's search ends if probabilities are no numbers: not even the end of the
+            # sentence has one.
+            empty = torch.tensor([self.target_dictionary.eos()])
+            found = [[{"tokens": empty}] for _ in sample["net_input"]["src_tokens"]]
+        return found
 
     def _inference_with_bleu(self, generator: Any, sample: dict[str, Any], model: nn.Module) -> Any:
         score = super()._inference_with_bleu(generator, sample, model)
