@@ -169,6 +169,7 @@ def run(
     from nmt_ablation.runner import StepsOf
 
     runner = _runner(experiment, workspace, data, mirror)
+    runner.check_mirror()
     file = runner.file.experiment
     cells = {str(cell): cell for cell in file.cells()}
     for name in only:

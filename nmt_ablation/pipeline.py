@@ -58,14 +58,13 @@ class Pipeline:
 
     def clean(self) -> Step:
         """The pairs of all corpora that pass the filters."""
-        corpora = [str(corpus) for corpus in self.experiment.corpora.parallel]
         inputs = {str(corpus): self.fetch(corpus) for corpus in self.experiment.corpora.parallel}
         limits, languages = self.experiment.cleaning, self._languages()
 
         def build(to: Build) -> Json:
             counts: Json = {}
             with text.PairWriter(to.folder / "pairs", languages) as writer:
-                for corpus in corpora:
+                for corpus in sorted(inputs):
                     cleaner = clean.Cleaner(limits)
                     (archive,) = to.inputs[corpus].glob("*.zip")
                     for pair in cleaner.pairs(text.read_opus_pairs(archive, *languages)):
@@ -155,7 +154,9 @@ class Pipeline:
                 for line in text.stream_lines(to.inputs["hold-out"] / f"{name}.{language}")
             }
             cleaner = clean.TextCleaner(held_out)
-            archives = [path for corpus in corpora for path in to.inputs[corpus].glob("*.gz")]
+            archives = [
+                path for corpus in sorted(corpora) for path in to.inputs[corpus].glob("*.gz")
+            ]
             raw = itertools.chain.from_iterable(map(text.read_opus_text, archives))
             text.write_lines(to.folder / "text", cleaner.lines(raw))
             record = cleaner.counts
@@ -415,6 +416,15 @@ class Pipeline:
     def scores(self, cells: list[Cell]) -> list[Step]:
         """All that some cells come to."""
         return [self.score(cell) for cell in cells]
+
+    def fetched(self) -> list[Step]:
+        """All files of all corpora."""
+        corpora = self.experiment.corpora
+        return [self.fetch(corpus) for corpus in corpora.parallel] + [
+            self.fetch(corpus, self.experiment.language(side))
+            for corpus in corpora.monolingual
+            for side in SIDES
+        ]
 
     def preparation(self) -> list[Step]:
         """All that cells share, so that what is wrong with it is said before any training."""

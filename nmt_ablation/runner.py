@@ -88,6 +88,25 @@ class Runner:
         """The steps of a job that are not built yet."""
         return [step for step in self.steps(make) if not self.workspace.done(step)]
 
+    def check_mirror(self) -> None:
+        """Refuse a mirror that has another file for a version than the one that was fetched.
+
+        Raises:
+            UserError: naming both.
+        """
+        if self.places.mirror is None:
+            return
+        for step in self.pipeline.fetched():
+            if self.workspace.done(step):
+                record = self.workspace.record(step)
+                there = self.places.mirror / record["file"]
+                if there.is_file() and there.stat().st_size != record["bytes"]:
+                    raise UserError(
+                        f"{there}: is another file than the one fetched before under this "
+                        f"version, into {self.workspace.path(step)}; use another --workspace, or "
+                        "remove that folder and what was built of it"
+                    )
+
     def left(self, cell: Cell) -> list[Step]:
         """The steps that are not built yet, from corpora to a cell's scores."""
         return self.to_do(partial(Pipeline.scores, cells=[cell]))

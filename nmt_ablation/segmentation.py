@@ -6,12 +6,12 @@ dictionary is a file of tokens, the most frequent first, in fairseq's format.
 
 import contextlib
 import io
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Protocol
 
+import regex
 import sentencepiece
 from subword_nmt.apply_bpe import BPE
 from subword_nmt.learn_bpe import learn_bpe
@@ -22,7 +22,8 @@ from nmt_ablation.experiment import SIDES, SegmentationConfig, Side
 
 # Marks where a token is glued to its neighbour, so that words can be put together again.
 JOINER = "￭"
-_TOKEN = re.compile(r"\w+|[^\w\s]")
+# A word keeps its combining marks: in many scripts they are vowels.
+_TOKEN = regex.compile(r"(?P<word>[\w\p{M}]+)|[^\w\p{M}\s]")
 CONTINUES = "@@"
 
 
@@ -40,7 +41,7 @@ class Words:
         for match in _TOKEN.finditer(line.replace(JOINER, "■")):
             token = match[0]
             if match.start() == end:  # no space between; one of the two is punctuation
-                if token[0].isalnum() or token[0] == "_":
+                if match["word"]:
                     tokens[-1] += JOINER
                 else:
                     token = JOINER + token

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from nmt_ablation.corpus.synthetic import write_mirror
 from tests.conftest import COMMAND, NewRun, Run
 
 
@@ -226,6 +227,12 @@ def test_without_a_mirror_the_remedy_is_said(new_run: NewRun) -> None:
     result = subprocess.run(command, capture_output=True, text=True, env=_without_mirror())
     assert result.returncode == 1
     assert "pass --mirror DIR or set NMT_ABLATION_MIRROR" in result.stderr
+
+
+def test_a_mirror_with_another_file_for_a_version_is_refused(finished: Run, tmp_path: Path) -> None:
+    write_mirror(tmp_path, pairs=501, lines=2000, seed=3)
+    other = Run(finished.file, finished.workspace_root, tmp_path)
+    _refused(other, "is another file than the one fetched before under this version")
 
 
 def test_a_mirror_that_is_not_there_is_said(new_run: NewRun, tmp_path: Path) -> None:

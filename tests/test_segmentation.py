@@ -26,6 +26,10 @@ def test_words_come_back_as_they_were(text: str) -> None:
     assert Words().decode(Words().encode(line)) == line
 
 
+def test_words_keep_their_vowels_and_give_up_their_punctuation() -> None:
+    assert Words().encode("हिन्दी, (it's)") == ["हिन्दी", "￭,", "(￭", "it", "￭'￭", "s", "￭)"]
+
+
 @pytest.mark.parametrize("kind", TYPES)
 @pytest.mark.parametrize("joint", [True, False])
 def test_text_comes_back_as_it_was(tmp_path: Path, kind: str, joint: bool) -> None:
