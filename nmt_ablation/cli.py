@@ -177,7 +177,7 @@ def run(
             raise UserError(f"{experiment}: has no cell '{name}'; allowed: {', '.join(cells)}")
     chosen = {name: cell for name, cell in cells.items() if not only or name in only}
     # A GPU is one device, however many cores stand beside it.
-    places = 1 if shutil.which("nvidia-smi") else len(os.sched_getaffinity(0))
+    places = 1 if shutil.which("nvidia-smi") else _cores()
     at_once = jobs or max(1, places // file.training.threads)
     cell_jobs: dict[str, StepsOf] = {
         name: partial(Pipeline.scores, cells=[cell]) for name, cell in chosen.items()
@@ -271,6 +271,13 @@ def synthesise(mirror: Path, pairs: int, lines: int, seed: int) -> None:
 
     write_mirror(mirror, pairs, lines, seed)
     click.echo(f"{mirror}: {pairs:,} pairs and {lines:,} lines a side")
+
+
+def _cores() -> int:
+    """Those this process may use, where the system can say."""
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _runner(experiment: Path, workspace: Path, data: Path | None, mirror: Path | None) -> "Runner":

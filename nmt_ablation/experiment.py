@@ -26,6 +26,7 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(_[A-Za-z]{2,4})?$")]
 Positive = Annotated[int, Field(strict=True, gt=0)]
 NotNegative = Annotated[int, Field(strict=True, ge=0)]
+Seed = Annotated[int, Field(strict=True, ge=0, lt=2**31)]  # what numpy and torch both take
 Share = Annotated[float, Field(strict=True, ge=0, lt=1)]
 Rate = Annotated[float, Field(strict=True, gt=0)]
 Size = Positive | Literal["all"]
@@ -159,7 +160,7 @@ class VectorSource(Block):
     """Tokens rarer than this get no vector."""
     joint: bool = False
     """Train one set on both languages' text together, or one for each language."""
-    seed: NotNegative = 1
+    seed: Seed = 1
 
 
 class Arm(Block):
@@ -207,14 +208,16 @@ class Training(Block):
     batch_tokens: Positive = 2048
     """At most so many tokens a batch, padding included, on the longer side."""
     learning_rate: Rate = 0.002
-    """At the end of the warm-up; falls with the inverse square root of updates after it."""
+    """At the end of the warm-up; falls with the inverse square root of updates after it, or
+    stays where it is if there is no warm-up."""
     warmup_updates: NotNegative = 500
     max_updates: Positive = 10_000
-    """The budget. A cell that it ends while it still improves is marked in every report."""
+    """The budget. A cell that it ends before patience does is marked in every report."""
     validate_every: Positive = 250
     """Updates between two looks at the valid set; a checkpoint is written at each."""
     patience: Positive = 5
-    """Training ends when the loss on the valid set has not fallen for so many looks."""
+    """Training ends when BLEU on the valid set has not risen for so many looks (greedy search;
+    looks that find not a word right don't count)."""
     label_smoothing: Share = 0.1
     clip_norm: Annotated[float, Field(strict=True, ge=0)] = 1.0
     weight_decay: Annotated[float, Field(strict=True, ge=0)] = 0.0
@@ -230,7 +233,7 @@ class Decoding(Block):
 
 
 class Scoring(Block):
-    bleu_tokenizer: Literal["13a", "intl", "zh", "ja-mecab", "ko-mecab", "char", "none"] = "13a"
+    bleu_tokenizer: Literal["13a", "intl", "zh", "char", "none"] = "13a"
     """sacreBLEU's tokenizer for the target language."""
 
 
@@ -245,7 +248,7 @@ class Experiment(Block):
     held_out: HeldOut
     sizes: Annotated[list[Annotated[Size, BeforeValidator(_parse_size)]], Field(min_length=1)]
     """Numbers of training pairs (`5k`, `1M`), or `all` of the pool."""
-    seeds: Annotated[list[NotNegative], Field(min_length=1)]
+    seeds: Annotated[list[Seed], Field(min_length=1)]
     """A seed draws the samples, and the weights, batches and dropout of their trainings."""
     segmentation: SegmentationConfig
     vectors: dict[Name, VectorSource] = {}

@@ -45,6 +45,7 @@ def load(path: Path) -> ExperimentFile:
         raise UserError(f"{path}:{line}: is not UTF-8") from None
     try:
         tree = YAML().load(text)
+        plain = _plain(tree)
     except MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise UserError(f"{path}:{line}: is not YAML: {error.problem}") from None
@@ -53,7 +54,7 @@ def load(path: Path) -> ExperimentFile:
     if not isinstance(tree, CommentedMap):
         raise UserError(f"{path}:1: an experiment file is a mapping of keys to values")
     try:
-        experiment = Experiment.model_validate(_plain(tree))
+        experiment = Experiment.model_validate(plain)
     except ValidationError as invalid:
         raise UserError("\n".join(_messages(path, tree, invalid.errors()))) from None
     lines = [_locate(tree, ("sizes", at))[0] for at in range(len(experiment.sizes))]

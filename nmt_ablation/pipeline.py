@@ -306,6 +306,7 @@ class Pipeline:
         """One model."""
         arm = self.experiment.arms[cell.arm]
         model, training = self.experiment.model, self.experiment.training
+        bleu_tokenizer = self.experiment.scoring.bleu_tokenizer
         segmented_by = self.experiment.segmentation
         frozen = arm.sides if arm.tuning == "frozen" else ()
         inputs = {
@@ -329,16 +330,20 @@ class Pipeline:
                 training=training,
                 seed=cell.seed,
                 segmenter=segmentation.load(segmented_by, to.inputs["segmentation"], "target"),
+                bleu_tokenizer=bleu_tokenizer,
             )
             return launch.train(arguments, to.folder, to.tick)
 
-        parameters = {
+        parameters: dict[str, Json] = {
             "sides": arm.sides,
             "frozen": frozen,
             "model": model.model_dump(),
             "training": training.model_dump(),
             "seed": cell.seed,
         }
+        # The valid set is scored like the test set; only what isn't usual is part of the digest.
+        if bleu_tokenizer != "13a":
+            parameters["bleu_tokenizer"] = bleu_tokenizer
         return Step("train", 1, parameters, inputs, build, resumable=True)
 
     def translate(self, cell: Cell) -> Step:

@@ -22,7 +22,7 @@ from nmt_ablation.errors import UserError
 from nmt_ablation.experiment import Cell
 from nmt_ablation.experiment_file import ExperimentFile
 from nmt_ablation.pipeline import Pipeline, Places
-from nmt_ablation.workspace import Step, Workspace
+from nmt_ablation.workspace import Step, Workspace, sha256
 
 POLL_SECONDS = 0.2
 PRELOAD = ["nmt_ablation.training.launch", "nmt_ablation.decoding", "gensim.models", "sacrebleu"]
@@ -100,7 +100,7 @@ class Runner:
             if self.workspace.done(step):
                 record = self.workspace.record(step)
                 there = self.places.mirror / record["file"]
-                if there.is_file() and there.stat().st_size != record["bytes"]:
+                if there.is_file() and sha256(there) != record["sha256"]:
                     raise UserError(
                         f"{there}: is another file than the one fetched before under this "
                         f"version, into {self.workspace.path(step)}; use another --workspace, or "

@@ -156,8 +156,11 @@ class Workspace:
                 "nmt_ablation": __version__,
                 "python": sys.version.split()[0],
             }
+            for path in partial.rglob("*"):
+                _sync(path)
             write_atomically(partial / MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False))
             partial.rename(final)
+            _sync(final.parent)
 
 
 def write_atomically(path: Path, text: str) -> None:
@@ -168,6 +171,13 @@ def write_atomically(path: Path, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     beside.replace(path)
+
+
+def _sync(path: Path) -> None:
+    """See that a file, or the names in a folder, outlast a loss of power."""
+    descriptor = os.open(path, os.O_RDONLY)
+    os.fsync(descriptor)
+    os.close(descriptor)
 
 
 def _writer(path: Path) -> Tick:

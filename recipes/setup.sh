@@ -26,7 +26,7 @@ header=$("$python" -c 'import sysconfig; print(sysconfig.get_path("include"))')/
     fail "there is no $header, and fairseq has to be compiled; on Debian and Ubuntu: apt-get install python3-dev"
 
 echo "setup: installing into .venv; some minutes, as fairseq is compiled" >&2
-[[ -x .venv/bin/python ]] || "$python" -m venv .venv
+.venv/bin/python -m pip --version >/dev/null 2>&1 || "$python" -m venv --clear .venv
 # pip up to 25.2 obeys PIP_CONSTRAINT when it builds a package, later ones PIP_BUILD_CONSTRAINT.
 export PIP_CONSTRAINT=$PWD/constraints.txt PIP_BUILD_CONSTRAINT=$PWD/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK=1

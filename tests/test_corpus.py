@@ -101,8 +101,11 @@ class TestRead:
         with pytest.raises(UserError, match=r"one file that ends in \.en"):
             list(read_opus_pairs(archive, "de", "en"))
 
+    def test_what_can_not_be_seen_hides_no_leak(self) -> None:
+        assert normal_form("\ufeffein\u00adma\u200bl\x00 mehr") == normal_form("Einmal mehr!")
+
     def test_held_out_files_are_read_as_they_are(self, tmp_path: Path) -> None:
-        (tmp_path / "a").write_bytes("  Grüße \r\nzwei\u2028drei".encode())
+        (tmp_path / "a").write_bytes("\ufeff  Grüße \r\nzwei\u2028drei".encode())
         assert read_lines(tmp_path / "a") == ["  Grüße ", "zwei\u2028drei"]
 
     @pytest.mark.parametrize(

@@ -33,6 +33,7 @@ MISTAKES = {
     "half a file pair": ("{valid: 20,", "{valid: {source: a},", 6, "both source and target"),
     "no monolingual text": ("  monolingual: [Synthetic/v1]\n", "", 9, "needs text"),
     "not YAML": ("pair: xx-en", "pair: [xx-en", 3, "is not YAML"),
+    "seed too large": ("seeds: [1]", "seeds: [4294967296]", 8, "less than 2147483648"),
     "key twice": ("seeds: [1]", "seeds: [1]\nseeds: [2]", 9, "duplicate key"),
     "frozen and tied": ("heads: 2}", "heads: 2, tie_output: true}", 14, "freezes the output layer"),
 }
@@ -58,6 +59,7 @@ def test_a_mistake_is_named_with_its_line(
         (b"a: 1\nb: \xff\n", "bad.yaml:2: is not UTF-8"),
         (b"a: !!python/object:os.system {}\n", "bad.yaml:1"),
         (b"\tname: x\n", "is not YAML"),
+        (b"name: &a {b: *a}\n", "valid string"),
     ],
 )
 def test_what_is_no_experiment_at_all_is_said(tmp_path: Path, content: bytes, says: str) -> None:

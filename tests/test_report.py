@@ -28,7 +28,7 @@ def _row(pairs: int, arm: str, bleu: float, **other: Any) -> dict[str, Any]:
         **{"size": pairs, "pairs": pairs, "arm": arm, "seed": 1, "bleu": bleu, "chrf": 2 * bleu},
         **{"gain_bleu": 0.0, "gain_chrf": 0.0, "p_bleu": None, "p_chrf": None},
         **{"ended_by": "patience", "updates": 100, "test_sentences": 1000},
-        **{"bleu_signature": "b", "chrf_signature": "c"},
+        **{"bleu_signature": "b", "chrf_signature": "c", "device": "cpu", "torch": "2"},
         "pairing": {"data": "d", "initial_weights": "w", "batches": {"1": "x", "50": "y"}},
     }
     return row | other
@@ -48,8 +48,8 @@ def test_the_verdict_names_gains_losses_and_doubts() -> None:
     assert verdict(ROWS, "random") == (
         "Against random, tuned gains 4.0 BLEU at 100 pairs, loses 1.0 BLEU at 9,000 pairs and "
         "can't be told from it at 1,000 pairs (paired bootstrap over 1,000 test sentences, "
-        "p < 0.05; one seed, so other seeds may differ; the budget ended 1 of 6 trainings while "
-        "they still improved, and gains shrink as training goes on)."
+        "p < 0.05; one seed, so other seeds may differ; the budget ended 1 of 6 trainings before "
+        "patience did, and gains shrink as training goes on)."
     )
 
 
@@ -71,6 +71,8 @@ DIFFERENCES = [
     ("the training data", {"pairing": ROWS[0]["pairing"] | {"data": "e"}}),
     ("the weights before training", {"pairing": ROWS[0]["pairing"] | {"initial_weights": "v"}}),
     ("the order of batches", {"pairing": ROWS[0]["pairing"] | {"batches": {"1": "z"}}}),
+    ("the device", {"device": "cuda"}),
+    ("the version of torch", {"torch": "3"}),
     ("the BLEU signature", {"bleu_signature": "other"}),
     ("the chrF signature", {"chrf_signature": "other"}),
 ]
@@ -95,7 +97,7 @@ def test_trainings_that_the_budget_ended_are_marked_everywhere(tmp_path: Path) -
     assert table.NOTES["budget"] not in table.as_markdown(ROWS[:4])
     for rows, marked in ((ROWS, True), (ROWS[:4], False)):
         figure.draw(rows, "random", "title", tmp_path / "f.png", tmp_path / "f.svg")
-        assert ("budget ended it" in (tmp_path / "f.svg").read_text()) == marked
+        assert ("ended by its budget" in (tmp_path / "f.svg").read_text()) == marked
     assert (tmp_path / "f.png").read_bytes().startswith(b"\x89PNG")
 
 

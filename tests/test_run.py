@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from nmt_ablation.corpus.synthetic import write_mirror
+from nmt_ablation.training.launch import LOG, _ended
 from tests.conftest import COMMAND, NewRun, Run
 
 
@@ -110,25 +111,31 @@ def test_killed_at_every_stage_it_goes_on_to_the_same_end(finished: Run, new_run
     assert not list(store.rglob("*.partial"))
 
 
-def test_a_training_killed_between_its_last_look_and_its_end_does_not_train_on(
-    finished: Run, new_run: NewRun
-) -> None:
-    """fairseq itself would."""
+def test_a_training_killed_in_its_last_moment_is_not_trained_again(new_run: NewRun) -> None:
     run = new_run()
     cell = run.cell(50, "random")
     assert run.call("run", "--cell", str(cell)).returncode == 0
     train = run.pipeline.train(cell)
     done = run.workspace.path(train)
-    record = run.workspace.record(train)
+    log, record = (done / LOG).read_text(), run.workspace.record(train)
     partial = done.with_suffix(".partial")
     done.rename(partial)
     (partial / "artifact.json").unlink()
-    if record["best_update"] == record["updates"]:  # then the best is the last
-        os.link(partial / "checkpoint_best.pt", partial / "checkpoint_last.pt")
     assert run.call("run", "--cell", str(cell)).returncode == 0
-    again = run.workspace.record(train)
-    assert again["weights"] == record["weights"]
-    assert again["updates"] == record["updates"]
+    assert (done / LOG).read_text() == log
+    assert run.workspace.record(train) == record
+
+
+def test_a_training_that_has_ended_is_not_trained_on(finished: Run) -> None:
+    """fairseq itself would go on for an update, or to the next look at the valid set."""
+    training = finished.pipeline.experiment.training
+    for seen, end in (
+        ({"looks_since_best": 2, "updates": 40}, "patience"),
+        ({"looks_since_best": 0, "updates": 60}, "budget"),
+        ({"looks_since_best": 1, "updates": 40}, None),
+        (None, None),
+    ):
+        assert _ended(seen, training) == end
 
 
 def test_ctrl_c_stops_everything_and_says_how_to_go_on(new_run: NewRun) -> None:

@@ -143,6 +143,7 @@ def test_every_pair_is_in_every_epoch(finished: Run, tmp_path: Path) -> None:
         training=experiment.training,
         seed=1,
         segmenter=Words(),
+        bleu_tokenizer="13a",
     )
     parser = options.get_training_parser(default_task="translation_arm")
     parsed = options.parse_args_and_arch(parser, fairseq_arguments(arguments, tmp_path))

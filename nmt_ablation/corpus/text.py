@@ -1,5 +1,6 @@
 """Reading text without shifting it, and the normal form by which sentences are compared."""
 
+import codecs
 import gzip
 import unicodedata
 import zipfile
@@ -16,6 +17,7 @@ Pair = tuple[str, str]
 # A line ends at LF and nowhere else. Other controls and separators (a lone CR, NUL, NEL, BOM,
 # U+2028) would end it for some other program, and shift the two sides against each other.
 _NOT_TEXT = regex.compile(r"[\p{Cc}\p{Zl}\p{Zp}\uFEFF]+")
+_INVISIBLE = regex.compile(r"\p{Cf}+")  # soft hyphens, joiners, marks of direction
 _SPACES = regex.compile(r"\s+")
 _NOT_WORDS = regex.compile(r"[\p{P}\p{S}\s]+")
 
@@ -29,12 +31,12 @@ def tidy(line: str) -> str:
 def normal_form(line: str) -> str:
     """What two sentences have in common that count as the same: words, but not case, width,
     punctuation or spacing. A line without words is its own normal form."""
-    folded = unicodedata.normalize("NFKC", line).casefold()
+    folded = _INVISIBLE.sub("", unicodedata.normalize("NFKC", _NOT_TEXT.sub(" ", line)).casefold())
     return _NOT_WORDS.sub(" ", folded).strip() or _SPACES.sub(" ", folded).strip()
 
 
 def read_lines(path: Path) -> list[str]:
-    """The lines of a text file, exactly as they stand but for their line ends.
+    """The lines of a text file, exactly as they stand but for line ends and a byte order mark.
 
     Raises:
         UserError: it doesn't exist, is empty, or a line is not UTF-8.
@@ -45,6 +47,7 @@ def read_lines(path: Path) -> list[str]:
         raise UserError(f"{path}: there is no such file") from None
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}") from None
+    data = data.removeprefix(codecs.BOM_UTF8)
     lines = data.removesuffix(b"\n").split(b"\n") if data else []
     if not any(line.strip() for line in lines):
         raise UserError(f"{path}: is empty")

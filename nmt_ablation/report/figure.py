@@ -45,7 +45,7 @@ def draw(rows: list[Row], baseline: str, title: str, png: Path, svg: Path) -> No
     handles, labels = scores.get_legend_handles_labels()
     if any(row["ended_by"] == "budget" for row in rows):
         hollow = Line2D([], [], color="#666666", marker="o", linestyle="", fillstyle="none")
-        handles, labels = [*handles, hollow], [*labels, "budget ended it, still improving"]
+        handles, labels = [*handles, hollow], [*labels, "ended by its budget, may still improve"]
     scores.legend(handles, labels, frameon=False)
     figure.savefig(png, dpi=200, metadata={"Software": None})
     figure.savefig(svg, metadata={"Date": None, "Creator": None})

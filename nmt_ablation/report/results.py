@@ -122,6 +122,8 @@ PAIRING: dict[str, Callable[[Row, Row], bool]] = {
         one["pairing"]["initial_weights"] == other["pairing"]["initial_weights"]
     ),
     "the order of batches": _same_batches,
+    "the device": lambda one, other: one["device"] == other["device"],
+    "the version of torch": lambda one, other: one["torch"] == other["torch"],
 }
 
 

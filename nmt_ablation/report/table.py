@@ -7,7 +7,7 @@ from nmt_ablation.report.results import Row
 
 HEADER = ("pairs", "arm", "seed", "BLEU", "chrF", "Δ BLEU", "p", "Δ chrF", "updates")
 NOTES = {
-    "budget": "↑ the budget ended this training while it still improved",
+    "budget": "↑ the budget ended this training before patience did: it may still improve",
     "divergence": "✗ this training diverged; the best model before that is scored",
 }
 

@@ -19,7 +19,7 @@ def verdict(rows: list[Row], baseline: str) -> str:
     caution = "one seed, so other seeds may differ" if seeds == 1 else f"at each of {seeds} seeds"
     short = sum(row["ended_by"] == "budget" for row in rows)
     cut = (
-        f"; the budget ended {short} of {len(rows)} trainings while they still improved, "
+        f"; the budget ended {short} of {len(rows)} trainings before patience did, "
         "and gains shrink as training goes on"
         if short
         else ""

@@ -4,7 +4,6 @@ import json
 import logging
 import math
 import os
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,9 +19,9 @@ from nmt_ablation.errors import UserError
 from nmt_ablation.experiment import Model, Side, Training
 from nmt_ablation.segmentation import Segmenter
 from nmt_ablation.training.plugin import ArmTask, DivergedError, digest_of_weights
-from nmt_ablation.workspace import Json, Tick
+from nmt_ablation.workspace import Json, Tick, write_atomically
 
-LOG = "train.log"
+LOG, RECORD = "train.log", "record.json"
 BEST, LAST = "checkpoint_best.pt", "checkpoint_last.pt"
 NEVER = "1000000000"
 
@@ -43,6 +42,8 @@ class Arguments:
     seed: int
     segmenter: Segmenter
     """Of the target side, to score the valid set's translations as text."""
+    bleu_tokenizer: str
+    """sacreBLEU's, for the same."""
 
 
 def train(arguments: Arguments, folder: Path, tick: Tick) -> Json:
@@ -54,9 +55,12 @@ def train(arguments: Arguments, folder: Path, tick: Tick) -> Json:
         UserError: it diverged before there was any checkpoint to keep.
     """
     training = arguments.training
+    if (folder / RECORD).exists():  # all but handed over
+        return json.loads((folder / RECORD).read_text(encoding="utf-8"))
     torch.set_num_threads(training.threads)
     PathManager.copy = staticmethod(_link)
     ArmTask.segmenter = arguments.segmenter
+    ArmTask.bleu_tokenizer = arguments.bleu_tokenizer
     ArmTask.on_update = staticmethod(lambda update: tick(update, training.max_updates))
     diverged = False
     if not _ended(state := _state(folder), training):
@@ -78,10 +82,7 @@ def train(arguments: Arguments, folder: Path, tick: Tick) -> Json:
         )
     looks = _looks(folder / LOG)
     best = checkpoint_utils.load_checkpoint_to_cpu(str(folder / BEST))
-    for path in folder.glob("*.pt"):
-        if path.name != BEST:
-            path.unlink()
-    return {
+    record = {
         "updates": state["updates"],
         "best_update": best["optimizer_history"][-1]["num_updates"],
         "valid_bleu": state["best"],
@@ -98,6 +99,12 @@ def train(arguments: Arguments, folder: Path, tick: Tick) -> Json:
         "torch": torch.__version__,
         "device": "cuda" if torch.cuda.is_available() else "cpu",
     }
+    # Kept before the last checkpoint goes: whoever finds neither would train all of it again.
+    write_atomically(folder / RECORD, json.dumps(record))
+    for path in folder.glob("*.pt"):
+        if path.name != BEST:
+            path.unlink()
+    return record
 
 
 def fairseq_arguments(arguments: Arguments, folder: Path) -> list[str]:
@@ -204,13 +211,17 @@ def _looks(log: Path) -> list[dict[str, float | None]]:
     """Each look at the valid set: updates, loss and BLEU. After a resumption fairseq may have
     logged a look twice; the same look gives the same numbers."""
     found: dict[int, dict[str, float | None]] = {}
-    for line in log.read_text(encoding="utf-8").splitlines():
-        if '"valid_bleu"' in line and (match := re.search(r"\{.*\}", line)):
-            values = json.loads(match[0])
-            update = int(values["valid_num_updates"])
-            found[update] = {
-                "update": update,
-                "loss": loss if math.isfinite(loss := float(values["valid_nll_loss"])) else None,
-                "bleu": float(values["valid_bleu"]),
-            }
+    for line in log.read_text(encoding="utf-8", errors="replace").splitlines():
+        if '"valid_bleu"' not in line:
+            continue
+        try:
+            values = json.loads(line)
+        except json.JSONDecodeError:  # torn when the process was killed; it was logged again
+            continue
+        loss, update = float(values["valid_nll_loss"]), int(values["valid_num_updates"])
+        found[update] = {
+            "update": update,
+            "loss": loss if math.isfinite(loss) else None,
+            "bleu": float(values["valid_bleu"]),
+        }
     return [found[update] for update in sorted(found)]

@@ -20,9 +20,11 @@ from typing import Any, ClassVar, Optional
 
 import numpy as np
 import torch
+from fairseq import utils
 from fairseq.tasks import register_task
 from fairseq.tasks.translation import TranslationConfig, TranslationTask
 from fairseq_cli import train as fairseq_train
+from sacrebleu.metrics.bleu import BLEU
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
@@ -75,6 +77,8 @@ class ArmTask(TranslationTask):  # type: ignore[misc]
     """Called with the number of updates, before each."""
     segmenter: ClassVar[Segmenter | None] = None
     """Puts the tokens of a hypothesis together when the valid set is scored."""
+    bleu_tokenizer: ClassVar[str] = "13a"
+    """sacreBLEU's, for the same."""
 
     def __init__(self, cfg: ArmTaskConfig, src_dict: Any, tgt_dict: Any) -> None:
         super().__init__(cfg, src_dict, tgt_dict)
@@ -142,8 +146,28 @@ class ArmTask(TranslationTask):  # type: ignore[misc]
             found = [[{"tokens": empty}] for _ in sample["net_input"]["src_tokens"]]
         return found
 
+    def begin_valid_epoch(self, epoch: int, model: nn.Module) -> None:
+        super().begin_valid_epoch(epoch, model)
+        # Looks that find not a word right don't count for patience: training has hardly begun.
+        if getattr(fairseq_train.should_stop_early, "best", None) == 0:
+            fairseq_train.should_stop_early.best = None
+
     def _inference_with_bleu(self, generator: Any, sample: dict[str, Any], model: nn.Module) -> Any:
-        score = super()._inference_with_bleu(generator, sample, model)
+        """BLEU of a batch by the tokenizer that the test set is scored with; fairseq's own look
+        knows one tokenizer only, which finds no words where none are set apart by spaces."""
+        dictionary = self.target_dictionary
+
+        def text(tokens: Tensor, unknown: str) -> str:
+            line = dictionary.string(
+                utils.strip_pad(tokens.int().cpu(), dictionary.pad()), unk_string=unknown
+            )
+            return str(self.tokenizer.decode(line))
+
+        found = self.inference_step(generator, [model], sample)
+        # An unknown token never counts as a match.
+        hypotheses = [text(best[0]["tokens"], "UNKNOWN-HYPOTHESIS") for best in found]
+        references = [text(tokens, "UNKNOWN-REFERENCE") for tokens in sample["target"]]
+        score = BLEU(tokenize=self.bleu_tokenizer).corpus_score(hypotheses, [references])
         # Where a batch's hypotheses are all empty fairseq would log no BLEU at all, and then
         # stop because it finds none; they score 0 like any other text without a match.
         score.totals[0] = max(1, score.totals[0])
