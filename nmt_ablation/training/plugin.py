@@ -88,8 +88,6 @@ class ArmTask(TranslationTask):  # type: ignore[misc]
 
     def build_model(self, cfg: Any, from_checkpoint: bool = False) -> nn.Module:
         model: nn.Module = super().build_model(cfg, from_checkpoint)
-        if self.segmenter is not None:
-            self.tokenizer = _Detokenizer(self.segmenter)
         if not from_checkpoint:
             self.initial_weights = digest_of_weights(model.state_dict())
             frozen = (self.cfg.frozen or "").split(",")
@@ -158,10 +156,10 @@ class ArmTask(TranslationTask):  # type: ignore[misc]
         dictionary = self.target_dictionary
 
         def text(tokens: Tensor, unknown: str) -> str:
-            line = dictionary.string(
+            line: str = dictionary.string(
                 utils.strip_pad(tokens.int().cpu(), dictionary.pad()), unk_string=unknown
             )
-            return str(self.tokenizer.decode(line))
+            return line if self.segmenter is None else self.segmenter.decode(line.split())
 
         found = self.inference_step(generator, [model], sample)
         # An unknown token never counts as a match.
@@ -214,16 +212,6 @@ class _Bfloat16(AbstractContextManager[None]):
     def __exit__(self, *exception: Any) -> None:
         self.attention.__exit__(*exception)
         self.autocast.__exit__(*exception)
-
-
-class _Detokenizer:
-    """What fairseq asks to turn a string of tokens into text."""
-
-    def __init__(self, segmenter: Segmenter) -> None:
-        self.segmenter = segmenter
-
-    def decode(self, tokens: str) -> str:
-        return self.segmenter.decode(tokens.split())
 
 
 def embedding_table(model: nn.Module, side: str) -> nn.Embedding:
