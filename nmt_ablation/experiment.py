@@ -23,7 +23,8 @@ SIDES: tuple[Side, Side] = ("source", "target")
 
 # Names become file names and arguments of programs: one plain path component, nothing else.
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
-Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(_[A-Za-z]{2,4})?$")]
+_LANGUAGE = r"[a-z]{2,3}(_[A-Za-z]{2,4})?"
+Pair = Annotated[str, StringConstraints(pattern=f"^{_LANGUAGE}-{_LANGUAGE}$")]
 Positive = Annotated[int, Field(strict=True, gt=0)]
 NotNegative = Annotated[int, Field(strict=True, ge=0)]
 Seed = Annotated[int, Field(strict=True, ge=0, lt=2**31)]  # what numpy and torch both take
@@ -92,11 +93,40 @@ class CorpusVersion(Block):
         return f"{self.name}/{self.version}"
 
 
+class MonolingualCorpus(Block):
+    """Where text in each of the two languages comes from: `Name/version`, or a mapping."""
+
+    corpus: CorpusVersion
+    pair: Pair | None = None
+    """The two languages as this corpus spells them, where it differs: `fa-zh_cn`."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, value: Any) -> Any:
+        return {"corpus": value} if isinstance(value, str) else value
+
+
+class ParallelCorpus(MonolingualCorpus):
+    """Where sentence pairs come from: `Name/version`, or a mapping where more is to be said."""
+
+    format: Literal["moses", "xml"] = "moses"
+    """Moses is a file of lines for each side; xml is documents and their sentence alignment."""
+    min_score: Annotated[float, Field(strict=True)] | None = None
+    """Pairs that the corpus itself scores lower are dropped (CCMatrix and NLLB have scores)."""
+
+    @model_validator(mode="after")
+    def _scored(self) -> "ParallelCorpus":
+        if self.min_score is not None and self.format != "moses":
+            raise ValueError("min_score needs format moses")
+        return self
+
+
 class Corpora(Block):
-    parallel: Annotated[list[CorpusVersion], Field(min_length=1)]
-    """Where sentence pairs come from."""
-    monolingual: list[CorpusVersion] = []
-    """Where text for vectors and segmentation comes from, the same corpora on both sides."""
+    parallel: Annotated[list[ParallelCorpus], Field(min_length=1)]
+    """Where sentence pairs come from. The first also supplies what is held out of the pool, and of
+    duplicates the earlier corpus's is kept."""
+    monolingual: list[MonolingualCorpus] = []
+    """Where text for vectors and segmentation comes from."""
 
 
 class Cleaning(Block):
@@ -283,7 +313,7 @@ class Experiment(Block):
 
     @model_validator(mode="after")
     def _consistent(self) -> "Experiment":
-        if not re.fullmatch(r"[a-z]{2,3}(_[A-Za-z]{2,4})?-[a-z]{2,3}(_[A-Za-z]{2,4})?", self.pair):
+        if not re.fullmatch(f"{_LANGUAGE}-{_LANGUAGE}", self.pair):
             _fail(("pair",), f"'{self.pair}' is no pair; write source-target, e.g. de-en")
         if self.source == self.target:
             _fail(("pair",), "source and target are the same language")

@@ -15,8 +15,8 @@ from nmt_ablation.errors import UserError
 from nmt_ablation.experiment import (
     SIDES,
     Cell,
-    CorpusVersion,
     HeldOutSet,
+    MonolingualCorpus,
     Side,
     Size,
 )
@@ -42,12 +42,13 @@ class Pipeline:
         self.experiment = file.experiment
         self.places = places
 
-    def fetch(self, corpus: CorpusVersion, language: str | None = None) -> Step:
+    def fetch(self, corpus: MonolingualCorpus, side: Side | None = None) -> Step:
         """A corpus's sentence pairs, or its text in one language."""
+        languages = self._languages(corpus)
         file = (
-            fetch.parallel_file(corpus, self.experiment.source, self.experiment.target)
-            if language is None
-            else fetch.monolingual_file(corpus, language)
+            fetch.parallel_file(corpus.corpus, *languages)
+            if side is None
+            else fetch.monolingual_file(corpus.corpus, languages[SIDES.index(side)])
         )
         mirror = self.places.mirror
 
@@ -58,7 +59,9 @@ class Pipeline:
 
     def clean(self) -> Step:
         """The pairs of all corpora that pass the filters."""
-        inputs = {str(corpus): self.fetch(corpus) for corpus in self.experiment.corpora.parallel}
+        inputs = {
+            str(corpus.corpus): self.fetch(corpus) for corpus in self.experiment.corpora.parallel
+        }
         limits, languages = self.experiment.cleaning, self._languages()
 
         def build(to: Build) -> Json:
@@ -143,7 +146,7 @@ class Pipeline:
         """One language's text for vectors and segmentation, without a line of dev or test."""
         language, languages = self.experiment.language(side), self._languages()
         corpora = {
-            str(corpus): self.fetch(corpus, language)
+            str(corpus.corpus): self.fetch(corpus, side)
             for corpus in self.experiment.corpora.monolingual
         }
 
@@ -426,7 +429,7 @@ class Pipeline:
         """All files of all corpora."""
         corpora = self.experiment.corpora
         return [self.fetch(corpus) for corpus in corpora.parallel] + [
-            self.fetch(corpus, self.experiment.language(side))
+            self.fetch(corpus, side)
             for corpus in corpora.monolingual
             for side in SIDES
         ]
@@ -439,8 +442,11 @@ class Pipeline:
         steps = {step.digest: step for step in itertools.chain(samples, *shared)}
         return list(steps.values())
 
-    def _languages(self) -> tuple[str, str]:
-        return self.experiment.source, self.experiment.target
+    def _languages(self, corpus: MonolingualCorpus | None = None) -> tuple[str, str]:
+        """Source and target, as a corpus spells them."""
+        pair = self.experiment.pair if corpus is None else corpus.pair or self.experiment.pair
+        source, target = pair.split("-")
+        return source, target
 
     def _held_out_files(self, config: HeldOutSet) -> tuple[Path, Path] | tuple[()]:
         if config.source is None or config.target is None:
