@@ -30,22 +30,31 @@ NotNegative = Annotated[int, Field(strict=True, ge=0)]
 Seed = Annotated[int, Field(strict=True, ge=0, lt=2**31)]  # what numpy and torch both take
 Share = Annotated[float, Field(strict=True, ge=0, lt=1)]
 Rate = Annotated[float, Field(strict=True, gt=0)]
-Size = Positive | Literal["all"]
+Size = Positive | Annotated[str, StringConstraints(pattern=r"^([1-9]\d*-tokens|all)$")]
+"""A number of pairs, of tokens between spaces on the target side (`200000-tokens`), or `all`."""
 
 
 def _parse_size(value: object) -> object:
-    """Read `5k` and `1M` as numbers; leave other types to the type check."""
+    """Read `5k`, `1M` and `200k tokens`; leave other types to the type check."""
     if not isinstance(value, str) or value == "all":
         return value
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)([kM]?)", value)
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([kM]?)([ -]tokens)?", value)
     scaled = float(found[1]) * {"k": 1e3, "M": 1e6, "": 1}[found[2]] if found else 0.5
-    if not scaled.is_integer():
+    if found is None or not scaled.is_integer():
         raise PydanticCustomError(
             "size",
-            "'{value}' is no size; write a number of pairs (500, 5k, 1M) or all",
+            "'{value}' is no size; write a number of pairs (500, 5k, 1M), of tokens on the target "
+            "side (200k tokens), or all",
             {"value": value},
         )
-    return int(scaled)
+    return f"{int(scaled)}-tokens" if found[3] else int(scaled)
+
+
+def size_limit(size: Size) -> tuple[int | None, bool]:
+    """How much of the pool a size takes (`None`: all), and whether that counts tokens."""
+    if isinstance(size, int):
+        return size, False
+    return (None, False) if size == "all" else (int(size.removesuffix("-tokens")), True)
 
 
 class Block(BaseModel):
@@ -135,14 +144,26 @@ class Cleaning(Block):
     max_characters: Positive = 1000
     """Pairs with a side of more characters are dropped."""
     max_ratio: Annotated[float, Field(strict=True, ge=1)] = 4.0
-    """Pairs whose sides differ in characters by more than this factor are dropped."""
+    """Pairs whose sides differ in bytes of UTF-8 by more than this factor are dropped."""
+    min_letters: Share = 0.5
+    """Pairs with a side of which a smaller share is letters are dropped."""
+    min_native: Share = 0.5
+    """Pairs with a side that is to a smaller share in its language's script are dropped."""
+    min_language_probability: Share | None = None
+    """Pairs with a side that py3langid takes, with this probability, for another language are
+    dropped. It looks at some thousand lines a second."""
+    unicode: Literal["NFC", "NFKC", "none"] = "NFC"
+    """The form that all text is brought to, but for the references of the test set."""
 
 
 class HeldOutSet(Block):
-    """Pairs set aside: so many from the pool, from a pair of files, or both together."""
+    """Pairs set aside: so many from the first parallel corpus, and those of a pair of files or of a
+    test set that sacreBLEU knows."""
 
     pairs: NotNegative = 0
-    """How many pairs are taken from the pool, by keyed hashes."""
+    """How many pairs are taken from the first of the parallel corpora, by keyed hashes."""
+    sacrebleu: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._/-]*$")] | None = None
+    """The name of one of sacreBLEU's test sets, e.g. wmt20."""
     source: str | None = None
     """A file of source sentences, one a line; relative paths start at the data folder."""
     target: str | None = None
@@ -157,8 +178,12 @@ class HeldOutSet(Block):
     def _something(self) -> "HeldOutSet":
         if (self.source is None) != (self.target is None):
             raise ValueError("give both source and target, or neither")
-        if self.pairs == 0 and self.source is None:
-            raise ValueError("an empty set; give a number of pairs, or source and target files")
+        if self.source is not None and self.sacrebleu is not None:
+            raise ValueError("give source and target files, or the name of a set, not both")
+        if self.pairs == 0 and self.source is None and self.sacrebleu is None:
+            raise ValueError(
+                "an empty set; give a number of pairs, source and target files, or sacrebleu"
+            )
         return self
 
 
@@ -303,7 +328,7 @@ class Experiment(Block):
 
     def cells(self) -> list["Cell"]:
         """All cells, smallest size first, so that the curve grows while one waits."""
-        order = sorted(self.sizes, key=lambda size: float("inf") if size == "all" else size)
+        order = sorted(self.sizes, key=lambda size: size_limit(size)[0] or float("inf"))
         return [
             Cell(size=size, arm=arm, seed=seed)
             for size in order
@@ -317,6 +342,8 @@ class Experiment(Block):
             _fail(("pair",), f"'{self.pair}' is no pair; write source-target, e.g. de-en")
         if self.source == self.target:
             _fail(("pair",), "source and target are the same language")
+        if len({size_limit(size)[1] for size in self.sizes if size != "all"}) > 1:
+            _fail(("sizes",), "some are pairs and some tokens, and a curve has one axis")
         for key in ("sizes", "seeds"):
             values = getattr(self, key)
             for at, value in enumerate(values):

@@ -5,11 +5,12 @@ fairseq or gensim are imported where a stage runs, so that planning answers at o
 """
 
 import itertools
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from nmt_ablation.corpus import clean, fetch, hold_out, sample, text
+import numpy as np
+
+from nmt_ablation.corpus import fetch, text
 from nmt_ablation.corpus.text import Pair
 from nmt_ablation.errors import UserError
 from nmt_ablation.experiment import (
@@ -17,11 +18,13 @@ from nmt_ablation.experiment import (
     Cell,
     HeldOutSet,
     MonolingualCorpus,
+    ParallelCorpus,
     Side,
     Size,
+    size_limit,
 )
 from nmt_ablation.experiment_file import ExperimentFile
-from nmt_ablation.workspace import Build, Json, Step, sha256
+from nmt_ablation.workspace import MANIFEST, PROVENANCE, Build, Json, Step, sha256
 
 
 @dataclass(frozen=True)
@@ -43,13 +46,20 @@ class Pipeline:
         self.places = places
 
     def fetch(self, corpus: MonolingualCorpus, side: Side | None = None) -> Step:
-        """A corpus's sentence pairs, or its text in one language."""
+        """A corpus's sentence pairs (or their alignment), or its text in one language."""
         languages = self._languages(corpus)
-        file = (
-            fetch.parallel_file(corpus.corpus, *languages)
-            if side is None
-            else fetch.monolingual_file(corpus.corpus, languages[SIDES.index(side)])
-        )
+        if side is not None:
+            return self._fetch(fetch.monolingual_file(corpus.corpus, languages[SIDES.index(side)]))
+        if isinstance(corpus, ParallelCorpus) and corpus.format == "xml":
+            return self._fetch(fetch.alignment_file(corpus.corpus, *languages))
+        return self._fetch(fetch.parallel_file(corpus.corpus, *languages))
+
+    def fetch_documents(self, corpus: ParallelCorpus, side: Side) -> Step:
+        """The documents of one side that an xml corpus aligns."""
+        language = self._languages(corpus)[SIDES.index(side)]
+        return self._fetch(fetch.documents_file(corpus.corpus, language))
+
+    def _fetch(self, file: str) -> Step:
         mirror = self.places.mirror
 
         def build(to: Build) -> Json:
@@ -57,111 +67,208 @@ class Pipeline:
 
         return Step("fetch", 1, {"file": file}, {}, build)
 
-    def clean(self) -> Step:
-        """The pairs of all corpora that pass the filters."""
-        inputs = {
-            str(corpus.corpus): self.fetch(corpus) for corpus in self.experiment.corpora.parallel
-        }
-        limits, languages = self.experiment.cleaning, self._languages()
+    def clean(self, corpus: ParallelCorpus) -> Step:
+        """A corpus's pairs that pass the filters."""
+        limits, spelled = self.experiment.cleaning, self._languages(corpus)
+        languages, name = self._languages(), corpus.corpus.name
+        inputs = {"pairs": self.fetch(corpus)}
+        if corpus.format == "xml":
+            inputs = {"alignment": self.fetch(corpus)} | {
+                side: self.fetch_documents(corpus, side) for side in SIDES
+            }
 
         def build(to: Build) -> Json:
-            counts: Json = {}
-            with text.PairWriter(to.folder / "pairs", languages) as writer:
-                for corpus in sorted(inputs):
-                    cleaner = clean.Cleaner(limits)
-                    (archive,) = to.inputs[corpus].glob("*.zip")
-                    for pair in cleaner.pairs(text.read_opus_pairs(archive, *languages)):
-                        writer.write(pair)
-                    counts[corpus] = {
-                        "read": cleaner.read,
-                        "kept": cleaner.kept,
-                        "dropped": cleaner.dropped,
-                        "examples": cleaner.examples,
-                    }
-            return counts
+            from nmt_ablation.corpus import clean, read
 
-        return Step(
-            "clean", 1, {"limits": limits.model_dump(), "languages": languages}, inputs, build
-        )
+            files = {key: _only_file(folder) for key, folder in to.inputs.items()}
+            if corpus.format == "xml":
+                documents = files["source"], files["target"]
+                blocks = read.xml_pairs(files["alignment"], documents, name, spelled)
+            else:
+                scored = corpus.min_score is not None
+                blocks = read.moses_pairs(files["pairs"], spelled, scored, to.tick)
+            cleaner = clean.Cleaner(limits, languages, corpus.min_score)
+            clean.write(cleaner.blocks(blocks), to.folder, languages)
+            return cleaner.record()
+
+        parameters = {
+            "limits": limits.model_dump(),
+            "languages": languages,
+            "spelled": spelled,
+            "format": corpus.format,
+            "min_score": corpus.min_score,
+        }
+        return Step("clean", 2, parameters, inputs, build)
+
+    def test_set(self, name: str) -> Step:
+        """A test set that sacreBLEU knows."""
+        pair, languages = self.experiment.pair, self._languages()
+
+        def build(to: Build) -> Json:
+            from nmt_ablation.corpus.test_set import named
+
+            pairs = named(name, pair)
+            text.write_pairs(pairs, to.folder / "pairs", languages)
+            return {"name": name, "pairs": len(pairs)}
+
+        return Step("test-set", 1, {"name": name, "pair": pair}, {}, build)
 
     def hold_out(self) -> Step:
-        """`valid`, `test` and `pool`, with nothing in the pool that occurs in the other two."""
+        """`valid` and `test`: what is given, and what is drawn from the first corpus."""
         sets = {"test": self.experiment.held_out.test, "valid": self.experiment.held_out.valid}
         files = {name: self._held_out_files(config) for name, config in sets.items()}
         languages = self._languages()
+        first = self.experiment.corpora.parallel[0]
+        inputs = {
+            f"{name}: {config.sacrebleu}": self.test_set(config.sacrebleu)
+            for name, config in sets.items()
+            if config.sacrebleu is not None
+        }
+        if any(config.pairs for config in sets.values()):
+            inputs["first"] = self.clean(first)
         parameters = {
             name: {"pairs": config.pairs, "files": [sha256(path) for path in files[name]]}
             for name, config in sets.items()
         }
 
-        def build(to: Build) -> Json:
-            def pairs() -> Iterator[Pair]:
-                return text.read_pairs(to.inputs["clean"] / "pairs", languages)
+        def given(name: str, to: Build) -> list[Pair]:
+            if files[name]:
+                return text.read_pair_of_files(*files[name])
+            if (test_set := to.inputs.get(f"{name}: {sets[name].sacrebleu}")) is not None:
+                return list(text.read_pairs(test_set / "pairs", languages))
+            return []
 
-            wanted = {
-                name: (config.pairs, text.read_pair_of_files(*files[name]) if files[name] else [])
-                for name, config in sets.items()
-            }
-            chosen = hold_out.set_aside(pairs, wanted)
-            for name, (number, given) in wanted.items():
-                left = len(chosen[name]) - len(given)
+        def build(to: Build) -> Json:
+            from nmt_ablation.corpus import clean, hold_out
+
+            wanted = {name: (config.pairs, given(name, to)) for name, config in sets.items()}
+            if "first" in to.inputs:
+                corpus = clean.CleanCorpus(to.inputs["first"], languages)
+                chosen = hold_out.set_aside(corpus.index, corpus.pairs, wanted)
+            else:
+                chosen = {name: pairs for name, (_, pairs) in wanted.items()}
+            for name, (number, pairs) in wanted.items():
+                left = len(chosen[name]) - len(pairs)
                 if left < number:
                     raise UserError(
-                        f"{self.file.path}: held_out.{name} asks for {number} pairs, and the "
-                        f"corpora have {left} left for it; ask for fewer, or add corpora"
+                        f"{self.file.path}: held_out.{name} asks for {number} pairs, and "
+                        f"{first.corpus}, the first of the corpora, has {left} left for it; ask "
+                        "for fewer, or put a larger corpus first"
                     )
                 text.write_pairs(chosen[name], to.folder / name, languages)
-            pool = hold_out.Pool(pair for held_out in chosen.values() for pair in held_out)
-            text.write_pairs(pool.of(pairs()), to.folder / "pool", languages)
-            return {name: len(held_out) for name, held_out in chosen.items()} | {
-                "pool": len(pool.distinct),
-                "duplicates": pool.kept - len(pool.distinct),
-                "dropped_as_leaks": pool.leaked,
+            return {
+                name: {"pairs": len(pairs), "drawn": wanted[name][0]}
+                for name, pairs in chosen.items()
             }
 
-        return Step(
-            "hold-out", 1, parameters | {"languages": languages}, {"clean": self.clean()}, build
-        )
+        return Step("hold-out", 2, parameters | {"languages": languages}, inputs, build)
+
+    def pool(self) -> Step:
+        """Where each pair stands that may be trained on, each once."""
+        corpora, languages = self._clean_corpora(), self._languages()
+
+        def build(to: Build) -> Json:
+            from nmt_ablation.corpus import clean, hold_out, pool
+
+            held_out = hold_out.HeldOutText(
+                pair
+                for name in ("valid", "test")
+                for pair in text.read_pairs(to.inputs["hold-out"] / name, languages)
+            )
+            indexes = [clean.CleanCorpus(to.inputs[name], languages).index for name in corpora]
+            counts = pool.build(indexes, held_out, to.folder, to.folder / "pool.bin")
+            return {
+                "pairs": sum(counts.pool),
+                "corpora": {
+                    name: {"pairs": pairs, "duplicates": duplicates, "dropped_as_leaks": leaks}
+                    for name, pairs, duplicates, leaks in zip(
+                        corpora, counts.pool, counts.duplicates, counts.leaks, strict=True
+                    )
+                },
+            }
+
+        # Inputs go by name, and of duplicates the earlier corpus's is kept.
+        parameters = {"languages": languages, "order": list(corpora)}
+        return Step("pool", 1, parameters, corpora | {"hold-out": self.hold_out()}, build)
 
     def sample(self, size: Size, seed: int) -> Step:
-        """The pool's n pairs for one size and seed."""
+        """The pool's pairs for one size and seed."""
+        corpora, languages = self._clean_corpora(), self._languages()
+        key = f"sample: {seed}"
+
+        def build(to: Build) -> Json:
+            from nmt_ablation.corpus import clean, pool, sample
+
+            limit, by_tokens = size_limit(size)
+            smallest = sample.Smallest(limit)
+            for rows in pool.chunks(to.inputs["pool"] / "pool.bin"):
+                weights = rows["tokens"] if by_tokens else np.ones(rows.size, np.uint32)
+                smallest.add(sample.ranks(rows["pair"], key), rows["pair"], rows["place"], weights)
+            places = smallest.places()
+            if not places.size or (limit is not None and smallest.weight() < limit):
+                unit, asked = "tokens" if by_tokens else "pairs", f"{limit or 0:,}"
+                raise UserError(
+                    f"{self.file.where(size)}: a sample of {asked} {unit}, and the pool has "
+                    f"{smallest.weight():,}; allowed: up to {smallest.weight():,}, or all"
+                )
+            texts = [clean.CleanCorpus(to.inputs[name], languages) for name in corpora]
+            drawn = dict.fromkeys(corpora, 0)
+            names = list(corpora)
+            with (
+                (to.folder / f"train.{languages[0]}").open("wb") as sources,
+                (to.folder / f"train.{languages[1]}").open("wb") as targets,
+            ):
+                for corpus, number in pool.split(places):
+                    source, target = texts[corpus].pair(number)
+                    sources.write(source)
+                    targets.write(target)
+                    drawn[names[corpus]] += 1
+            return {"pairs": places.size, "key": key, "corpora": drawn}
+
+        parameters = {"size": size, "seed": seed, "languages": languages}
+        return Step("sample", 2, parameters, corpora | {"pool": self.pool()}, build)
+
+    def near_duplicates(self, size: Size, seed: int) -> Step:
+        """How many pairs of a sample resemble a sentence of dev or test."""
         languages = self._languages()
 
         def build(to: Build) -> Json:
-            pool = text.read_pairs(to.inputs["hold-out"] / "pool", languages)
-            n = None if size == "all" else size
-            chosen = sample.smallest(pool, n, f"sample: {seed}")
-            if not chosen or (n is not None and len(chosen) < n):
-                raise UserError(
-                    f"{self.file.where(size)}: a sample of {size} pairs, and the pool has "
-                    f"{len(chosen)}; allowed: up to {len(chosen)}, or all"
-                )
-            text.write_pairs(chosen, to.folder / "train", languages)
-            return {"pairs": len(chosen)}
+            from nmt_ablation.corpus.resemblance import Resemblance
 
-        parameters = {"size": size, "seed": seed, "languages": languages}
-        return Step("sample", 1, parameters, {"hold-out": self.hold_out()}, build)
+            record = {}
+            for name in ("valid", "test"):
+                held_out = [
+                    text.stream_lines(to.inputs["hold-out"] / f"{name}.{language}")
+                    for language in languages
+                ]
+                record[name] = Resemblance(*map(list, held_out)).count(
+                    text.read_pairs(to.inputs["sample"] / "train", languages)
+                )
+            return record
+
+        inputs = {"sample": self.sample(size, seed), "hold-out": self.hold_out()}
+        return Step("near-duplicates", 1, {"languages": languages}, inputs, build)
 
     def monolingual(self, side: Side) -> Step:
         """One language's text for vectors and segmentation, without a line of dev or test."""
-        language, languages = self.experiment.language(side), self._languages()
+        language, limits = self.experiment.language(side), self.experiment.cleaning
         corpora = {
             str(corpus.corpus): self.fetch(corpus, side)
             for corpus in self.experiment.corpora.monolingual
         }
 
         def build(to: Build) -> Json:
-            held_out = {
-                text.normal_form(line)
+            from nmt_ablation.corpus import clean, measure, read
+
+            held_out = measure.form_hashes(
+                line
                 for name in ("valid", "test")
                 for line in text.stream_lines(to.inputs["hold-out"] / f"{name}.{language}")
-            }
-            cleaner = clean.TextCleaner(held_out)
-            archives = [
-                path for corpus in sorted(corpora) for path in to.inputs[corpus].glob("*.gz")
-            ]
-            raw = itertools.chain.from_iterable(map(text.read_opus_text, archives))
-            text.write_lines(to.folder / "text", cleaner.lines(raw))
+            )
+            cleaner = clean.TextCleaner(limits, language, held_out)
+            with (to.folder / "text").open("wb") as file:
+                for corpus in corpora:
+                    file.writelines(cleaner.blocks(read.text_blocks(_only_file(to.inputs[corpus]))))
             record = cleaner.counts
             if not record["kept"]:
                 raise UserError(f"the monolingual corpora have no text in {language}")
@@ -169,8 +276,8 @@ class Pipeline:
 
         return Step(
             "monolingual",
-            1,
-            {"language": language, "languages": languages},
+            2,
+            {"language": language, "unicode": limits.unicode, "order": list(corpora)},
             corpora | {"hold-out": self.hold_out()},
             build,
         )
@@ -182,16 +289,14 @@ class Pipeline:
         if config.fit_on == "monolingual":
             inputs = {side: self.monolingual(side) for side in SIDES}
         elif config.fit_on == "pool":
-            inputs = {"hold-out": self.hold_out()}
+            inputs = {"sample": self.sample("all", 0)}
         else:
             inputs = {"sample": self.sample(size, seed)}
 
         def texts(to: Build, side: Side) -> Path:
             if config.fit_on == "monolingual":
                 return to.inputs[side] / "text"
-            (folder,) = to.inputs.values()
-            stem = "pool" if config.fit_on == "pool" else "train"
-            return folder / f"{stem}.{self.experiment.language(side)}"
+            return to.inputs["sample"] / f"train.{self.experiment.language(side)}"
 
         def build(to: Build) -> Json:
             from nmt_ablation import segmentation
@@ -207,7 +312,7 @@ class Pipeline:
 
     def binarise(self, size: Size, seed: int) -> Step:
         """Train, valid and test, segmented and in fairseq's binary form."""
-        config = self.experiment.segmentation
+        config, form = self.experiment.segmentation, self.experiment.cleaning.unicode
         languages = dict(zip(SIDES, self._languages(), strict=True))
 
         def build(to: Build) -> Json:
@@ -223,7 +328,7 @@ class Pipeline:
                     text.write_lines(
                         segmented / f"{split}.{language}",
                         (
-                            " ".join(segmenter.encode(text.tidy(line)))
+                            " ".join(segmenter.encode(text.tidy(line, form)))
                             for line in text.stream_lines(of / f"{split}.{language}")
                         ),
                     )
@@ -239,7 +344,8 @@ class Pipeline:
             "hold-out": self.hold_out(),
             "segmentation": self.segmentation(size, seed),
         }
-        return Step("binarise", 1, {"segmentation": config.model_dump()}, inputs, build)
+        parameters = {"segmentation": config.model_dump(), "unicode": form}
+        return Step("binarise", 1, parameters, inputs, build)
 
     def vectors(self, name: str, size: Size, seed: int) -> Step:
         """Vectors trained on segmented monolingual text."""
@@ -352,6 +458,7 @@ class Pipeline:
     def translate(self, cell: Cell) -> Step:
         """The test set's hypotheses, detokenised."""
         decoding, threads = self.experiment.decoding, self.experiment.training.threads
+        form = self.experiment.cleaning.unicode
         segmented_by = self.experiment.segmentation
 
         def build(to: Build) -> Json:
@@ -360,7 +467,7 @@ class Pipeline:
 
             source = to.inputs["hold-out"] / f"test.{self.experiment.source}"
             hypotheses = decoder.translate(
-                [text.tidy(line) for line in text.stream_lines(source)],
+                [text.tidy(line, form) for line in text.stream_lines(source)],
                 to.inputs["train"] / "checkpoint_best.pt",
                 to.inputs["binarise"] / "data-bin",
                 (
@@ -428,18 +535,17 @@ class Pipeline:
     def fetched(self) -> list[Step]:
         """All files of all corpora."""
         corpora = self.experiment.corpora
-        return [self.fetch(corpus) for corpus in corpora.parallel] + [
-            self.fetch(corpus, side)
-            for corpus in corpora.monolingual
-            for side in SIDES
-        ]
+        parallel = [self.clean(corpus).inputs.values() for corpus in corpora.parallel]
+        text = [self.fetch(corpus, side) for corpus in corpora.monolingual for side in SIDES]
+        return [*itertools.chain(*parallel), *text]
 
     def preparation(self) -> list[Step]:
         """All that cells share, so that what is wrong with it is said before any training."""
         cells = self.experiment.cells()
         samples = [self.sample(cell.size, cell.seed) for cell in reversed(cells)]
+        alike = [self.near_duplicates(cell.size, cell.seed) for cell in cells]
         shared = [self.train(cell).inputs.values() for cell in cells]
-        steps = {step.digest: step for step in itertools.chain(samples, *shared)}
+        steps = {step.digest: step for step in itertools.chain(samples, alike, *shared)}
         return list(steps.values())
 
     def _languages(self, corpus: MonolingualCorpus | None = None) -> tuple[str, str]:
@@ -447,6 +553,12 @@ class Pipeline:
         pair = self.experiment.pair if corpus is None else corpus.pair or self.experiment.pair
         source, target = pair.split("-")
         return source, target
+
+    def _clean_corpora(self) -> dict[str, Step]:
+        """By names, in their order."""
+        return {
+            str(corpus.corpus): self.clean(corpus) for corpus in self.experiment.corpora.parallel
+        }
 
     def _held_out_files(self, config: HeldOutSet) -> tuple[Path, Path] | tuple[()]:
         if config.source is None or config.target is None:
@@ -459,3 +571,9 @@ class Pipeline:
                     "--data DIR or set NMT_ABLATION_DATA to the folder it stands in"
                 )
         return paths
+
+
+def _only_file(folder: Path) -> Path:
+    """What was fetched into an artifact's folder."""
+    (file,) = (path for path in folder.iterdir() if path.name not in (MANIFEST, PROVENANCE))
+    return file

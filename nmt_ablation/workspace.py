@@ -26,6 +26,9 @@ Tick = Callable[[float, float], None]
 """Called with what is done and the whole, in any unit."""
 
 MANIFEST = "artifact.json"
+PROVENANCE = "made-of.json"
+"""Beside the manifest: what is on record of everything that an artifact was made of."""
+_MADE_OF = ("stage", "digest", "version", "parameters", "inputs", "record")
 PROGRESS = "progress.json"
 
 
@@ -98,7 +101,7 @@ class Workspace:
 
     def record(self, step: Step) -> Json:
         """What the finished step's builder put on record."""
-        return json.loads((self.path(step) / MANIFEST).read_text(encoding="utf-8"))["record"]
+        return self._manifest(step)["record"]
 
     def progress(self, step: Step) -> tuple[float, float] | None:
         """How far a step is that is being built now or was when it was stopped."""
@@ -117,6 +120,9 @@ class Workspace:
             if not self.done(needed):
                 self._build(needed)
         return self.path(step)
+
+    def _manifest(self, step: Step) -> Json:
+        return json.loads((self.path(step) / MANIFEST).read_text(encoding="utf-8"))
 
     def _partial(self, step: Step) -> Path:
         return self.path(step).with_suffix(".partial")
@@ -156,6 +162,12 @@ class Workspace:
                 "nmt_ablation": __version__,
                 "python": sys.version.split()[0],
             }
+            made_of = [
+                {key: self._manifest(needed)[key] for key in _MADE_OF}
+                for needed in step.ancestors()
+                if needed is not step
+            ]
+            (partial / PROVENANCE).write_text(json.dumps(made_of, indent=1, ensure_ascii=False))
             for path in partial.rglob("*"):
                 _sync(path)
             write_atomically(partial / MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False))

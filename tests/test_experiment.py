@@ -14,7 +14,12 @@ MISTAKES = {
     "unknown key": ("patience: 2", "pateince: 2", 25, "did you mean 'patience'.*allowed: batch"),
     "wrong type": ("max_updates: 60", "max_updates: lots", 23, "valid integer"),
     "no truth value": ("beam: 2", "beam: true", 26, "valid integer"),
-    "odd size": ("[50, 200]", "[50, 2x]", 7, "a number of pairs .500, 5k, 1M. or all"),
+    "odd size": (
+        "[50, 200]",
+        "[50, 2x]",
+        7,
+        "a number of pairs .500, 5k, 1M., of tokens .* or all",
+    ),
     "negative size": ("[50, 200]", "[-3, 200]", 7, "greater than 0"),
     "size twice": ("[50, 200]", "[50, 50]", 7, "stands here twice"),
     "arm without vectors": ("{vectors: word2vec, tuning: frozen}", "{tuning: frozen}", 14, "none"),

@@ -45,17 +45,22 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 def test_the_pool_is_clean_and_without_leaks(pipeline: Pipeline, workspace: Workspace) -> None:
     folder = workspace.ensure(pipeline.hold_out())
     record = workspace.record(pipeline.hold_out())
-    assert (record["valid"], record["test"]) == (1014, 1000)
-    cleaned = workspace.record(pipeline.clean())["Multi30k/v1"]
+    assert (record["valid"]["pairs"], record["test"]["pairs"]) == (1014, 1000)
+    every = workspace.ensure(pipeline.sample("all", 1))
+    (corpus,) = pipeline.experiment.corpora.parallel
+    cleaned = workspace.record(pipeline.clean(corpus))
     assert cleaned["read"] == 29_000
-    assert record["pool"] + record["duplicates"] + record["dropped_as_leaks"] == cleaned["kept"]
-    assert record["pool"] > 28_000
+    assert (
+        sum(workspace.record(pipeline.pool())["corpora"]["Multi30k/v1"].values())
+        == (cleaned["kept"])
+    )
+    assert 28_000 < workspace.record(pipeline.pool())["pairs"] < 29_000
     for language in ("de", "en"):
         lines = {
-            name: {normal_form(line) for line in stream_lines(folder / f"{name}.{language}")}
-            for name in ("pool", "valid", "test")
+            path.stem: {normal_form(line) for line in stream_lines(path)}
+            for path in (*folder.glob(f"*.{language}"), every / f"train.{language}")
         }
-        assert not lines["pool"] & (lines["valid"] | lines["test"])
+        assert not lines["train"] & (lines["valid"] | lines["test"])
 
 
 def test_references_are_raw(pipeline: Pipeline, workspace: Workspace) -> None:

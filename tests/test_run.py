@@ -204,10 +204,10 @@ def _corpus(folder: Path, source: bytes, target: bytes) -> Path:
 
 
 BAD_CORPORA = {
-    "empty": (b"", b"", "asks for 30 pairs, and the corpora have 0 left"),
-    "one line": (b"eins\n", b"one\n", "asks for 30 pairs, and the corpora have 1 left"),
+    "empty": (b"", b"", "asks for 30 pairs, and Synthetic/v1, .* has 0 left"),
+    "one line": (b"eins\n", b"one\n", "asks for 30 pairs, and Synthetic/v1, .* has 1 left"),
     "unequal": (b"eins\nzwei\n", b"one\n", "ends after line 1"),
-    "malformed": (b"\xff\n" * 40, b"one\n" * 40, "the corpora have 0 left"),
+    "malformed": (b"\xff\n" * 40, b"one\n" * 40, "the first of the corpora, has 0 left"),
 }
 
 
@@ -220,7 +220,7 @@ def test_bad_corpora_stop_a_run_with_a_message(
 
 def test_a_size_larger_than_the_pool_is_refused_with_its_line(new_run: NewRun) -> None:
     run = new_run(("[50, 200]", "[50,\n  9k]"))
-    _refused(run, r"tiny\.yaml:8: a sample of 9000 pairs, and the pool has \d+; allowed: up to")
+    _refused(run, r"tiny\.yaml:8: a sample of 9,000 pairs, and the pool has \d+; allowed: up to")
     assert not (run.workspace_root / "store" / "train").exists()
 
 

@@ -1,86 +1,306 @@
 """Drop the pairs that no model should learn from, and count what each rule took."""
 
+import mmap
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from nmt_ablation.corpus.text import Pair, normal_form, tidy
+import langcodes
+import numpy as np
+import numpy.typing as npt
+
+from nmt_ablation.corpus.hashes import Flags, Hashes, among, pair_hashes
+from nmt_ablation.corpus.measure import Lines, Measure
+from nmt_ablation.corpus.read import RawBlock
+from nmt_ablation.corpus.text import Pair
+from nmt_ablation.errors import UserError
 from nmt_ablation.experiment import Cleaning
+from nmt_ablation.workspace import Json
 
-Filter = Callable[[Pair, Cleaning], bool]
-"""Whether a pair stays."""
+if TYPE_CHECKING:
+    from py3langid.langid import LanguageIdentifier
+
+EXAMPLES = 3
+
+INDEX = np.dtype(
+    [
+        ("source_form", "u8"),
+        ("target_form", "u8"),
+        ("exact", "u8"),
+        ("source_at", "u8"),
+        ("target_at", "u8"),
+        ("tokens", "u4"),
+    ]
+)
+"""What is kept of each clean pair beside its text: hashes of the normal forms and of the text as it
+is, where its lines start in the two files (bytes), and the tokens of its target side."""
 
 
-def _too_many_tokens(pair: Pair, limits: Cleaning) -> bool:
-    return all(len(line.split()) <= limits.max_tokens for line in pair)
+@dataclass
+class Block:
+    """Pairs being filtered."""
+
+    source: Lines
+    target: Lines
+    scores: npt.NDArray[np.float64] | None
+    languages: tuple[str, str]
+    min_score: float | None
+    left: Flags = field(init=False)
+    """Those no filter has dropped so far."""
+
+    def __post_init__(self) -> None:
+        self.left = np.ones(self.source.form.size, np.bool_)
+
+    @property
+    def sides(self) -> tuple[Lines, Lines]:
+        return self.source, self.target
 
 
-def _too_many_characters(pair: Pair, limits: Cleaning) -> bool:
-    return all(len(line) <= limits.max_characters for line in pair)
+def _either(block: Block, bad: Callable[[Lines], Flags]) -> Flags:
+    return bad(block.source) | bad(block.target)
 
 
-def _sides_too_unlike(pair: Pair, limits: Cleaning) -> bool:
-    short, long = sorted(map(len, pair))
-    return long <= limits.max_ratio * short
+def _unlike(block: Block, limits: Cleaning) -> Flags:
+    # In bytes of UTF-8, as a Chinese character says what three or four Latin ones do.
+    short, long = np.sort([block.source.octets, block.target.octets], axis=0)
+    return np.asarray(long > limits.max_ratio * short)
+
+
+def _foreign_script(lines: Lines, share: float) -> Flags:
+    return lines.native < share * lines.letters
+
+
+def _scored_low(block: Block, _: Cleaning) -> Flags:
+    if block.scores is None or block.min_score is None:
+        return np.zeros_like(block.left)
+    return ~(block.scores >= block.min_score)
+
+
+def _other_language(block: Block, limits: Cleaning) -> Flags:
+    dropped = np.zeros_like(block.left)
+    if limits.min_language_probability is not None:
+        for lines, language in zip(block.sides, block.languages, strict=True):
+            code = _known_language(language)
+            for number in np.flatnonzero(block.left & ~dropped).tolist():
+                found, probability = _identifier().classify(lines.line(number))
+                sure = probability >= limits.min_language_probability
+                dropped[number] = found != code and sure
+    return dropped
 
 
 # In order: a pair is counted by the first that drops it.
-FILTERS: dict[str, Filter] = {
-    "empty side": lambda pair, _: all(pair),
-    "too many tokens": _too_many_tokens,
-    "too many characters": _too_many_characters,
-    "sides too unlike in length": _sides_too_unlike,
-    "sides the same": lambda pair, _: pair[0] != pair[1],
+FILTERS: dict[str, Callable[[Block, Cleaning], Flags]] = {
+    "not UTF-8": lambda block, _: _either(block, lambda lines: lines.not_utf8),
+    "empty side": lambda block, _: _either(block, lambda lines: lines.characters == 0),
+    "scored too low": _scored_low,
+    "too many tokens": lambda block, limits: _either(
+        block, lambda lines: lines.tokens > limits.max_tokens
+    ),
+    "too many characters": lambda block, limits: _either(
+        block, lambda lines: lines.characters > limits.max_characters
+    ),
+    "sides too unlike in length": _unlike,
+    "copy of the other side": lambda block, _: block.source.form == block.target.form,
+    "mostly not letters": lambda block, limits: _either(
+        block, lambda lines: lines.letters < limits.min_letters * lines.solid
+    ),
+    "in another script": lambda block, limits: _either(
+        block, lambda lines: _foreign_script(lines, limits.min_native)
+    ),
+    "in another language": _other_language,
 }
-EXAMPLES = 3
+
+
+@dataclass(frozen=True)
+class CleanBlock:
+    """Pairs that stay: their text, a line each, and their part of the index."""
+
+    source: bytes
+    target: bytes
+    index: npt.NDArray[np.void]
 
 
 class Cleaner:
-    """Yields what passes, and keeps count of the rest."""
+    """Yields what passes, and keeps count of the rest.
 
-    def __init__(self, limits: Cleaning) -> None:
-        self.limits = limits
-        self.read = 0
-        self.kept = 0
-        self.dropped = dict.fromkeys(("not UTF-8", *FILTERS), 0)
+    Args:
+        limits: what the filters go by.
+        languages: source and target, as OPUS spells them.
+        min_score: pairs that their corpus scores lower are dropped.
+    """
+
+    def __init__(
+        self, limits: Cleaning, languages: tuple[str, str], min_score: float | None = None
+    ) -> None:
+        self.limits, self.languages, self.min_score = limits, languages, min_score
+        if limits.min_language_probability is not None:
+            for language in languages:
+                _known_language(language)
+        self.read = self.kept = 0
+        self.dropped = dict.fromkeys(FILTERS, 0)
         self.examples: dict[str, list[Pair]] = {name: [] for name in FILTERS}
+        self.controls = self.respelled = 0
+        self._at = [0, 0]
 
-    def pairs(self, pairs: Iterable[Pair | None]) -> Iterator[Pair]:
+    def blocks(self, blocks: Iterable[RawBlock]) -> Iterator[CleanBlock]:
         """Tidy pairs that pass every filter."""
-        for raw in pairs:
-            self.read += 1
-            if raw is None:
-                self.dropped["not UTF-8"] += 1
-                continue
-            pair = tidy(raw[0]), tidy(raw[1])
-            for name, passes in FILTERS.items():
-                if not passes(pair, self.limits):
-                    self.dropped[name] += 1
-                    if len(self.examples[name]) < EXAMPLES:
-                        self.examples[name].append(pair)
-                    break
-            else:
-                self.kept += 1
-                yield pair
+        for block in self._measured(blocks):
+            self.read += block.left.size
+            self.controls += sum(lines.controls for lines in block.sides)
+            self.respelled += sum(lines.respelled for lines in block.sides)
+            for name, drops in FILTERS.items():
+                bad = drops(block, self.limits) & block.left
+                block.left &= ~bad
+                numbers = np.flatnonzero(bad).tolist()
+                self.dropped[name] += len(numbers)
+                for number in numbers[: EXAMPLES - len(self.examples[name])]:
+                    self.examples[name].append(
+                        (block.source.line(number), block.target.line(number))
+                    )
+            self.kept += int(block.left.sum())
+            yield self._clean(block)
+
+    def record(self) -> Json:
+        """What was read, kept, dropped by each filter (with examples) and repaired."""
+        return {
+            "read": self.read,
+            "kept": self.kept,
+            "dropped": {
+                name: {"pairs": count, "examples": self.examples[name]}
+                for name, count in self.dropped.items()
+            },
+            "lines_repaired": {
+                "control characters": self.controls,
+                "white space or Unicode form": self.respelled,
+            },
+        }
+
+    def _measured(self, blocks: Iterable[RawBlock]) -> Iterator[Block]:
+        """The next block is read while the last one is measured, its two sides at once."""
+        measures = [Measure(language, self.limits.unicode) for language in self.languages]
+        waiting: tuple[RawBlock, list[Future[Lines]]] | None = None
+
+        def finished(raw: RawBlock, futures: list[Future[Lines]]) -> Block:
+            source, target = (future.result() for future in futures)
+            return Block(source, target, raw.scores, self.languages, self.min_score)
+
+        with ThreadPoolExecutor(2) as workers:
+            for raw in blocks:
+                futures = [
+                    workers.submit(measure.lines, text)
+                    for measure, text in zip(measures, (raw.source, raw.target), strict=True)
+                ]
+                if waiting is not None:
+                    yield finished(*waiting)
+                waiting = raw, futures
+            if waiting is not None:
+                yield finished(*waiting)
+
+    def _clean(self, block: Block) -> CleanBlock:
+        left = block.left
+        index = np.zeros(int(left.sum()), INDEX)
+        index["source_form"] = block.source.form[left]
+        index["target_form"] = block.target.form[left]
+        index["exact"] = pair_hashes(block.source.exact[left], block.target.exact[left])
+        index["tokens"] = block.target.tokens[left]
+        for side, (name, lines) in enumerate(
+            zip(("source_at", "target_at"), block.sides, strict=True)
+        ):
+            ends = self._at[side] + np.cumsum(lines.octets[left].astype(np.int64) + 1)
+            index[name] = np.concatenate(([self._at[side]], ends[:-1])) if ends.size else ends
+            self._at[side] = int(ends[-1]) if ends.size else self._at[side]
+        return CleanBlock(block.source.keep(left), block.target.keep(left), index)
+
+
+class CleanCorpus:
+    """A corpus that was cleaned: its index, and its pairs by their numbers."""
+
+    def __init__(self, folder: Path, languages: tuple[str, str]) -> None:
+        index = folder / "index.bin"
+        # Nothing can't be mapped into memory.
+        empty = not index.stat().st_size
+        self.index = np.zeros(0, INDEX) if empty else np.asarray(np.memmap(index, INDEX, "r"))
+        self._texts = [] if empty else [_mapped(folder / f"pairs.{code}") for code in languages]
+
+    def pair(self, number: int) -> tuple[bytes, bytes]:
+        """Both sides of a pair, in UTF-8, with their line feeds."""
+        row = self.index[number]
+        source, target = self._texts
+        return _line_at(source, int(row["source_at"])), _line_at(target, int(row["target_at"]))
+
+    def pairs(self, numbers: npt.NDArray[np.uint64]) -> list[Pair]:
+        """The text of some pairs."""
+        texts = map(self.pair, numbers.tolist())
+        return [(source.decode()[:-1], target.decode()[:-1]) for source, target in texts]
+
+
+def write(blocks: Iterable[CleanBlock], folder: Path, languages: tuple[str, str]) -> None:
+    """Write a clean corpus: `pairs.SOURCE`, `pairs.TARGET`, and `index.bin` for programs."""
+    with (
+        (folder / f"pairs.{languages[0]}").open("wb") as source,
+        (folder / f"pairs.{languages[1]}").open("wb") as target,
+        (folder / "index.bin").open("wb") as index,
+    ):
+        for block in blocks:
+            source.write(block.source)
+            target.write(block.target)
+            index.write(block.index.tobytes())
 
 
 class TextCleaner:
     """Cleans text in one language, of which no line may be held out."""
 
-    def __init__(self, held_out: set[str]) -> None:
+    def __init__(self, limits: Cleaning, language: str, held_out: Hashes) -> None:
+        self.measure = Measure(language, limits.unicode)
         self.held_out = held_out
-        """Normal forms."""
+        """Of normal forms."""
         self.counts = {"read": 0, "kept": 0, "not UTF-8 or empty": 0, "dropped_as_leaks": 0}
 
-    def lines(self, lines: Iterable[str | None]) -> Iterator[str]:
+    def blocks(self, blocks: Iterable[bytes]) -> Iterator[bytes]:
         """Tidy lines that say something and are not held out."""
-        for raw in lines:
-            line = tidy(raw or "")
-            if not line:
-                fate = "not UTF-8 or empty"
-            elif normal_form(line) in self.held_out:
-                fate = "dropped_as_leaks"
-            else:
-                fate = "kept"
-            self.counts["read"] += 1
-            self.counts[fate] += 1
-            if fate == "kept":
-                yield line
+        for block in blocks:
+            lines = self.measure.lines(block)
+            says = lines.characters > 0
+            leaks = says & among(lines.form, self.held_out)
+            kept = says & ~leaks
+            self.counts["read"] += says.size
+            self.counts["kept"] += int(kept.sum())
+            self.counts["not UTF-8 or empty"] += int((~says).sum())
+            self.counts["dropped_as_leaks"] += int(leaks.sum())
+            yield lines.keep(kept)
+
+
+def _mapped(path: Path) -> mmap.mmap:
+    with path.open("rb") as file:
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+
+
+def _line_at(text: mmap.mmap, start: int) -> bytes:
+    return text[start : text.find(b"\n", start) + 1]
+
+
+@cache
+def _identifier() -> "LanguageIdentifier":
+    try:
+        from py3langid.langid import MODEL_FILE, LanguageIdentifier
+    except ModuleNotFoundError:
+        raise UserError(
+            "cleaning.min_language_probability needs py3langid; install it: "
+            "pip install 'nmt_ablation[langid]'"
+        ) from None
+    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+
+
+@cache
+def _known_language(language: str) -> str:
+    code = langcodes.get(langcodes.standardize_tag(language, macro=True)).language or language
+    known = sorted(_identifier().labels)
+    if code not in known:
+        raise UserError(
+            f"cleaning.min_language_probability: '{language}' is not among the languages that can "
+            f"be identified ({', '.join(known)}); leave that key out"
+        )
+    return code

@@ -24,6 +24,17 @@ def monolingual_file(corpus: CorpusVersion, language: str) -> str:
     return f"OPUS-{corpus.name}/{corpus.version}/mono/{language}.txt.gz"
 
 
+def alignment_file(corpus: CorpusVersion, source: str, target: str) -> str:
+    """Path of a corpus's sentence alignment in OPUS's layout."""
+    first, second = sorted((source, target))
+    return f"OPUS-{corpus.name}/{corpus.version}/xml/{first}-{second}.xml.gz"
+
+
+def documents_file(corpus: CorpusVersion, language: str) -> str:
+    """Path of a corpus's documents in one language, not tokenised, in OPUS's layout."""
+    return f"OPUS-{corpus.name}/{corpus.version}/raw/{language}.zip"
+
+
 def fetch(file: str, mirror: Path | None, folder: Path, tick: Tick) -> Json:
     """Copy `file` from a mirror of OPUS and check that it can be read to its end.
 

@@ -1,61 +1,65 @@
-"""Set dev and test aside, and keep everything that could leak them out of training."""
+"""Set dev and test aside, and know what would leak them."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
-from nmt_ablation.corpus.sample import rank, smallest
-from nmt_ablation.corpus.text import Pair, normal_form
+import numpy as np
+import numpy.typing as npt
+
+from nmt_ablation.corpus.hashes import Flags, Hashes, among, pair_hashes
+from nmt_ablation.corpus.measure import form_hashes
+from nmt_ablation.corpus.sample import Smallest, ranks
+from nmt_ablation.corpus.text import Pair
+
+ROWS = 1 << 20
+"""Of an index that are looked at together."""
 
 
 class HeldOutText:
-    """The normal forms of all sentences of dev and test, for both sides."""
+    """The normal forms of all sentences of dev and test, hashed, side by side."""
 
-    def __init__(self, pairs: Iterable[Pair]) -> None:
-        self.sides: tuple[set[str], set[str]] = (set(), set())
+    def __init__(self, pairs: Iterable[Pair] = ()) -> None:
+        self.sides: tuple[Hashes, Hashes] = (np.zeros(0, np.uint64), np.zeros(0, np.uint64))
         self.add(pairs)
 
     def add(self, pairs: Iterable[Pair]) -> None:
-        for pair in pairs:
-            for seen, line in zip(self.sides, pair, strict=True):
-                seen.add(normal_form(line))
+        sources, targets = zip(*pairs, strict=True) if (pairs := list(pairs)) else ((), ())
+        self.sides = (
+            np.union1d(self.sides[0], form_hashes(sources)),
+            np.union1d(self.sides[1], form_hashes(targets)),
+        )
 
-    def leaks(self, pair: Pair) -> bool:
-        """Whether either side of a pair occurs in dev or test, on that side."""
-        return any(normal_form(line) in seen for seen, line in zip(self.sides, pair, strict=True))
+    def leaks(self, source_forms: Hashes, target_forms: Hashes) -> Flags:
+        """Which pairs have a side that occurs in dev or test, on that side."""
+        return among(source_forms, self.sides[0]) | among(target_forms, self.sides[1])
 
 
 def set_aside(
-    pool: Callable[[], Iterable[Pair]], wanted: Mapping[str, tuple[int, list[Pair]]]
+    index: npt.NDArray[np.void],
+    text_of: Callable[[npt.NDArray[np.uint64]], list[Pair]],
+    wanted: Mapping[str, tuple[int, list[Pair]]],
 ) -> dict[str, list[Pair]]:
-    """Held-out sets by name: the pairs given for each, then so many more from the pool.
+    """Held-out sets by name: the pairs given for each, then so many more from one corpus.
 
-    No side of a pair from the pool occurs in another set, or among the pairs given. A set is
-    smaller than wanted where the pool has no more.
+    No side of a pair from the corpus occurs in another set, or among the pairs given. A set is
+    smaller than wanted where the corpus has no more.
+
+    Args:
+        index: of the corpus (`clean.INDEX`).
+        text_of: the pairs at some places of the index.
+        wanted: for each set how many are drawn, and the pairs given.
     """
     held_out = HeldOutText(pair for _, given in wanted.values() for pair in given)
     chosen = {}
     for name, (number, given) in wanted.items():
-        left = (pair for pair in pool() if not held_out.leaks(pair))
-        drawn = smallest(left, number, f"held out: {name}")
+        smallest = Smallest(number)
+        for start in range(0, len(index) if number else 0, ROWS):
+            rows = index[start : start + ROWS]
+            left = ~held_out.leaks(rows["source_form"], rows["target_form"])
+            rows, places = rows[left], np.flatnonzero(left).astype(np.uint64) + np.uint64(start)
+            pairs = pair_hashes(rows["source_form"], rows["target_form"])
+            ones = np.ones(rows.size, np.uint32)
+            smallest.add(ranks(pairs, f"held out: {name}"), rows["exact"], places, ones)
+        drawn = text_of(smallest.places())
         held_out.add(drawn)
         chosen[name] = given + drawn
     return chosen
-
-
-class Pool:
-    """What is left for training: pairs neither side of which is held out."""
-
-    def __init__(self, held_out: Iterable[Pair]) -> None:
-        self.held_out = HeldOutText(held_out)
-        self.kept = self.leaked = 0
-        self.distinct: set[int] = set()
-        """Ranks of the pairs kept, of which duplicates share one."""
-
-    def of(self, pairs: Iterable[Pair]) -> Iterator[Pair]:
-        """The pairs that may be trained on, duplicates among them."""
-        for pair in pairs:
-            if self.held_out.leaks(pair):
-                self.leaked += 1
-            else:
-                self.kept += 1
-                self.distinct.add(rank(pair, "pool"))
-                yield pair

@@ -1,40 +1,88 @@
-"""Nested samples that don't depend on any order: the n pairs with the smallest keyed hashes.
+"""Nested samples that don't depend on any order: the pairs with the smallest keyed hashes.
 
 The hash is of a pair's normal form, so duplicates share it and one of them is kept. For one key
-a smaller sample is the beginning of every larger one. One pass, and memory for n pairs; samples
-of parts of a corpus merge into the sample of the whole (bottom-k sampling, Cohen and Kaplan 2007).
+a smaller sample is the beginning of every larger one. One pass, and memory for the largest sample;
+samples of parts of a corpus merge into the sample of the whole (bottom-k sampling, Cohen and Kaplan
+2007).
 """
 
 import hashlib
-import heapq
-from collections.abc import Iterable
 
-from nmt_ablation.corpus.text import Pair, normal_form
+import numpy as np
+import numpy.typing as npt
 
+from nmt_ablation.corpus.hashes import Hashes, stirred
 
-def rank(pair: Pair, key: str) -> int:
-    """A pair's place under a key: 128 bits, the same on every machine."""
-    text = "\x1f".join(map(normal_form, pair)).encode()
-    # The key has its own digest, as blake2b takes no more than 64 bytes of it.
-    keyed = hashlib.blake2b(text, digest_size=16, key=hashlib.sha256(key.encode()).digest())
-    return int.from_bytes(keyed.digest())
+TOGETHER = 1 << 20
+"""Candidates that are collected before they are compared."""
 
 
-def smallest(pairs: Iterable[Pair], n: int | None, key: str) -> list[Pair]:
-    """The `n` distinct pairs of smallest rank (all of them for `None`), in the order of rank.
+def ranks(pairs: Hashes, key: str) -> Hashes:
+    """Each pair's place under a key: no two pairs share one, and each key has an order of its own.
 
-    Of duplicates the variant is kept that is smallest as text, whichever comes first.
+    Args:
+        pairs: hashes of pairs, by `pair_hashes` of their normal forms.
+        key: any text.
     """
-    chosen: dict[int, Pair] = {}
-    largest: list[int] = []  # a heap of negated ranks
-    for pair in pairs:
-        place = rank(pair, key)
-        if place in chosen:
-            chosen[place] = min(chosen[place], pair)
-        elif n is None or len(chosen) < n:
-            chosen[place] = pair
-            heapq.heappush(largest, -place)
-        elif n and place < -largest[0]:
-            del chosen[-heapq.heappushpop(largest, -place)]
-            chosen[place] = pair
-    return [chosen[place] for place in sorted(chosen)]
+    salt = int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "little")
+    return stirred(pairs ^ np.uint64(salt))
+
+
+class Smallest:
+    """Collects the pairs of smallest rank until their weights come to a limit.
+
+    With a weight of 1 for each the limit is a number of pairs; with their tokens, of tokens.
+
+    Args:
+        limit: the sum of weights that is wanted, `None` for all pairs.
+    """
+
+    def __init__(self, limit: int | None) -> None:
+        self.limit = limit
+        self._parts: list[npt.NDArray[np.void]] = []
+        self._best = np.zeros(0, _CANDIDATE)
+        self._full = limit == 0
+
+    def add(
+        self,
+        ranks: Hashes,
+        ties: Hashes,
+        places: npt.NDArray[np.uint64],
+        weights: npt.NDArray[np.uint32],
+    ) -> None:
+        """Offer pairs. Of those of equal rank the one of smallest tie is taken."""
+        if self._full:
+            last = self._best["rank"][-1] if self._best.size else np.uint64(0)
+            near = ranks <= last
+            ranks, ties, places, weights = ranks[near], ties[near], places[near], weights[near]
+        part = np.zeros(ranks.size, _CANDIDATE)
+        part["rank"], part["tie"], part["place"], part["weight"] = ranks, ties, places, weights
+        self._parts.append(part)
+        if sum(map(len, self._parts)) >= max(TOGETHER, self._best.size):
+            self._settle()
+
+    def places(self) -> npt.NDArray[np.uint64]:
+        """Where the chosen pairs are, in the order of their ranks."""
+        self._settle()
+        return np.asarray(self._best["place"])
+
+    def weight(self) -> int:
+        """What the chosen pairs weigh together: at least the limit, unless there were no more."""
+        self._settle()
+        return int(self._best["weight"].sum())
+
+    def _settle(self) -> None:
+        if self._parts:
+            every = np.concatenate([self._best, *self._parts])
+            every = every[np.lexsort((every["place"], every["tie"], every["rank"]))]
+            first = np.ones(every.size, np.bool_)
+            first[1:] = every["rank"][1:] != every["rank"][:-1]
+            self._best, self._parts = every[first], []
+            if self.limit is not None:
+                sums = np.cumsum(self._best["weight"], dtype=np.int64)
+                enough = int(np.searchsorted(sums, self.limit)) + 1 if self.limit else 0
+                self._full = enough <= self._best.size
+                self._best = self._best[:enough]
+
+
+_CANDIDATE = np.dtype([("rank", "u8"), ("tie", "u8"), ("place", "u8"), ("weight", "u4")])

@@ -252,15 +252,19 @@ def write_mirror(folder: Path, pairs: int, lines: int, seed: int) -> None:
                 "a version of a corpus never changes, so choose another folder"
             )
         return
-    chance = random.Random(f"parallel {seed}")
-    parallel = [language.sentence(chance) for _ in range(pairs)]
     archive = root / "moses" / f"{TARGET}-{SOURCE}.txt.zip"
     archive.parent.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(archive, "w") as file:
         for code, side in ((SOURCE, 0), (TARGET, 1)):
-            member = zipfile.ZipInfo(f"{CORPUS}.{TARGET}-{SOURCE}.{code}", EPOCH)
-            member.compress_type = zipfile.ZIP_DEFLATED
-            file.writestr(member, "".join(pair[side] + "\n" for pair in parallel))
+            # The same sentences again for the other side, so that they needn't be in memory.
+            chance = random.Random(f"parallel {seed}")
+            info = zipfile.ZipInfo(f"{CORPUS}.{TARGET}-{SOURCE}.{code}", EPOCH)
+            info.compress_type = zipfile.ZIP_DEFLATED
+            with (
+                file.open(info, "w", force_zip64=True) as member,
+                io.TextIOWrapper(member, encoding="utf-8", newline="\n") as text,
+            ):
+                text.writelines(language.sentence(chance)[side] + "\n" for _ in range(pairs))
         file.writestr(zipfile.ZipInfo("README", EPOCH), stamp)
     for code, side in ((SOURCE, 0), (TARGET, 1)):
         chance = random.Random(f"monolingual {code} {seed}")

@@ -1,12 +1,10 @@
 """Reading text without shifting it, and the normal form by which sentences are compared."""
 
 import codecs
-import gzip
 import unicodedata
-import zipfile
 from collections.abc import Iterable, Iterator
-from itertools import zip_longest
 from pathlib import Path
+from typing import Literal
 
 import regex
 
@@ -17,22 +15,24 @@ Pair = tuple[str, str]
 # A line ends at LF and nowhere else. Other controls and separators (a lone CR, NUL, NEL, BOM,
 # U+2028) would end it for some other program, and shift the two sides against each other.
 _NOT_TEXT = regex.compile(r"[\p{Cc}\p{Zl}\p{Zp}\uFEFF]+")
-_INVISIBLE = regex.compile(r"\p{Cf}+")  # soft hyphens, joiners, marks of direction
 _SPACES = regex.compile(r"\s+")
-_NOT_WORDS = regex.compile(r"[\p{P}\p{S}\s]+")
+_NOT_WORDS = regex.compile(r"[^\p{L}\p{M}\p{N}]+")
 
 
-def tidy(line: str) -> str:
-    """NFC, without control characters, each run of white space one space, none at the ends."""
-    line = unicodedata.normalize("NFC", _NOT_TEXT.sub(" ", line))
+def tidy(line: str, form: Literal["NFC", "NFKC", "none"] = "NFC") -> str:
+    """A line in a Unicode form, without control characters, each run of white space one space,
+    none at the ends."""
+    line = _NOT_TEXT.sub(" ", line)
+    if form != "none":
+        line = unicodedata.normalize(form, line)
     return _SPACES.sub(" ", line).strip()
 
 
 def normal_form(line: str) -> str:
-    """What two sentences have in common that count as the same: words, but not case, width,
-    punctuation or spacing. A line without words is its own normal form."""
-    folded = _INVISIBLE.sub("", unicodedata.normalize("NFKC", _NOT_TEXT.sub(" ", line)).casefold())
-    return _NOT_WORDS.sub(" ", folded).strip() or _SPACES.sub(" ", folded).strip()
+    """What two sentences have in common that count as the same: letters and digits, but not case,
+    width, punctuation or spacing. Of a line without words nothing but the spacing is taken."""
+    folded = unicodedata.normalize("NFKC", line).casefold()
+    return _NOT_WORDS.sub("", folded) or _SPACES.sub("", folded)
 
 
 def read_lines(path: Path) -> list[str]:
@@ -85,79 +85,21 @@ def stream_lines(path: Path) -> Iterator[str]:
             yield line.removesuffix("\n")
 
 
-class PairWriter:
-    """Two files of lines that belong together: `STEM.SOURCE` and `STEM.TARGET`."""
-
-    def __init__(self, stem: Path, languages: tuple[str, str]) -> None:
-        self.paths = [Path(f"{stem}.{language}") for language in languages]
-
-    def __enter__(self) -> "PairWriter":
-        self.files = [path.open("w", encoding="utf-8", newline="\n") for path in self.paths]
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        for file in self.files:
-            file.close()
-
-    def write(self, pair: Pair) -> None:
-        for file, line in zip(self.files, pair, strict=True):
-            file.write(line + "\n")
-
-
 def write_pairs(pairs: Iterable[Pair], stem: Path, languages: tuple[str, str]) -> None:
-    with PairWriter(stem, languages) as writer:
+    """Two files of lines that belong together: `STEM.SOURCE` and `STEM.TARGET`."""
+    paths = [Path(f"{stem}.{language}") for language in languages]
+    with (
+        paths[0].open("w", encoding="utf-8", newline="\n") as source,
+        paths[1].open("w", encoding="utf-8", newline="\n") as target,
+    ):
         for pair in pairs:
-            writer.write(pair)
+            source.write(pair[0] + "\n")
+            target.write(pair[1] + "\n")
 
 
 def read_pairs(stem: Path, languages: tuple[str, str]) -> Iterator[Pair]:
     source, target = (stream_lines(Path(f"{stem}.{language}")) for language in languages)
     return zip(source, target, strict=True)
-
-
-def read_opus_pairs(archive: Path, source: str, target: str) -> Iterator[Pair | None]:
-    """The pairs of an OPUS zip in Moses format, streamed; `None` for one that is not UTF-8.
-
-    Raises:
-        UserError: a side is missing or the sides differ in their number of lines.
-    """
-    with zipfile.ZipFile(archive) as files:
-        members = []
-        for language in (source, target):
-            found = [name for name in files.namelist() if name.endswith(f".{language}")]
-            if len(found) != 1:
-                raise UserError(
-                    f"{archive}: should hold one file that ends in .{language}, and holds "
-                    f"{', '.join(files.namelist()) or 'nothing'}"
-                )
-            members.append(found[0])
-        with files.open(members[0]) as left, files.open(members[1]) as right:
-            for number, (one, other) in enumerate(zip_longest(_lf(left), _lf(right)), 1):
-                if one is None or other is None:
-                    short, long = members if one is None else reversed(members)
-                    raise UserError(
-                        f"{archive}: {short} ends after line {number - 1} and {long} goes on, so "
-                        "the sides don't belong together; fetch the corpus anew"
-                    )
-                try:
-                    yield one.decode(), other.decode()
-                except UnicodeDecodeError:
-                    yield None
-
-
-def read_opus_text(archive: Path) -> Iterator[str | None]:
-    """The lines of an OPUS monolingual file, streamed; `None` for one that is not UTF-8."""
-    with gzip.open(archive) as file:
-        for line in _lf(file):
-            try:
-                yield line.decode()
-            except UnicodeDecodeError:
-                yield None
-
-
-def _lf(file: Iterable[bytes]) -> Iterator[bytes]:
-    for line in file:
-        yield line.removesuffix(b"\n")
 
 
 def _decode(line: bytes, path: Path, number: int) -> str:

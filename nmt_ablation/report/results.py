@@ -95,7 +95,7 @@ def _row(pipeline: Pipeline, workspace: Workspace, cell: Cell) -> Row:
         "p_chrf": None,
         **trained,
         "coverage": workspace.record(train.inputs["rows"]) if "rows" in train.inputs else None,
-        "test_sentences": workspace.record(pipeline.hold_out())["test"],
+        "test_sentences": workspace.record(pipeline.hold_out())["test"]["pairs"],
         "digest": score.digest,
     }
     row["pairing"] = trained["pairing"] | {"data": train.inputs["binarise"].digest}

@@ -1,0 +1,67 @@
+"""Hashes of sentences: 64 bits, the same on every machine, and cheap enough for every line of OPUS.
+
+Libraries' hashes can't be called from compiled loops, which is where most lines are hashed. Nobody
+chooses sentences to collide here, so nothing cryptographic is needed: among a hundred million pairs
+the odds of any two meeting by chance are one in 3,700.
+"""
+
+from collections.abc import Iterable
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+Hashes = npt.NDArray[np.uint64]
+Flags = npt.NDArray[np.bool_]
+
+SEED = np.uint64(0x9E3779B97F4A7C15)
+_STEP = np.uint64(0xD6E8FEB86659FD93)
+
+
+def code_points(text: str) -> npt.NDArray[np.uint32]:
+    return np.frombuffer(text.encode("utf-32-le"), np.uint32)
+
+
+def hash_texts(texts: Iterable[str]) -> Hashes:
+    """A hash of each text."""
+    return np.array([_hash(code_points(text)) for text in texts], np.uint64)
+
+
+def pair_hashes(sources: Hashes, targets: Hashes) -> Hashes:
+    """One hash for each pair of hashes; which side is which matters."""
+    return stirred(stirred(sources) + targets)
+
+
+def stirred(hashes: Hashes) -> Hashes:
+    """Each hash mixed so that all its bits depend on all others, and none meet (the finaliser of
+    Steele, Lea and Flood 2014, "Fast splittable pseudorandom number generators")."""
+    hashes = hashes + np.uint64(0x9E3779B97F4A7C15)
+    hashes = (hashes ^ (hashes >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    hashes = (hashes ^ (hashes >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return hashes ^ (hashes >> np.uint64(31))
+
+
+def among(hashes: Hashes, few: Hashes) -> Flags:
+    """Which of many hashes are among a few."""
+    # Most are told apart by 16 of their bits, for a tenth of the time that sorting takes.
+    seen = np.zeros(1 << 16, np.bool_)
+    seen[few >> np.uint64(48)] = True
+    found = seen[hashes >> np.uint64(48)]
+    found[found] = np.isin(hashes[found], few)
+    return np.asarray(found)
+
+
+@numba.njit(nogil=True, cache=True)
+def stir(state: np.uint64, code: np.uint64) -> np.uint64:
+    # xor, multiply by an odd number, xor-shift: each step can be undone, so that no two codes
+    # that differ can meet in one step.
+    state = (state ^ code) * _STEP
+    return state ^ (state >> np.uint64(32))
+
+
+@numba.njit(nogil=True, cache=True)
+def _hash(codes: npt.NDArray[np.uint32]) -> np.uint64:
+    state = SEED
+    for code in codes:
+        state = stir(state, np.uint64(code))
+    return stir(state, np.uint64(codes.size))

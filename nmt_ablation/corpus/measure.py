@@ -1,0 +1,301 @@
+"""All that cleaning and sampling need to know of each line, found in one pass over the text.
+
+At a hundred million pairs a Python call for each line costs hours, so the pass is a loop that numba
+compiles: what it needs of Unicode stands in tables, one entry for each code point. A line for which
+tables don't suffice (combining marks change with their neighbours) goes through `text.normal_form`,
+with the same result.
+"""
+
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from typing import Literal
+
+import langcodes
+import numba
+import numpy as np
+import numpy.typing as npt
+import regex
+
+from nmt_ablation.corpus.hashes import SEED, Flags, Hashes, code_points, hash_texts, stir
+from nmt_ablation.corpus.text import normal_form, tidy
+
+UnicodeForm = Literal["NFC", "NFKC", "none"]
+Counts = npt.NDArray[np.int32]
+
+CODE_POINTS = 0x110000
+_NEWLINE = 10
+# Scripts that a language is written in, where CLDR's code stands for a mixture.
+_MIXED = {"Jpan": ("Hani", "Hira", "Kana"), "Kore": ("Hang", "Hani")} | dict.fromkeys(
+    ("Hans", "Hant"), ("Hani",)
+)
+
+
+@dataclass(frozen=True)
+class Lines:
+    """What is known of a block of lines; each array has an entry for each of them."""
+
+    text: bytes
+    """Tidy, in UTF-8; each line ends with a line feed."""
+    octets: Counts
+    """Bytes of UTF-8, the line feed not among them."""
+    characters: Counts
+    tokens: Counts
+    """Parts between spaces."""
+    solid: Counts
+    """Characters that are not spaces."""
+    letters: Counts
+    """Letters and the marks that belong to them."""
+    native: Counts
+    """Those of them that the language is written with."""
+    form: Hashes
+    """Of the normal form: lines that count as the same have the same."""
+    exact: Hashes
+    """Of the line as it is."""
+    not_utf8: Flags
+    controls: int
+    """Lines that had characters which are not text, a line separator among them."""
+    respelled: int
+    """Other lines that changed in white space or Unicode form."""
+
+    def line(self, number: int) -> str:
+        """One line, without its line feed."""
+        return self._slice(number, number + 1).decode()
+
+    def keep(self, chosen: Flags) -> bytes:
+        """The text of the chosen lines."""
+        if chosen.all():
+            return self.text
+        octets = np.frombuffer(self.text, np.uint8)
+        return octets[np.repeat(chosen, self.octets + 1)].tobytes()
+
+    def _slice(self, first: int, end: int) -> bytes:
+        starts = np.concatenate(([0], np.cumsum(self.octets.astype(np.int64) + 1)))
+        return self.text[starts[first] : starts[end] - 1]
+
+
+class Measure:
+    """Measures text in one language.
+
+    Args:
+        language: as OPUS spells it; says which script is its own.
+        form: the Unicode form that lines are brought to.
+    """
+
+    def __init__(self, language: str, form: UnicodeForm = "NFC") -> None:
+        self.form: UnicodeForm = form
+        self.untidy = _untidy(form)
+        self.known = _table(scripts(language))
+
+    def lines(self, block: bytes) -> Lines:
+        """Measure a block of whole lines. A line ends at a line feed and nowhere else."""
+        if b"\r" in block:
+            block = block.replace(b"\r\n", b"\n")
+        try:
+            text, bad = block.decode(), np.zeros(0, np.int64)
+        except UnicodeDecodeError:
+            text, bad = _decode_each(block)
+        codes = code_points(text)
+        controls = respelled = 0
+        if (flagged := _flagged(codes, self.untidy)).size:
+            lines = text.split("\n")
+            for number in flagged:
+                old = lines[number]
+                new = lines[number] = tidy(old, self.form)
+                if old != new:
+                    if has_controls(old):
+                        controls += 1
+                    else:
+                        respelled += 1
+            text = "\n".join(lines)
+            codes = code_points(text)
+        counts, hashes, by_hand = _measure(codes, *self.known)
+        if (numbers := np.flatnonzero(by_hand)).size:
+            lines = text.split("\n")
+            hashes[0, numbers] = hash_texts(normal_form(lines[number]) for number in numbers)
+        not_utf8 = np.zeros(counts.shape[1], np.bool_)
+        not_utf8[bad] = True
+        octets, characters, tokens, solid, letters, native = counts
+        return Lines(
+            text=text.encode(),
+            octets=octets,
+            characters=characters,
+            tokens=tokens,
+            solid=solid,
+            letters=letters,
+            native=native,
+            form=hashes[0],
+            exact=hashes[1],
+            not_utf8=not_utf8,
+            controls=controls,
+            respelled=respelled,
+        )
+
+
+def has_controls(line: str) -> bool:
+    """Whether a line holds characters that are not text."""
+    return _CONTROLS.search(line) is not None
+
+
+def form_hashes(lines: Iterable[str]) -> Hashes:
+    """What `Lines.form` would be of these lines."""
+    return hash_texts(map(normal_form, lines))
+
+
+def scripts(language: str) -> tuple[str, ...]:
+    """ISO 15924 codes of the scripts a language is most likely written in, by Unicode's CLDR."""
+    script = langcodes.get(language).maximize().script or "Latn"
+    return _MIXED.get(script, (script,))
+
+
+_CONTROLS = regex.compile(r"[\p{Cc}\p{Zl}\p{Zp}\uFEFF]")
+
+
+def _decode_each(block: bytes) -> tuple[str, npt.NDArray[np.int64]]:
+    """The text with an empty line for each that is not UTF-8, and the numbers of those."""
+    lines, bad = [], []
+    for number, line in enumerate(block.split(b"\n")):
+        try:
+            lines.append(line.decode())
+        except UnicodeDecodeError:
+            lines.append("")
+            bad.append(number)
+    return "\n".join(lines), np.array(bad, np.int64)
+
+
+@cache
+def _assigned() -> list[str]:
+    """All characters that mean something, or are to be thrown out."""
+    # By regex's Unicode, which is newer than Python's, and which normal forms go by.
+    return regex.findall(r"[^\p{Cn}\p{Co}\p{Cs}]", "".join(map(chr, range(CODE_POINTS))))
+
+
+@cache
+def _unsteady() -> set[str]:
+    """Characters that may change, or change others, with what stands before or after them."""
+    seconds = set()
+    for one in _assigned():
+        parts = unicodedata.decomposition(one).split()
+        if len(parts) == 2 and not parts[0].startswith("<"):
+            seconds.add(chr(int(parts[1], 16)))
+    jamo = map(chr, range(0x1100, 0x1200))
+    marks = (one for one in _assigned() if unicodedata.combining(one))
+    return seconds.union(jamo, marks)
+
+
+@cache
+def _untidy(form: UnicodeForm) -> Flags:
+    """Characters that `text.tidy` may change; a space is looked at with its neighbours."""
+    table = np.zeros(CODE_POINTS, np.bool_)
+    for one in _assigned():
+        changes = form != "none" and unicodedata.normalize(form, one) != one
+        space = one.isspace() and one != " "
+        table[ord(one)] = changes or space or has_controls(one)
+    if form != "none":
+        table[[ord(one) for one in _unsteady()]] = True
+    table[_NEWLINE] = False
+    return table
+
+
+@cache
+def _table(own: tuple[str, ...]) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32]]:
+    """What there is to know of each character: its normal form and the bits below it.
+
+    A normal form of several characters stands in the second array, its length first, and the
+    entry says where.
+    """
+    table = np.zeros(CODE_POINTS, np.uint32)
+    several = [0]
+    everything = _assigned()
+    for one in everything:
+        folded = "".join(regex.findall(r"[\p{L}\p{M}\p{N}]", normal_form(one)))
+        if len(folded) > 1:
+            table[ord(one)] = len(several) | _SEVERAL
+            several += [len(folded), *map(ord, folded)]
+        elif folded:
+            table[ord(one)] = ord(folded)
+    for one in everything:
+        if not _unsteady().isdisjoint((one, *unicodedata.normalize("NFKC", one))):
+            table[ord(one)] |= _UNSTEADY
+    classes = "".join(rf"\p{{Script={script}}}" for script in (*own, "Zyyy", "Zinh"))
+    text = "".join(everything)
+    for bit, pattern in (
+        (_LETTER, r"[\p{L}\p{M}]"),
+        (_NATIVE, rf"[[\p{{L}}\p{{M}}]&&[{classes}]]"),
+    ):
+        table[[ord(one) for one in regex.findall(pattern, text, regex.V1)]] |= bit
+    table[_NEWLINE] = 0
+    return table, np.array(several, np.uint32)
+
+
+_CODE = np.uint32((1 << 21) - 1)
+_LETTER, _NATIVE, _UNSTEADY, _SEVERAL = (np.uint32(1 << bit) for bit in range(21, 25))
+
+
+@numba.njit(nogil=True, cache=True)
+def _flagged(codes: npt.NDArray[np.uint32], untidy: Flags) -> npt.NDArray[np.int64]:
+    """Numbers of the lines that may not be tidy."""
+    numbers = []
+    number, found = 0, False
+    before = np.uint32(_NEWLINE)
+    for code in codes:
+        if code == _NEWLINE:
+            if found or before == 32:
+                numbers.append(number)
+            number, found = number + 1, False
+        elif untidy[code] or (code == 32 and (before == 32 or before == _NEWLINE)):
+            found = True
+        before = code
+    return np.array(numbers, dtype=np.int64)
+
+
+@numba.njit(nogil=True, cache=True)
+def _measure(
+    codes: npt.NDArray[np.uint32],
+    table: npt.NDArray[np.uint32],
+    several: npt.NDArray[np.uint32],
+) -> tuple[Counts, Hashes, Flags]:
+    """Counts (octets, characters, tokens, solid, letters, native) and hashes (normal form, exact)
+    of each line, and whether the first hash has to be found by hand."""
+    lines = 0
+    for code in codes:
+        lines += code == _NEWLINE
+    counts = np.zeros((6, lines), np.int32)
+    hashes = np.zeros((2, lines), np.uint64)
+    by_hand = np.zeros(lines, np.bool_)
+    line = octets = characters = spaces = letters = native = folded = 0
+    form, exact = SEED, SEED
+    seen = np.uint32(0)
+    for code in codes:
+        if code == _NEWLINE:
+            counts[0, line], counts[1, line] = octets, characters
+            counts[2, line] = spaces + 1 if characters else 0
+            counts[3, line] = characters - spaces
+            counts[4, line], counts[5, line] = letters, native
+            hashes[0, line] = stir(form, np.uint64(folded))
+            hashes[1, line] = stir(exact, np.uint64(characters))
+            # Of a line without words other characters count, which are not in the table.
+            by_hand[line] = (seen & _UNSTEADY) != 0 or (folded == 0 and characters > 0)
+            line += 1
+            octets = characters = spaces = letters = native = folded = 0
+            form, exact = SEED, SEED
+            seen = np.uint32(0)
+            continue
+        known = table[code]
+        seen |= known
+        characters += 1
+        octets += 1 + (code >= 0x80) + (code >= 0x800) + (code >= 0x10000)
+        spaces += code == 32
+        letters += (known & _LETTER) != 0
+        native += (known & _NATIVE) != 0
+        exact = stir(exact, np.uint64(code))
+        fold = known & _CODE
+        if known & _SEVERAL:
+            for at in range(fold + 1, fold + 1 + several[fold]):
+                form = stir(form, np.uint64(several[at]))
+            folded += several[fold]
+        elif fold:
+            form = stir(form, np.uint64(fold))
+            folded += 1
+    return counts, hashes, by_hand

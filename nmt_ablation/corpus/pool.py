@@ -1,0 +1,110 @@
+"""The pool: every clean pair of all corpora once, unless it would leak dev or test.
+
+It holds no text, only where each pair stands. Duplicates are found by sorting hashes, a share of
+them at a time, so that memory doesn't grow with the corpora.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from nmt_ablation.corpus.hashes import pair_hashes
+from nmt_ablation.corpus.hold_out import ROWS, HeldOutText
+
+POOL = np.dtype([("pair", "u8"), ("place", "u8"), ("tokens", "u4")])
+"""Of each pair the hash of its normal form, its place (the corpus's number in the upper 16 bits,
+the pair's below them) and the tokens of its target side. In the order of the hashes."""
+
+_ENTRY = np.dtype([*POOL.descr, ("exact", "u8")])
+_SHARE = 1 << 22  # entries sorted at once, 28 bytes each
+_LINE_BITS = np.uint64(48)
+
+
+@dataclass
+class Counts:
+    """What became of the clean pairs of each corpus."""
+
+    pool: list[int]
+    duplicates: list[int]
+    leaks: list[int]
+
+
+def build(
+    indexes: Sequence[npt.NDArray[np.void]], held_out: HeldOutText, folder: Path, path: Path
+) -> Counts:
+    """Write the pool of some corpora. Of duplicates the earliest corpus's is kept, and within a
+    corpus the one whose text has the smallest hash.
+
+    Args:
+        indexes: of the corpora (`clean.INDEX`), in their order.
+        held_out: what may not be trained on.
+        folder: where files may stand for a while.
+        path: of the pool.
+    """
+    bits = max(0, (sum(map(len, indexes)) - 1) // _SHARE).bit_length()
+    shares = [folder / f"share-{number}" for number in range(1 << bits)]
+    files = [share.open("wb") for share in shares]
+    leaks = []
+    try:
+        for corpus, index in enumerate(indexes):
+            leaks.append(0)
+            for entries, leaked in _entries(corpus, index, held_out):
+                leaks[corpus] += leaked
+                upper = entries["pair"] >> np.uint64(64 - bits) if bits else entries["pair"] * 0
+                entries = entries[np.argsort(upper, kind="stable")]
+                ends = np.cumsum(np.bincount(upper.astype(np.int64), minlength=1 << bits))
+                for file, part in zip(files, np.split(entries, ends[:-1]), strict=True):
+                    part.tofile(file)
+    finally:
+        for file in files:
+            file.close()
+    kept = np.zeros(len(indexes), np.int64)
+    with path.open("wb") as pool:
+        for share in shares:
+            entries = np.fromfile(share, _ENTRY)
+            share.unlink()
+            corpora = entries["place"] >> _LINE_BITS
+            entries = entries[np.lexsort((entries["exact"], corpora, entries["pair"]))]
+            first = np.ones(entries.size, np.bool_)
+            first[1:] = entries["pair"][1:] != entries["pair"][:-1]
+            entries = entries[first]
+            corpora = (entries["place"] >> _LINE_BITS).astype(np.int64)
+            kept += np.bincount(corpora, minlength=len(indexes))
+            rows = np.zeros(entries.size, POOL)
+            for name in POOL.names or ():
+                rows[name] = entries[name]
+            rows.tofile(pool)
+    clean = [len(index) for index in indexes]
+    duplicates = [clean[at] - leaks[at] - int(kept[at]) for at in range(len(indexes))]
+    return Counts([int(count) for count in kept], duplicates, leaks)
+
+
+def chunks(path: Path) -> Iterator[npt.NDArray[np.void]]:
+    """The rows of a pool, some at a time."""
+    with path.open("rb") as file:
+        while (rows := np.fromfile(file, POOL, ROWS)).size:
+            yield rows
+
+
+def split(places: npt.NDArray[np.uint64]) -> Iterable[tuple[int, int]]:
+    """Corpus and line of each place."""
+    corpora, lines = places >> _LINE_BITS, places & ((np.uint64(1) << _LINE_BITS) - np.uint64(1))
+    return zip(corpora.tolist(), lines.tolist(), strict=True)
+
+
+def _entries(
+    corpus: int, index: npt.NDArray[np.void], held_out: HeldOutText
+) -> Iterator[tuple[npt.NDArray[np.void], int]]:
+    """What may be trained on, some at a time, and how many leak between them."""
+    for start in range(0, len(index), ROWS):
+        rows = index[start : start + ROWS]
+        may = ~held_out.leaks(rows["source_form"], rows["target_form"])
+        rows, lines = rows[may], np.flatnonzero(may).astype(np.uint64) + np.uint64(start)
+        entries = np.zeros(rows.size, _ENTRY)
+        entries["pair"] = pair_hashes(rows["source_form"], rows["target_form"])
+        entries["place"] = (np.uint64(corpus) << _LINE_BITS) | lines
+        entries["tokens"], entries["exact"] = rows["tokens"], rows["exact"]
+        yield entries, int(may.size - may.sum())

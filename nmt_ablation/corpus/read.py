@@ -1,0 +1,165 @@
+"""Text out of OPUS's archives: streamed, in blocks of lines, the two sides always in step."""
+
+import contextlib
+import gzip
+import zipfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice, zip_longest
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+import numpy.typing as npt
+from opustools import OpusRead
+
+from nmt_ablation.errors import UserError
+from nmt_ablation.workspace import Tick
+
+LINES = 1 << 15
+"""Of a block; the last one of a file may be shorter."""
+PIECE = 1 << 20
+LONGEST = 1 << 28
+"""Bytes that a block may have: more is no text."""
+
+
+@dataclass(frozen=True)
+class RawBlock:
+    """Lines of both sides as they stand in the archive; each ends with a line feed."""
+
+    source: bytes
+    target: bytes
+    scores: npt.NDArray[np.float64] | None
+    """The corpus's own opinion of each pair, where it was asked for."""
+
+
+def moses_pairs(
+    archive: Path, languages: tuple[str, str], scored: bool, tick: Tick
+) -> Iterator[RawBlock]:
+    """The pairs of an OPUS zip in Moses format, its scores too if `scored`.
+
+    Raises:
+        UserError: a member is missing or damaged, or members differ in their number of lines.
+    """
+    with _readable(archive), zipfile.ZipFile(archive) as files:
+        endings = [*languages, "scores"] if scored else [*languages]
+        members = [_member(archive, files.namelist(), ending) for ending in endings]
+        with contextlib.ExitStack() as opened:
+            streams = [_blocks(opened.enter_context(files.open(name)), name) for name in members]
+            whole = files.getinfo(members[0]).file_size
+            before = read = 0
+            for sides in zip_longest(*streams, fillvalue=b""):
+                lines = [side.count(b"\n") for side in sides]
+                if len(set(lines)) > 1:
+                    short, long = np.argmin(lines), np.argmax(lines)
+                    raise UserError(
+                        f"{archive}: {members[short]} ends after line {before + lines[short]:,} "
+                        f"and {members[long]} goes on, so the sides don't belong together; fetch "
+                        "the corpus anew, or leave it out"
+                    )
+                scores = _scores(sides[2], members[2], before) if scored else None
+                yield RawBlock(sides[0], sides[1], scores)
+                before, read = before + lines[0], read + len(sides[0])
+                tick(read, whole)
+
+
+def xml_pairs(
+    alignment: Path, documents: tuple[Path, Path], corpus: str, languages: tuple[str, str]
+) -> Iterator[RawBlock]:
+    """The pairs that an XCES alignment makes of documents, by opustools' reader.
+
+    Raises:
+        UserError: an archive is damaged.
+    """
+    # The alignment has the languages sorted; opustools' generator doesn't turn them back.
+    (one, first), (other, second) = sorted(zip(languages, documents, strict=True))
+    turn = one != languages[0]
+    with _readable(alignment):
+        reader = OpusRead(
+            directory=corpus,
+            source=one,
+            target=other,
+            release="",
+            preprocess="raw",
+            alignment_file=str(alignment),
+            source_zip=str(first),
+            target_zip=str(second),
+            suppress_prompts=True,
+        )
+        pairs = ((_one_line(source), _one_line(target)) for source, target in reader.yieldPairs())
+        while block := list(islice(pairs, LINES)):
+            source, target = ("".join(side).encode() for side in zip(*block, strict=True))
+            yield RawBlock(target, source, None) if turn else RawBlock(source, target, None)
+
+
+def text_blocks(archive: Path) -> Iterator[bytes]:
+    """The lines of an OPUS monolingual file.
+
+    Raises:
+        UserError: it is damaged.
+    """
+    with _readable(archive), gzip.open(archive) as file:
+        yield from _blocks(file, archive.name)
+
+
+@contextlib.contextmanager
+def _readable(archive: Path) -> Iterator[None]:
+    try:
+        yield
+    except (zipfile.BadZipFile, gzip.BadGzipFile, EOFError) as error:
+        raise UserError(f"{archive}: is damaged ({error}); fetch it anew") from None
+
+
+def _member(archive: Path, names: list[str], ending: str) -> str:
+    found = [name for name in names if name.endswith(f".{ending}")]
+    if len(found) != 1:
+        raise UserError(
+            f"{archive}: should hold one file that ends in .{ending}, and holds "
+            f"{', '.join(names) or 'nothing'}"
+        )
+    return found[0]
+
+
+def _blocks(file: IO[bytes] | gzip.GzipFile, name: str) -> Iterator[bytes]:
+    """The lines of a file, `LINES` at a time."""
+    rest, lines = b"", 0
+    while piece := file.read(PIECE):
+        rest += piece
+        lines += piece.count(b"\n")
+        while lines >= LINES:
+            ends = np.flatnonzero(np.frombuffer(rest, np.uint8) == ord("\n"))
+            cut = int(ends[LINES - 1]) + 1
+            yield rest[:cut]
+            rest, lines = rest[cut:], lines - LINES
+        if len(rest) > LONGEST:
+            raise UserError(f"{name}: has {len(rest):,} bytes in {lines + 1:,} lines; is no text")
+    if rest:
+        yield rest if rest.endswith(b"\n") else rest + b"\n"
+
+
+def _scores(block: bytes, name: str, before: int) -> npt.NDArray[np.float64]:
+    lines = block.splitlines()
+    try:
+        return np.array(lines, np.float64)
+    except ValueError:
+        number = next(at for at, line in enumerate(lines) if not _is_number(line))
+        raise UserError(
+            f"{name}:{before + number + 1}: {lines[number][:40]!r} is no score"
+        ) from None
+
+
+def _is_number(text: bytes) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _one_line(text: str) -> str:
+    return text.replace("\n", " ") + "\n"
+
+
+def joined(lines: Iterable[str]) -> bytes:
+    """A block of lines that are at hand already."""
+    return "".join(line + "\n" for line in lines).encode()

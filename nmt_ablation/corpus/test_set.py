@@ -1,0 +1,31 @@
+"""Test sets that sacreBLEU knows by name."""
+
+from pathlib import Path
+
+from sacrebleu.utils import SACREBLEU_DIR, get_available_testsets_for_langpair, get_files
+
+from nmt_ablation.corpus.text import Pair, read_pair_of_files
+from nmt_ablation.errors import UserError
+
+
+def named(name: str, pair: str) -> list[Pair]:
+    """Source and first reference of each sentence of a test set; downloaded where that is needed.
+
+    Raises:
+        UserError: there is no such set for the pair, or it can't be had.
+    """
+    known = get_available_testsets_for_langpair(pair)
+    if name not in known:
+        raise UserError(
+            f"sacreBLEU has no test set '{name}' for {pair}; it has {', '.join(known) or 'none'}"
+        )
+    try:
+        source, reference, *_ = get_files(name, pair)
+    except (OSError, SystemExit) as error:
+        cause = "it was damaged on the way" if isinstance(error, SystemExit) else error
+        raise UserError(
+            f"test set {name} of {pair} can't be fetched ({cause}); on a machine with network: "
+            f"sacrebleu -t {name} -l {pair} --echo src, and copy {SACREBLEU_DIR} here, or set "
+            "SACREBLEU to where it is"
+        ) from None
+    return read_pair_of_files(Path(source), Path(reference))
