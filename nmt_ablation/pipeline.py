@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nmt_ablation.corpus import clean, fetch, hold_out, sample, text
+from nmt_ablation.corpus.lock import Lock
 from nmt_ablation.corpus.text import Pair
 from nmt_ablation.errors import UserError
 from nmt_ablation.experiment import (
@@ -26,12 +27,14 @@ from nmt_ablation.workspace import Build, Json, Step, sha256
 
 @dataclass(frozen=True)
 class Places:
-    """Where things are on this machine; none of it is part of an experiment."""
+    """Where things are on this machine, and what it allows; none of it is part of an experiment."""
 
-    mirror: Path | None
-    """A folder in OPUS's layout."""
+    mirror: str | None
+    """A folder or URL in OPUS's layout to fetch from instead of OPUS."""
     data: Path
     """Where relative paths of held-out files start."""
+    max_bytes: int | None = None
+    """The largest file that may be fetched."""
 
 
 class Pipeline:
@@ -41,6 +44,7 @@ class Pipeline:
         self.file = file
         self.experiment = file.experiment
         self.places = places
+        self.lock = Lock.beside(file.path)
 
     def fetch(self, corpus: MonolingualCorpus, side: Side | None = None) -> Step:
         """A corpus's sentence pairs, or its text in one language."""
@@ -50,12 +54,12 @@ class Pipeline:
             if side is None
             else fetch.monolingual_file(corpus.corpus, languages[SIDES.index(side)])
         )
-        mirror = self.places.mirror
+        mirror, max_bytes = self.places.mirror, self.places.max_bytes
 
         def build(to: Build) -> Json:
-            return fetch.fetch(file, mirror, to.folder, to.tick)
+            return fetch.fetch(file, mirror, to.folder, to.tick, self.lock, max_bytes)
 
-        return Step("fetch", 1, {"file": file}, {}, build)
+        return Step("fetch", 1, {"file": file}, {}, build, resumable=True)
 
     def clean(self) -> Step:
         """The pairs of all corpora that pass the filters."""
@@ -429,9 +433,7 @@ class Pipeline:
         """All files of all corpora."""
         corpora = self.experiment.corpora
         return [self.fetch(corpus) for corpus in corpora.parallel] + [
-            self.fetch(corpus, side)
-            for corpus in corpora.monolingual
-            for side in SIDES
+            self.fetch(corpus, side) for corpus in corpora.monolingual for side in SIDES
         ]
 
     def preparation(self) -> list[Step]:

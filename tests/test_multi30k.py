@@ -34,7 +34,7 @@ pytestmark = pytest.mark.skipif(
 def pipeline() -> Pipeline:
     assert DATA is not None
     file = load(ROOT / "recipes" / "multi30k-de-en.yaml")
-    return Pipeline(file, Places(mirror=MIRROR, data=DATA))
+    return Pipeline(file, Places(mirror=str(MIRROR), data=DATA))
 
 
 @pytest.fixture(scope="module")
