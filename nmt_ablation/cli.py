@@ -293,29 +293,34 @@ def fill_mirror(experiment: Path, to: Path, mirror: str | None, max_bytes: int |
       nmt-ablation mirror recipes/mine.yaml --to DIR
       nmt-ablation run recipes/mine.yaml --mirror DIR
     """
+    from nmt_ablation.corpus.download import UnreachableError
     from nmt_ablation.corpus.mirror import add, write_listing
     from nmt_ablation.pipeline import Pipeline, Places
-    from nmt_ablation.progress import transfers
+    from nmt_ablation.progress import short_name, transfers
     from nmt_ablation.workspace import machine_lock
 
     places = Places(mirror=mirror, data=experiment.parent, max_bytes=max_bytes)
     pipeline = Pipeline(_load(experiment, mirror), places)
     files = dict.fromkeys(step.parameters["file"] for step in pipeline.fetched())
-    failed = {}
+    arrived, failed = [], []
     with machine_lock(f"mirror {to.resolve()}"), transfers() as bars:
         for file in files:
-            bar = bars.add_task(file, total=None)
+            bar = bars.add_task(short_name(file), total=None)
 
             def tick(done: float, whole: float, bar: "TaskID" = bar) -> None:
                 bars.update(bar, completed=done, total=whole or None)
 
             try:
                 add(file, to, mirror, tick, pipeline.lock, max_bytes)
+                arrived.append(file)
             except UserError as error:
-                failed[file] = str(error)
-        write_listing(to, [file for file in files if file not in failed])
+                failed.append(str(error))
+                if isinstance(error, UnreachableError):  # so are the others
+                    break
+        if arrived:
+            write_listing(to, arrived)
     if failed:
-        raise UserError("\n".join(failed.values()))
+        raise UserError("\n".join(failed))
     click.echo(f"{to}: has all {len(files)} files of {experiment}")
 
 

@@ -23,6 +23,12 @@ from nmt_ablation.runner import Runner, Watcher
 from nmt_ablation.workspace import Step, Workspace
 
 
+def short_name(file: str) -> str:
+    """What a bar has room for: `NeuLab-TedTalks/v1 en-gl.txt.zip`."""
+    corpus, version, _, name = PurePosixPath(file).parts
+    return f"{corpus.removeprefix('OPUS-')}/{version} {name}"
+
+
 def transfers() -> Progress:
     """Bars for files that are on their way here, told in bytes."""
     return Progress(
@@ -91,18 +97,15 @@ class Bars(Watcher):
     def running(self, name: str, left: list[Step], workspace: Workspace) -> None:
         stage = left[0].stage if left else "done"
         done, whole = (workspace.progress(left[0]) if left else None) or (0, 0)
-        # Each file has its own bar and speed: `fetch NeuLab-TedTalks/v1 en-gl.txt.zip`.
-        file = PurePosixPath(left[0].parameters["file"]) if stage == "fetch" else None
-        label = f"{stage} {str(file.parents[1])[5:]} {file.name}" if file else stage
+        fetched = left[0].parameters["file"] if stage == "fetch" else None
+        label = f"{stage} {short_name(fetched)}" if fetched else stage
         if name not in self.bars:
             self.bars[name] = self.progress.add_task(name, total=None)
             if not self.console.is_terminal:
                 self.console.print(f"{name}: started")
-        if self.stages.get(name) != label:  # another stage, another speed
+        if self.stages.get(name) != label:  # another stage or file, another speed
             self.stages[name] = label
-            self.progress.reset(
-                self.bars[name], description=f"{name}: {label}", file=file is not None
-            )
+            self.progress.reset(self.bars[name], description=f"{name}: {label}", file=fetched)
         self.progress.update(self.bars[name], completed=done, total=whole or None)
         if name in self.cells and stage == "train":
             self._reach(name, done)

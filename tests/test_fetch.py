@@ -364,18 +364,21 @@ class TestServer:
         if busy in answers:
             assert time.monotonic() - started >= 1
 
+    @pytest.mark.parametrize("deaf", [False, True], ids=["If-Range", "deaf to If-Range"])
     def test_a_file_that_changed_since_is_fetched_anew(
-        self, server: Server, tmp_path: Path
+        self, server: Server, tmp_path: Path, deaf: bool
     ) -> None:
         def change(to: Handler, data: bytes) -> None:
             server.files[FILE] = _archive(2)
+            if deaf:
+                to.headers.replace_header("If-Range", _etag(_archive(2)))
             whole(to, server.files[FILE])
 
         server.answers[FILE] = [cut, change]
         fetch(FILE, server.url, tmp_path, _ignore)
         (arrived,) = tmp_path.iterdir()
         assert arrived.read_bytes() == _archive(2)
-        assert server.parts_asked(FILE) == [False, True]
+        assert server.parts_asked(FILE) == ([False, True, False] if deaf else [False, True])
 
     @pytest.mark.parametrize(
         ("answer", "requests", "says"),

@@ -207,9 +207,10 @@ def _attempt(
                 part.discard()
                 raise _BrokenError("the server sent another part than was asked for")
             total = known.total if found[2] == "*" else int(found[2])
-            if known.total is not None and total != known.total:
+            etag = response.headers.get("ETag", known.etag)
+            if (etag, total) != (known.etag, known.total or total):  # deaf to If-Range
                 part.discard()
-                raise _BrokenError("the file has changed its length")
+                raise _BrokenError("the file has changed")
         else:
             length = response.headers.get("Content-Length")
             total, done = int(length) if length else None, 0
@@ -295,7 +296,9 @@ def _blocks(response: requests.Response) -> Iterator[bytes]:
 def _cause(error: Exception) -> str:
     """The innermost reason that the libraries wrapped up."""
     inner: Any = error.args[0] if error.args else error
-    text = str(getattr(inner, "reason", inner))
+    for wrapper in ("reason", "original_error"):
+        inner = getattr(inner, wrapper, inner)
+    text = str(inner)
     return text.rsplit(">: ", 1)[-1].rsplit("): ", 1)[-1]
 
 

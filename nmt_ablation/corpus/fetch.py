@@ -66,6 +66,7 @@ def fetch(
     Returns, for the record, where OPUS has it, its size in bytes, SHA-256 and licence.
 
     Raises:
+        UnreachableError: there is no network, or the mirror's server doesn't run.
         UserError: it isn't there, can't be fetched or written, is larger than `max_bytes`, is
             damaged, or isn't what it was when the lock was written.
     """
@@ -117,7 +118,7 @@ def _download(url: str, part: Part, tick: Tick, max_bytes: int | None, mirror: s
             "`nmt-ablation mirror EXPERIMENT --to DIR`, bring it here, and pass --mirror DIR or "
             "set NMT_ABLATION_MIRROR"
         )
-        raise UserError(f"{error}; {remedy}") from None
+        raise UnreachableError(f"{error}; {remedy}") from None
 
 
 def _copy(file: str, mirror: Path, part: Part, tick: Tick, max_bytes: int | None) -> str:
