@@ -31,6 +31,7 @@ from nmt_ablation.errors import UserError
 from nmt_ablation.experiment import CorpusVersion
 from nmt_ablation.experiment_file import load
 from nmt_ablation.pipeline import Pipeline, Places
+from nmt_ablation.runner import Runner
 from nmt_ablation.workspace import Workspace
 from tests.conftest import COMMAND, TINY, NewRun
 
@@ -614,6 +615,21 @@ class TestCommands:
         found = {path.name for path in store.glob("*/*") if path.is_file()}
         assert found == {"en-xx.txt.zip", "en.txt.gz", "xx.txt.gz", "artifact.json"}
         assert Lock.beside(run.file).path.read_text().count("sha256") == 3
+
+    def test_what_is_in_the_workspace_already_is_checked_and_recorded(
+        self, new_run: NewRun, tmp_path: Path
+    ) -> None:
+        run = new_run()
+        for step in run.pipeline.fetched():
+            run.workspace.ensure(step)
+        other = run.file.rename(tmp_path / "other.yaml")
+        lock = Lock.beside(other)
+        places = Places(mirror=None, data=tmp_path)
+        Runner(load(other), places, run.workspace).check_lock()
+        assert lock.path.read_text() == Lock.beside(run.file).path.read_text()
+        lock.path.write_text(re.sub(r"sha256: \S+", f"sha256: {'a' * 64}", lock.path.read_text()))
+        with pytest.raises(UserError, match=r"not what it was .*remove that folder .*--workspace"):
+            Runner(load(other), places, run.workspace).check_lock()
 
     def test_a_mirror_is_filled_resumed_and_enough_to_run_from(
         self, mirror: Path, server: Server, new_run: NewRun, tmp_path: Path
