@@ -3,6 +3,7 @@ so that `--help` answers at once."""
 
 import json
 import os
+import re
 import shlex
 import shutil
 import sys
@@ -18,6 +19,9 @@ from nmt_ablation import __version__
 from nmt_ablation.errors import UserError
 
 if TYPE_CHECKING:
+    from rich.progress import TaskID
+
+    from nmt_ablation.experiment_file import ExperimentFile
     from nmt_ablation.runner import Runner
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -33,6 +37,31 @@ WORKSPACE = click.option(
 )
 
 
+def _bytes(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
+    """Read `5G` as a number of bytes."""
+    if value is None:
+        return None
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([kMGT]?)", value)
+    if not found:
+        raise click.BadParameter(f"'{value}' is no size; write bytes, 500M or 5G", ctx, param)
+    return int(float(found[1]) * 1000 ** " kMGT".index(found[2] or " "))
+
+
+MIRROR = click.option(
+    "--mirror",
+    metavar="DIR_OR_URL",
+    envvar="NMT_ABLATION_MIRROR",
+    help="A folder or server in OPUS's layout to fetch corpora from.  [default: OPUS]",
+)
+MAX_BYTES = click.option(
+    "--max-bytes",
+    callback=_bytes,
+    metavar="BYTES",
+    envvar="NMT_ABLATION_MAX_BYTES",
+    help="Fetch no file that is larger: 500M, 5G.",
+)
+
+
 def _places(command: Command) -> Command:
     for option in (
         WORKSPACE,
@@ -43,12 +72,7 @@ def _places(command: Command) -> Command:
             help="Where held-out files named in the experiment are.  "
             "[default: beside the experiment file]",
         ),
-        click.option(
-            "--mirror",
-            type=click.Path(path_type=Path, file_okay=False),
-            envvar="NMT_ABLATION_MIRROR",
-            help="A folder in OPUS's layout to fetch corpora from.",
-        ),
+        MIRROR,
     ):
         command = option(command)
     return command
@@ -108,7 +132,7 @@ def validate(experiment: Path) -> None:
 @main.command()
 @EXPERIMENT
 @_places
-def plan(experiment: Path, workspace: Path, data: Path | None, mirror: Path | None) -> None:
+def plan(experiment: Path, workspace: Path, data: Path | None, mirror: str | None) -> None:
     """Show the cells of an experiment, what is done and what is to do. Builds nothing.
 
     \b
@@ -146,14 +170,16 @@ def plan(experiment: Path, workspace: Path, data: Path | None, mirror: Path | No
     type=click.IntRange(1),
     help="Cells at once.  [default: as the cores allow; 1 on a GPU]",
 )
+@MAX_BYTES
 def run(
     experiment: Path,
     workspace: Path,
     data: Path | None,
-    mirror: Path | None,
+    mirror: str | None,
     only: tuple[str, ...],
     prepare: bool,
     jobs: int | None,
+    max_bytes: int | None,
 ) -> None:
     """Do all that is not done yet: prepare, train, translate, score.
 
@@ -168,8 +194,8 @@ def run(
     from nmt_ablation.progress import Bars
     from nmt_ablation.runner import StepsOf
 
-    runner = _runner(experiment, workspace, data, mirror)
-    runner.check_mirror()
+    runner = _runner(experiment, workspace, data, mirror, max_bytes)
+    runner.check_lock()
     file = runner.file.experiment
     cells = {str(cell): cell for cell in file.cells()}
     for name in only:
@@ -197,7 +223,7 @@ def run(
 @_places
 @click.option("--json", "as_json", is_flag=True, help="For machines: one object a cell.")
 def status(
-    experiment: Path, workspace: Path, data: Path | None, mirror: Path | None, as_json: bool
+    experiment: Path, workspace: Path, data: Path | None, mirror: str | None, as_json: bool
 ) -> None:
     """Show how far each cell is.
 
@@ -231,7 +257,7 @@ def status(
     help="Where the report goes.  [default: WORKSPACE/NAME/report]",
 )
 def report(
-    experiment: Path, workspace: Path, data: Path | None, mirror: Path | None, out: Path | None
+    experiment: Path, workspace: Path, data: Path | None, mirror: str | None, out: Path | None
 ) -> None:
     """Draw the figure and the tables of what is finished, and give the verdict.
 
@@ -245,6 +271,57 @@ def report(
     folder = out or workspace / runner.file.experiment.name / "report"
     command = shlex.join(["nmt-ablation", *sys.argv[1:]])
     write(runner.pipeline, runner.workspace, folder, command)
+
+
+@main.command("mirror")
+@EXPERIMENT
+@click.option(
+    "--to",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    help="The folder to fill; what it has already stays.",
+)
+@MIRROR
+@MAX_BYTES
+def fill_mirror(experiment: Path, to: Path, mirror: str | None, max_bytes: int | None) -> None:
+    """Copy the files of OPUS that an experiment needs into a folder, for use without a network.
+
+    Stop it at any moment and call it again: it goes on where it was.
+
+    \b
+    Example:
+      nmt-ablation mirror recipes/mine.yaml --to DIR
+      nmt-ablation run recipes/mine.yaml --mirror DIR
+    """
+    from nmt_ablation.corpus.download import UnreachableError
+    from nmt_ablation.corpus.mirror import add, write_listing
+    from nmt_ablation.pipeline import Pipeline, Places
+    from nmt_ablation.progress import short_name, transfers
+    from nmt_ablation.workspace import machine_lock
+
+    places = Places(mirror=mirror, data=experiment.parent, max_bytes=max_bytes)
+    pipeline = Pipeline(_load(experiment, mirror), places)
+    files = dict.fromkeys(step.parameters["file"] for step in pipeline.fetched())
+    arrived, failed = [], []
+    with machine_lock(f"mirror {to.resolve()}"), transfers() as bars:
+        for file in files:
+            bar = bars.add_task(short_name(file), total=None)
+
+            def tick(done: float, whole: float, bar: "TaskID" = bar) -> None:
+                bars.update(bar, completed=done, total=whole or None)
+
+            try:
+                add(file, to, mirror, tick, pipeline.lock, max_bytes)
+                arrived.append(file)
+            except UserError as error:
+                failed.append(str(error))
+                if isinstance(error, UnreachableError):  # so are the others
+                    break
+        if arrived:
+            write_listing(to, arrived)
+    if failed:
+        raise UserError("\n".join(failed))
+    click.echo(f"{to}: has all {len(files)} files of {experiment}")
 
 
 @main.command()
@@ -280,13 +357,36 @@ def _cores() -> int:
     return os.cpu_count() or 1
 
 
-def _runner(experiment: Path, workspace: Path, data: Path | None, mirror: Path | None) -> "Runner":
+def _load(experiment: Path, mirror: str | None) -> "ExperimentFile":
+    """An experiment whose corpora all have versions, to be fetched from a mirror that is there."""
+    from nmt_ablation.corpus.fetch import is_url
+    from nmt_ablation.corpus.lock import Lock, resolve
     from nmt_ablation.experiment_file import load
+
+    if mirror is not None and not is_url(mirror) and not Path(mirror).is_dir():
+        raise UserError(f"{mirror}: there is no such folder to fetch corpora from")
+
+    def latest(name: str, pair: str) -> str:
+        from nmt_ablation.corpus import catalogue  # type: ignore[attr-defined]
+
+        version: str = catalogue.latest(name, pair, mirror)
+        return version
+
+    file = load(experiment)
+    resolved = resolve(file.experiment, Lock.beside(experiment), latest)
+    return file.model_copy(update={"experiment": resolved})
+
+
+def _runner(
+    experiment: Path,
+    workspace: Path,
+    data: Path | None,
+    mirror: str | None,
+    max_bytes: int | None = None,
+) -> "Runner":
     from nmt_ablation.pipeline import Places
     from nmt_ablation.runner import Runner
     from nmt_ablation.workspace import Workspace
 
-    if mirror is not None and not mirror.is_dir():
-        raise UserError(f"{mirror}: there is no such folder to fetch corpora from")
-    places = Places(mirror=mirror, data=data or experiment.parent)
-    return Runner(load(experiment), places, Workspace(workspace))
+    places = Places(mirror=mirror, data=data or experiment.parent, max_bytes=max_bytes)
+    return Runner(_load(experiment, mirror), places, Workspace(workspace))

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from nmt_ablation.corpus import fetch, text
+from nmt_ablation.corpus.lock import Lock
 from nmt_ablation.corpus.text import Pair
 from nmt_ablation.errors import UserError
 from nmt_ablation.experiment import (
@@ -29,12 +30,14 @@ from nmt_ablation.workspace import MANIFEST, PROVENANCE, Build, Json, Step, sha2
 
 @dataclass(frozen=True)
 class Places:
-    """Where things are on this machine; none of it is part of an experiment."""
+    """Where things are on this machine, and what it allows; none of it is part of an experiment."""
 
-    mirror: Path | None
-    """A folder in OPUS's layout."""
+    mirror: str | None
+    """A folder or URL in OPUS's layout to fetch from instead of OPUS."""
     data: Path
     """Where relative paths of held-out files start."""
+    max_bytes: int | None = None
+    """The largest file that may be fetched."""
 
 
 class Pipeline:
@@ -44,6 +47,7 @@ class Pipeline:
         self.file = file
         self.experiment = file.experiment
         self.places = places
+        self.lock = Lock.beside(file.path)
 
     def fetch(self, corpus: MonolingualCorpus, side: Side | None = None) -> Step:
         """A corpus's sentence pairs (or their alignment), or its text in one language."""
@@ -60,12 +64,12 @@ class Pipeline:
         return self._fetch(fetch.documents_file(corpus.corpus, language))
 
     def _fetch(self, file: str) -> Step:
-        mirror = self.places.mirror
+        mirror, max_bytes = self.places.mirror, self.places.max_bytes
 
         def build(to: Build) -> Json:
-            return fetch.fetch(file, mirror, to.folder, to.tick)
+            return fetch.fetch(file, mirror, to.folder, to.tick, self.lock, max_bytes)
 
-        return Step("fetch", 1, {"file": file}, {}, build)
+        return Step("fetch", 1, {"file": file}, {}, build, resumable=True)
 
     def clean(self, corpus: ParallelCorpus) -> Step:
         """A corpus's pairs that pass the filters."""

@@ -1,21 +1,55 @@
 """Bars in a terminal, plain lines in a log."""
 
+from pathlib import PurePosixPath
 from types import TracebackType
 
 from rich.console import Console
 from rich.progress import (
     BarColumn,
+    DownloadColumn,
     MofNCompleteColumn,
     Progress,
+    Task,
     TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
+    TransferSpeedColumn,
 )
+from rich.text import Text
 
 from nmt_ablation.experiment import Cell
 from nmt_ablation.runner import Runner, Watcher
 from nmt_ablation.workspace import Step, Workspace
+
+
+def short_name(file: str) -> str:
+    """What a bar has room for: `NeuLab-TedTalks/v1 en-gl.txt.zip`."""
+    corpus, version, _, name = PurePosixPath(file).parts
+    return f"{corpus.removeprefix('OPUS-')}/{version} {name}"
+
+
+def transfers() -> Progress:
+    """Bars for files that are on their way here, told in bytes."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True, highlight=False),
+    )
+
+
+class _Amount(MofNCompleteColumn):
+    """How much is done of the whole: bytes of a file, or a number of whatever a stage counts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bytes = DownloadColumn()
+
+    def render(self, task: Task) -> Text:
+        return self.bytes.render(task) if task.fields.get("file") else super().render(task)
 
 
 class Bars(Watcher):
@@ -32,7 +66,7 @@ class Bars(Watcher):
         self.progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
-            MofNCompleteColumn(),
+            _Amount(),
             TimeElapsedColumn(),
             TextColumn("at most"),
             TimeRemainingColumn(),
@@ -62,15 +96,17 @@ class Bars(Watcher):
 
     def running(self, name: str, left: list[Step], workspace: Workspace) -> None:
         stage = left[0].stage if left else "done"
-        done, whole = (workspace.progress(left[0]) if left else None) or (0, None)
+        done, whole = (workspace.progress(left[0]) if left else None) or (0, 0)
+        fetched = left[0].parameters["file"] if stage == "fetch" else None
+        label = f"{stage} {short_name(fetched)}" if fetched else stage
         if name not in self.bars:
             self.bars[name] = self.progress.add_task(name, total=None)
             if not self.console.is_terminal:
                 self.console.print(f"{name}: started")
-        if self.stages.get(name) != stage:  # another stage, another speed
-            self.stages[name] = stage
-            self.progress.reset(self.bars[name], description=f"{name}: {stage}")
-        self.progress.update(self.bars[name], completed=done, total=whole)
+        if self.stages.get(name) != label:  # another stage or file, another speed
+            self.stages[name] = label
+            self.progress.reset(self.bars[name], description=f"{name}: {label}", file=fetched)
+        self.progress.update(self.bars[name], completed=done, total=whole or None)
         if name in self.cells and stage == "train":
             self._reach(name, done)
 

@@ -18,11 +18,12 @@ from multiprocessing.context import ForkServerProcess
 from multiprocessing.process import parent_process
 from pathlib import Path
 
+from nmt_ablation.corpus.lock import ChangedError
 from nmt_ablation.errors import UserError
 from nmt_ablation.experiment import Cell
 from nmt_ablation.experiment_file import ExperimentFile
 from nmt_ablation.pipeline import Pipeline, Places
-from nmt_ablation.workspace import Step, Workspace, sha256
+from nmt_ablation.workspace import Step, Workspace
 
 POLL_SECONDS = 0.2
 PRELOAD = ["nmt_ablation.training.launch", "nmt_ablation.decoding", "gensim.models", "sacrebleu"]
@@ -88,24 +89,23 @@ class Runner:
         """The steps of a job that are not built yet."""
         return [step for step in self.steps(make) if not self.workspace.done(step)]
 
-    def check_mirror(self) -> None:
-        """Refuse a mirror that has another file for a version than the one that was fetched.
+    def check_lock(self) -> None:
+        """See that what was fetched, perhaps for another experiment, is what the lock names, and
+        record what it doesn't name yet.
 
         Raises:
-            UserError: naming both.
+            UserError: a file is another one, or the lock can't be written.
         """
-        if self.places.mirror is None:
-            return
         for step in self.pipeline.fetched():
             if self.workspace.done(step):
                 record = self.workspace.record(step)
-                there = self.places.mirror / record["file"]
-                if there.is_file() and sha256(there) != record["sha256"]:
+                try:
+                    self.pipeline.lock.pin_file(record["file"], record["bytes"], record["sha256"])
+                except ChangedError as error:
                     raise UserError(
-                        f"{there}: is another file than the one fetched before under this "
-                        f"version, into {self.workspace.path(step)}; use another --workspace, or "
-                        "remove that folder and what was built of it"
-                    )
+                        f"{error}; the one that is now is in {self.workspace.path(step)}: remove "
+                        "that folder to fetch it anew, or use another --workspace"
+                    ) from None
 
     def left(self, cell: Cell) -> list[Step]:
         """The steps that are not built yet, from corpora to a cell's scores."""

@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -183,6 +184,13 @@ def write_atomically(path: Path, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     beside.replace(path)
+
+
+def machine_lock(name: str) -> FileLock:
+    """A lock among all processes of this user on this machine."""
+    folder = Path(tempfile.gettempdir()) / f"nmt-ablation-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return FileLock(folder / f"{hashlib.sha256(name.encode()).hexdigest()[:20]}.lock")
 
 
 def _sync(path: Path) -> None:

@@ -60,7 +60,7 @@ class Run:
 
     @property
     def pipeline(self) -> Pipeline:
-        return Pipeline(load(self.file), Places(mirror=self.mirror, data=self.file.parent))
+        return Pipeline(load(self.file), Places(mirror=str(self.mirror), data=self.file.parent))
 
     def arguments(self, command: str, *more: str) -> list[str]:
         places = ["--workspace", str(self.workspace_root), "--mirror", str(self.mirror)]

@@ -1,64 +1,13 @@
-"""Fetching, reading, cleaning and holding out, and what is said of bad input."""
+"""Reading, cleaning and holding out, and what is said of bad input."""
 
 import gzip
-import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from nmt_ablation.corpus.fetch import fetch
 from nmt_ablation.corpus.synthetic import write_mirror
 from nmt_ablation.corpus.text import read_lines, read_pair_of_files
 from nmt_ablation.errors import UserError
-
-PARALLEL = "OPUS-Synthetic/v1/moses/en-xx.txt.zip"
-MONOLINGUAL = "OPUS-Synthetic/v1/mono/en.txt.gz"
-
-
-def _ignore(done: float, whole: float) -> None:
-    pass
-
-
-class TestFetch:
-    def test_a_file_arrives_with_its_hash(self, mirror: Path, tmp_path: Path) -> None:
-        record = fetch(PARALLEL, mirror, tmp_path, _ignore)
-        copy = tmp_path / "en-xx.txt.zip"
-        assert copy.read_bytes() == (mirror / PARALLEL).read_bytes()
-        assert record["bytes"] == copy.stat().st_size
-        assert len(record["sha256"]) == 64
-
-    def test_without_a_mirror_the_remedy_is_said(self, tmp_path: Path) -> None:
-        with pytest.raises(UserError, match="--mirror DIR or set NMT_ABLATION_MIRROR"):
-            fetch(PARALLEL, None, tmp_path, _ignore)
-
-    def test_a_missing_file_is_named_with_what_there_is(self, mirror: Path, tmp_path: Path) -> None:
-        with pytest.raises(UserError, match=r"has no .*de-xx.txt.zip; it has .*en-xx.txt.zip"):
-            fetch("OPUS-Synthetic/v1/moses/de-xx.txt.zip", mirror, tmp_path, _ignore)
-
-    @pytest.mark.parametrize("file", [PARALLEL, MONOLINGUAL])
-    @pytest.mark.parametrize(
-        "damage",
-        [
-            lambda data: data[: len(data) // 2],
-            lambda data: data[:200] + bytes([data[200] ^ 255]) + data[201:],
-            lambda data: b"<html>503</html>",
-            lambda data: b"",
-        ],
-        ids=["truncated", "flipped", "html", "empty"],
-    )
-    def test_a_damaged_file_is_refused(
-        self, mirror: Path, tmp_path: Path, file: str, damage: Callable[[bytes], bytes]
-    ) -> None:
-        bad = tmp_path / "mirror"
-        shutil.copytree(mirror, bad)
-        (bad / file).write_bytes(damage((bad / file).read_bytes()))
-        (tmp_path / "to").mkdir()
-        if file == MONOLINGUAL and not (bad / file).read_bytes():
-            fetch(file, bad, tmp_path / "to", _ignore)  # gzip: no member at all is an empty file
-            return
-        with pytest.raises(UserError, match="is damaged"):
-            fetch(file, bad, tmp_path / "to", _ignore)
 
 
 class TestHeldOutFiles:

@@ -25,7 +25,7 @@ def test_help_answers_at_once_and_has_examples() -> None:
     python = COMMAND.with_name("python")
     found = subprocess.run([str(python), "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
-    for command in ("validate", "plan", "run", "status", "report", "synthesise"):
+    for command in ("validate", "plan", "run", "status", "report", "mirror", "synthesise"):
         text = subprocess.check_output([str(COMMAND), command, "--help"], text=True)
         assert f"nmt-ablation {command} " in text.split("Example")[1]
 
@@ -228,26 +228,32 @@ def test_a_cell_that_is_not_there_is_refused(new_run: NewRun) -> None:
     _refused(new_run(), "has no cell 'x'; allowed: 50-random-s1", "--cell", "x")
 
 
-def test_without_a_mirror_the_remedy_is_said(new_run: NewRun) -> None:
+def test_without_a_mirror_or_network_the_remedy_is_said(new_run: NewRun) -> None:
     run = new_run()
     command = [part for part in run.arguments("run") if part not in ("--mirror", str(run.mirror))]
-    result = subprocess.run(command, capture_output=True, text=True, env=_without_mirror())
+    result = subprocess.run(command, capture_output=True, text=True, env=_without_network())
     assert result.returncode == 1
+    assert "nmt-ablation mirror EXPERIMENT --to DIR" in result.stderr.replace("\n", " ")
     assert "pass --mirror DIR or set NMT_ABLATION_MIRROR" in result.stderr
 
 
-def test_a_mirror_with_another_file_for_a_version_is_refused(finished: Run, tmp_path: Path) -> None:
-    write_mirror(tmp_path, pairs=501, lines=2000, seed=3)
-    other = Run(finished.file, finished.workspace_root, tmp_path)
-    _refused(other, "is another file than the one fetched before under this version")
+def test_a_mirror_with_another_file_for_a_version_is_refused(
+    new_run: NewRun, tmp_path: Path
+) -> None:
+    run = new_run()
+    run.workspace.ensure(run.pipeline.clean())
+    write_mirror(tmp_path / "other", pairs=501, lines=2000, seed=3)
+    elsewhere = Run(run.file, tmp_path / "elsewhere", tmp_path / "other")
+    _refused(elsewhere, r"moses/en-xx\.txt\.zip is not what it was when .*tiny\.lock was written")
 
 
 def test_a_mirror_that_is_not_there_is_said(new_run: NewRun, tmp_path: Path) -> None:
     _refused(new_run(mirror=tmp_path / "none"), "there is no such folder to fetch corpora from")
 
 
-def _without_mirror() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if name != "NMT_ABLATION_MIRROR"}
+def _without_network() -> dict[str, str]:
+    environment = {k: v for k, v in os.environ.items() if k != "NMT_ABLATION_MIRROR"}
+    return environment | dict.fromkeys(("https_proxy", "HTTPS_PROXY"), "http://127.0.0.1:9")
 
 
 def _refused(run: Run, says: str, *arguments: str) -> None:
