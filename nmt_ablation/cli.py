@@ -248,6 +248,32 @@ def report(
 
 
 @main.command()
+@EXPERIMENT
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["bibtex", "text"]),
+    default="bibtex",
+    show_default=True,
+    help="BibTeX entries, or a line of text for each.",
+)
+def cite(experiment: Path, form: str) -> None:
+    """Write whom to cite for an experiment, and the licences of its corpora.
+
+    \b
+    Examples:
+      nmt-ablation cite recipes/opus-gl-en.yaml >references.bib
+      nmt-ablation cite recipes/opus-gl-en.yaml --format text
+    """
+    from nmt_ablation import references
+    from nmt_ablation.corpus.catalogue import known  # type: ignore[import-not-found,unused-ignore]
+    from nmt_ablation.experiment_file import load
+
+    write = references.as_bibtex if form == "bibtex" else references.as_text
+    click.echo(write(load(experiment).experiment, known, references.entries()), nl=False)
+
+
+@main.command()
 @click.argument("mirror", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--pairs", type=click.IntRange(1), default=12_000, show_default=True)
 @click.option(
