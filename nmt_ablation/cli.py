@@ -7,7 +7,7 @@ import shlex
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -134,6 +134,8 @@ def plan(experiment: Path, workspace: Path, data: Path | None, mirror: Path | No
             f"At most {needed['train'] * training.max_updates:,} updates of up to "
             f"{training.batch_tokens:,} tokens; patience may end a cell sooner."
         )
+    for line in _needs(runner):
+        click.echo(line)
 
 
 @main.command()
@@ -297,6 +299,29 @@ def synthesise(mirror: Path, pairs: int, lines: int, seed: int) -> None:
 
     write_mirror(mirror, pairs, lines, seed)
     click.echo(f"{mirror}: {pairs:,} pairs and {lines:,} lines a side")
+
+
+def _needs(runner: "Runner") -> Iterator[str]:
+    """What is to be fetched, and the room it all takes."""
+    from rich.filesize import decimal
+
+    from nmt_ablation import cost
+    from nmt_ablation.corpus import card
+
+    experiment = runner.file.experiment
+    files = cost.files(runner.pipeline, runner.workspace, card.card_for(experiment.pair))
+    to_fetch = [file for file in files if not file.fetched]
+    unknown = [file.path for file in to_fetch if file.bytes is None]
+    if to_fetch:
+        size = decimal(sum(file.bytes or 0 for file in to_fetch))
+        besides = f"; of unknown size: {', '.join(unknown)}" if unknown else ""
+        yield f"To fetch: {len(to_fetch)} files, {'more than ' if unknown else ''}{size}{besides}."
+    room = cost.disk(experiment, files)
+    yield (
+        f"On disk: {'more than' if unknown else 'up to'} {decimal(room.all)} "
+        f"(corpora {decimal(room.corpora)}, samples {decimal(room.samples)}, "
+        f"models {decimal(room.models)})."
+    )
 
 
 def _cores() -> int:
