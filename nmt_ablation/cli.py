@@ -313,9 +313,10 @@ def _needs(runner: "Runner") -> Iterator[str]:
     to_fetch = [file for file in files if not file.fetched]
     unknown = [file.path for file in to_fetch if file.bytes is None]
     if to_fetch:
-        size = decimal(sum(file.bytes or 0 for file in to_fetch))
+        size = sum(file.bytes or 0 for file in to_fetch)
+        known = f", {'more than ' if unknown else ''}{decimal(size)}" if size else ""
         besides = f"; of unknown size: {', '.join(unknown)}" if unknown else ""
-        yield f"To fetch: {len(to_fetch)} files, {'more than ' if unknown else ''}{size}{besides}."
+        yield f"To fetch: {len(to_fetch)} files{known}{besides}."
     room = cost.disk(experiment, files)
     yield (
         f"On disk: {'more than' if unknown else 'up to'} {decimal(room.all)} "

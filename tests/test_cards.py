@@ -98,6 +98,14 @@ class TestCards:
         with pytest.raises(UserError, match=says):
             load(path)
 
+    def test_the_one_in_the_guide_is_valid(self, tmp_path: Path) -> None:
+        guide = (ROOT / "docs" / "adding-a-pair.md").read_text()
+        example = re.search(r"```yaml\n(.*?)```", guide, re.DOTALL)
+        assert example is not None
+        path = tmp_path / "gl-es.yaml"
+        path.write_text(example[1])
+        assert load(path).pair == "gl-es"
+
     def test_mandarin_is_chinese(self, tmp_path: Path) -> None:
         path = tmp_path / "fa-zh.yaml"
         path.write_text(MINIMAL.replace("pair: fa-zh_cn\n    pairs", "pair: fa-cmn\n    pairs"))
