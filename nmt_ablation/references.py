@@ -83,9 +83,7 @@ def as_bibtex(
     return "".join(comments) + "\n" + "\n\n".join(_chosen(experiment, known, there)) + "\n"
 
 
-def as_text(
-    experiment: Experiment, known: Callable[[str], Known], there: Mapping[str, str]
-) -> str:
+def as_text(experiment: Experiment, known: Callable[[str], Known], there: Mapping[str, str]) -> str:
     """The licences, then a line for each reference.
 
     Raises:
@@ -107,9 +105,7 @@ def _chosen(
 def _line(entry: str) -> str:
     """An entry as one line of plain text."""
     pairs = re.findall(r"^\s*(\w+)\s*=\s*[{\"](.*?)[}\"],?\s*$", entry, re.MULTILINE | re.DOTALL)
-    fields = {
-        name.lower(): " ".join(re.sub("[{}]", "", value).split()) for name, value in pairs
-    }
+    fields = {name.lower(): " ".join(re.sub("[{}]", "", value).split()) for name, value in pairs}
     where = fields.get("booktitle") or fields.get("journal") or fields.get("howpublished")
     parts = (fields.get("author"), fields.get("year"), fields.get("title"), where)
     line = ". ".join(part.replace(" and ", "; ").rstrip(".") for part in parts if part)
