@@ -8,7 +8,7 @@ import shlex
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -158,6 +158,8 @@ def plan(experiment: Path, workspace: Path, data: Path | None, mirror: str | Non
             f"At most {needed['train'] * training.max_updates:,} updates of up to "
             f"{training.batch_tokens:,} tokens; patience may end a cell sooner."
         )
+    for line in _needs(runner):
+        click.echo(line)
 
 
 @main.command()
@@ -325,6 +327,32 @@ def fill_mirror(experiment: Path, to: Path, mirror: str | None, max_bytes: int |
 
 
 @main.command()
+@EXPERIMENT
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["bibtex", "text"]),
+    default="bibtex",
+    show_default=True,
+    help="BibTeX entries, or a line of text for each.",
+)
+def cite(experiment: Path, form: str) -> None:
+    """Write whom to cite for an experiment, and the licences of its corpora.
+
+    \b
+    Examples:
+      nmt-ablation cite recipes/opus-gl-en.yaml >references.bib
+      nmt-ablation cite recipes/opus-gl-en.yaml --format text
+    """
+    from nmt_ablation import references
+    from nmt_ablation.corpus.catalogue import known  # type: ignore[import-not-found,unused-ignore]
+    from nmt_ablation.experiment_file import load
+
+    write = references.as_bibtex if form == "bibtex" else references.as_text
+    click.echo(write(load(experiment).experiment, known, references.entries()), nl=False)
+
+
+@main.command()
 @click.argument("mirror", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--pairs", type=click.IntRange(1), default=12_000, show_default=True)
 @click.option(
@@ -348,6 +376,30 @@ def synthesise(mirror: Path, pairs: int, lines: int, seed: int) -> None:
 
     write_mirror(mirror, pairs, lines, seed)
     click.echo(f"{mirror}: {pairs:,} pairs and {lines:,} lines a side")
+
+
+def _needs(runner: "Runner") -> Iterator[str]:
+    """What is to be fetched, and the room it all takes."""
+    from rich.filesize import decimal
+
+    from nmt_ablation import cost
+    from nmt_ablation.corpus import card
+
+    experiment = runner.file.experiment
+    files = cost.files(runner.pipeline, runner.workspace, card.card_for(experiment.pair))
+    to_fetch = [file for file in files if not file.fetched]
+    unknown = [file.path for file in to_fetch if file.bytes is None]
+    if to_fetch:
+        size = sum(file.bytes or 0 for file in to_fetch)
+        known = f", {'more than ' if unknown else ''}{decimal(size)}" if size else ""
+        besides = f"; of unknown size: {', '.join(unknown)}" if unknown else ""
+        yield f"To fetch: {len(to_fetch)} files{known}{besides}."
+    room = cost.disk(experiment, files)
+    yield (
+        f"On disk: {'more than' if unknown else 'up to'} {decimal(room.all)} "
+        f"(corpora {decimal(room.corpora)}, samples {decimal(room.samples)}, "
+        f"models {decimal(room.models)})."
+    )
 
 
 def _cores() -> int:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
@@ -11,6 +12,8 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from nmt_ablation.errors import UserError
 from nmt_ablation.experiment import Experiment, Size
+
+Content = TypeVar("Content", bound=BaseModel)
 
 
 class ExperimentFile(BaseModel):
@@ -34,12 +37,23 @@ def load(path: Path) -> ExperimentFile:
     Raises:
         UserError: each thing that is wrong, a line each: file, line, and what is allowed.
     """
+    experiment, tree = read(path, Experiment, "an experiment file")
+    lines = [_locate(tree, ("sizes", at))[0] for at in range(len(experiment.sizes))]
+    return ExperimentFile(path=path, experiment=experiment, size_lines=lines)
+
+
+def read(path: Path, model: type[Content], kind: str) -> tuple[Content, CommentedMap]:
+    """Read and validate a YAML file that should be `kind`; also give the tree it came from.
+
+    Raises:
+        UserError: each thing that is wrong, a line each: file, line, and what is allowed.
+    """
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise UserError(f"{path}: there is no such file") from None
     except IsADirectoryError:
-        raise UserError(f"{path}: is a folder, and should be an experiment file") from None
+        raise UserError(f"{path}: is a folder, and should be {kind}") from None
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         raise UserError(f"{path}:{line}: is not UTF-8") from None
@@ -52,13 +66,11 @@ def load(path: Path) -> ExperimentFile:
     except (YAMLError, ValueError) as error:
         raise UserError(f"{path}: is not YAML: {error}") from None
     if not isinstance(tree, CommentedMap):
-        raise UserError(f"{path}:1: an experiment file is a mapping of keys to values")
+        raise UserError(f"{path}:1: {kind} is a mapping of keys to values")
     try:
-        experiment = Experiment.model_validate(plain)
+        return model.model_validate(plain), tree
     except ValidationError as invalid:
         raise UserError("\n".join(_messages(path, tree, invalid.errors()))) from None
-    lines = [_locate(tree, ("sizes", at))[0] for at in range(len(experiment.sizes))]
-    return ExperimentFile(path=path, experiment=experiment, size_lines=lines)
 
 
 def _plain(node: object) -> object:

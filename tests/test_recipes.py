@@ -4,11 +4,18 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from nmt_ablation.cli import main
+from tests.conftest import TINY
+
 ROOT = Path(__file__).parents[1]
+ABLATIONS = sorted(
+    path.stem for path in (ROOT / "recipes").glob("*.yaml") if path.stem != "quickstart"
+)
 SCRIPTS = [*(ROOT / "recipes").glob("*.sh"), ROOT / "tests" / "run.sh", ROOT / ".ci" / "run"]
 
 
@@ -63,3 +70,69 @@ def test_setting_up_twice_does_nothing() -> None:
         ["bash", str(ROOT / "recipes" / "setup.sh"), "test"], capture_output=True, text=True
     )
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+
+
+class TestTargets:
+    """Of the script that recipes share."""
+
+    @pytest.fixture
+    def checkout(self, tmp_path: Path) -> Path:
+        """A checkout that was set up, with the tiny experiment among its recipes."""
+        root = tmp_path / "checkout"
+        (root / "recipes").mkdir(parents=True)
+        (root / ".venv").mkdir()
+        (root / ".venv" / "bin").symlink_to(Path(sys.executable).parent)
+        for name in ("setup.cfg", "pyproject.toml", "constraints.txt"):
+            (root / name).symlink_to(ROOT / name)
+        for name in ("setup.sh", "ablation.sh"):
+            (root / "recipes" / name).symlink_to(ROOT / "recipes" / name)
+        (root / "recipes" / "tiny.yaml").write_text(f"# Does it run?\n{TINY}")
+        stamp = "cat setup.cfg pyproject.toml constraints.txt recipes/setup.sh | cksum"
+        with (root / ".venv" / "installed").open("w") as installed:
+            subprocess.run(["bash", "-c", stamp], cwd=root, stdout=installed, check=True)
+        return root
+
+    @staticmethod
+    def _call(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+        script = str(root / "recipes" / "ablation.sh")
+        kept = {key: value for key, value in os.environ.items() if "NMT_ABLATION" not in key}
+        command = ["bash", script, *arguments]
+        return subprocess.run(command, capture_output=True, text=True, env=kept, timeout=300)
+
+    @pytest.mark.parametrize("name", ABLATIONS)
+    def test_each_ablation_has_a_script_with_help(self, name: str) -> None:
+        script = ROOT / "recipes" / f"{name}.sh"
+        result = subprocess.run(["bash", str(script), "--help"], capture_output=True, text=True)
+        assert result.returncode == 0, result.stderr
+        for said in ("prepare", "submit", f"bash recipes/{name}.sh train --jobs 2"):
+            assert said in result.stdout
+
+    @pytest.mark.parametrize(
+        ("arguments", "says"),
+        [
+            (("frobnicate",), "there is no target 'frobnicate'; allowed: all, prepare, train"),
+            (("prepare", "--mirror"), "--mirror needs a value"),
+        ],
+    )
+    def test_a_wrong_call_is_told_so(
+        self, checkout: Path, arguments: tuple[str, ...], says: str
+    ) -> None:
+        result = self._call(checkout, "tiny", *arguments)
+        assert result.returncode == 2
+        assert says in result.stderr
+
+    def test_submitting_says_that_it_is_not_there_yet(self, checkout: Path) -> None:
+        if "submit" in main.commands:
+            pytest.skip("it is there")
+        result = self._call(checkout, "tiny", "submit")
+        assert result.returncode == 2
+        assert "not there yet" in result.stderr
+
+    def test_preparing_builds_what_cells_share_and_no_model(
+        self, checkout: Path, mirror: Path
+    ) -> None:
+        result = self._call(checkout, "tiny", "prepare", "--mirror", str(mirror))
+        assert result.returncode == 0, result.stderr
+        stages = {path.name for path in (checkout / "checkpoints" / "store").iterdir()}
+        assert {"sample", "vectors", "binarise"} <= stages
+        assert "train" not in stages

@@ -1,0 +1,112 @@
+"""Whom to cite: the papers behind an experiment's corpora and software, and the licences."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Protocol
+
+from nmt_ablation.errors import UserError
+from nmt_ablation.experiment import Experiment
+
+FILE = Path(__file__).parents[1] / "corpora" / "references.bib"
+
+# OPUS; the model; the toolkit; BLEU's signature; chrF; the test of a difference.
+ALWAYS = ("tiedemann-2012", "vaswani-2017", "ott-2019", "post-2018", "popovic-2015", "koehn-2004")
+SEGMENTATION = {
+    "sentencepiece-unigram": ("kudo-2018",),
+    "sentencepiece-bpe": ("kudo-2018", "sennrich-2016"),
+    "subword-nmt": ("sennrich-2016",),
+    "words": (),
+}
+VECTORS = ("mikolov-2013",)
+
+
+class Known(Protocol):
+    """What is known of a corpus."""
+
+    @property
+    def licence(self) -> str | None: ...
+    @property
+    def page(self) -> str: ...
+    @property
+    def cite(self) -> list[str]: ...
+
+
+def entries(path: Path = FILE) -> dict[str, str]:
+    """The entries of a BibTeX file, as they stand there, by key.
+
+    Raises:
+        UserError: there is no such file, or a key stands in it twice.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise UserError(f"{path}: there is no such file; run this from a full checkout") from None
+    text = re.sub(r"^%.*\n", "", text, flags=re.MULTILINE)
+    found: dict[str, str] = {}
+    for entry in re.split(r"^(?=@)", text, flags=re.MULTILINE)[1:]:
+        key = entry.partition("{")[2].partition(",")[0].strip()
+        if key in found:
+            raise UserError(f"{path}: {key} stands there twice; remove one")
+        found[key] = entry.strip()
+    return found
+
+
+def corpora(experiment: Experiment) -> list[str]:
+    """Names of all corpora an experiment uses, in its order."""
+    used = experiment.corpora
+    return list(dict.fromkeys(it.corpus.name for it in (*used.parallel, *used.monolingual)))
+
+
+def keys(experiment: Experiment, known: Callable[[str], Known]) -> list[str]:
+    """Keys of all that an experiment should cite: its corpora's first, then software."""
+    cited = [key for name in corpora(experiment) for key in known(name).cite]
+    cited += [*ALWAYS, *SEGMENTATION[experiment.segmentation.type]]
+    cited += VECTORS if experiment.vectors else ()
+    return list(dict.fromkeys(cited))
+
+
+def licences(experiment: Experiment, known: Callable[[str], Known]) -> dict[str, str]:
+    """The licence of each corpus by its name, or where to find it."""
+    return {name: known(name).licence or f"see {known(name).page}" for name in corpora(experiment)}
+
+
+def as_bibtex(
+    experiment: Experiment, known: Callable[[str], Known], there: Mapping[str, str]
+) -> str:
+    """The entries of all keys, out of those there are, under a comment with the licences.
+
+    Raises:
+        UserError: an entry is not there.
+    """
+    comments = [f"% {name}: {what}\n" for name, what in licences(experiment, known).items()]
+    return "".join(comments) + "\n" + "\n\n".join(_chosen(experiment, known, there)) + "\n"
+
+
+def as_text(experiment: Experiment, known: Callable[[str], Known], there: Mapping[str, str]) -> str:
+    """The licences, then a line for each reference.
+
+    Raises:
+        UserError: an entry is not there.
+    """
+    lines = [f"{name}: {what}" for name, what in licences(experiment, known).items()]
+    return "\n".join([*lines, "", *map(_line, _chosen(experiment, known, there))]) + "\n"
+
+
+def _chosen(
+    experiment: Experiment, known: Callable[[str], Known], there: Mapping[str, str]
+) -> Iterator[str]:
+    for key in keys(experiment, known):
+        if key not in there:
+            raise UserError(f"{FILE}: has no entry {key}; add it")
+        yield there[key]
+
+
+def _line(entry: str) -> str:
+    """An entry as one line of plain text."""
+    pairs = re.findall(r"^\s*(\w+)\s*=\s*[{\"](.*?)[}\"],?\s*$", entry, re.MULTILINE | re.DOTALL)
+    fields = {name.lower(): " ".join(re.sub("[{}]", "", value).split()) for name, value in pairs}
+    where = fields.get("booktitle") or fields.get("journal") or fields.get("howpublished")
+    parts = (fields.get("author"), fields.get("year"), fields.get("title"), where)
+    line = ". ".join(part.replace(" and ", "; ").rstrip(".") for part in parts if part)
+    return f"{line}. {fields.get('url', '')}".strip()
