@@ -419,7 +419,7 @@ def _load(experiment: Path, mirror: str | None) -> "ExperimentFile":
         raise UserError(f"{mirror}: there is no such folder to fetch corpora from")
 
     def latest(name: str, pair: str) -> str:
-        from nmt_ablation.corpus import catalogue  # type: ignore[attr-defined]
+        from nmt_ablation.corpus import catalogue
 
         version: str = catalogue.latest(name, pair, mirror)
         return version

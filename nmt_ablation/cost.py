@@ -4,15 +4,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nmt_ablation.corpus.card import Card
-from nmt_ablation.experiment import Experiment, Model
+from nmt_ablation.experiment import Experiment, Model, size_limit
 from nmt_ablation.pipeline import Pipeline
 from nmt_ablation.workspace import Workspace
 
 UNPACKED = 8
-"""A zip's text is about three times as large, and is kept twice: as cleaned, and as the pool; the
-rest is the copy of the zip and what indexes the text."""
+"""A zip's text is three to four times as large; the rest is the copy of the zip, and the index, of
+44 bytes a pair, the half of a short pair's text."""
 PAIR_BYTES = 1000
 """Of one pair in a sample: its text, its pieces, and both in binary form."""
+TOKEN_BYTES = 100
+"""The same for each token of its target side."""
 PARAMETER_BYTES = 4 * 3
 """Of one parameter in a checkpoint: a float32 for its weight and for each of Adam's two moments."""
 CHECKPOINTS = 2
@@ -68,7 +70,10 @@ def disk(experiment: Experiment, needed: list[File]) -> Disk:
     pool = sum(file.bytes or 0 for file in needed if file.parallel) * UNPACKED
     text = sum(file.bytes or 0 for file in needed if not file.parallel) * UNPACKED
     # Without a known size a sample can still be no larger than it asks for.
-    sizes = (pool if size == "all" else size * PAIR_BYTES for size in experiment.sizes)
+    sizes = []
+    for limit, by_tokens in map(size_limit, experiment.sizes):
+        unit = TOKEN_BYTES if by_tokens else PAIR_BYTES
+        sizes.append(pool if limit is None else limit * unit)
     weights = parameters(experiment.model, experiment.segmentation.size)
     return Disk(
         corpora=pool + text,

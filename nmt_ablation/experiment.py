@@ -114,6 +114,9 @@ class MonolingualCorpus(Block):
     def _short(cls, value: Any) -> Any:
         return {"corpus": value} if isinstance(value, str) else value
 
+    def __str__(self) -> str:
+        return f"{self.corpus} {self.pair}" if self.pair else f"{self.corpus}"
+
 
 class ParallelCorpus(MonolingualCorpus):
     """Where sentence pairs come from: `Name/version`, or a mapping where more is to be said."""
@@ -199,7 +202,8 @@ class SegmentationConfig(Block):
     size: Positive
     """Pieces (sentencepiece), merges (subword-nmt) or most frequent words (words)."""
     fit_on: Literal["monolingual", "pool", "sample"]
-    """The text it is fitted on. All but `sample` is knowledge from outside the sample."""
+    """The text it is fitted on: all monolingual text, up to a million pairs of the pool, or the
+    sample. All but `sample` is knowledge from outside the sample."""
     joint: bool = True
     """One segmentation and dictionary for both languages, or one for each."""
 
@@ -342,6 +346,14 @@ class Experiment(Block):
             _fail(("pair",), f"'{self.pair}' is no pair; write source-target, e.g. de-en")
         if self.source == self.target:
             _fail(("pair",), "source and target are the same language")
+        for key, corpora in (
+            ("parallel", self.corpora.parallel),
+            ("monolingual", self.corpora.monolingual),
+        ):
+            names = [str(corpus) for corpus in corpora]
+            for at, name in enumerate(names):
+                if name in names[:at]:
+                    _fail(("corpora", key, at), f"{name} stands here twice")
         if len({size_limit(size)[1] for size in self.sizes if size != "all"}) > 1:
             _fail(("sizes",), "some are pairs and some tokens, and a curve has one axis")
         for key in ("sizes", "seeds"):

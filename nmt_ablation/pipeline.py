@@ -8,8 +8,6 @@ import itertools
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from nmt_ablation.corpus import fetch, text
 from nmt_ablation.corpus.lock import Lock
 from nmt_ablation.corpus.text import Pair
@@ -26,6 +24,9 @@ from nmt_ablation.experiment import (
 )
 from nmt_ablation.experiment_file import ExperimentFile
 from nmt_ablation.workspace import MANIFEST, PROVENANCE, Build, Json, Step, sha256
+
+FIT_PAIRS = 1_000_000
+"""Of the pool, on which a segmentation is fitted: more change no piece that matters."""
 
 
 @dataclass(frozen=True)
@@ -197,39 +198,35 @@ class Pipeline:
 
     def sample(self, size: Size, seed: int) -> Step:
         """The pool's pairs for one size and seed."""
+        return self._sample(*size_limit(size), f"sample: {seed}", size)
+
+    def text_of_pool(self) -> Step:
+        """As much of the pool as is needed to fit a segmentation on it."""
+        return self._sample(FIT_PAIRS, False, "text of the pool", None)
+
+    def _sample(self, limit: int | None, by_tokens: bool, key: str, size: Size | None) -> Step:
+        """The pool's pairs of smallest rank under a key; for a size there may not be fewer."""
         corpora, languages = self._clean_corpora(), self._languages()
-        key = f"sample: {seed}"
 
         def build(to: Build) -> Json:
-            from nmt_ablation.corpus import clean, pool, sample
+            from nmt_ablation.corpus import clean, pool
 
-            limit, by_tokens = size_limit(size)
-            smallest = sample.Smallest(limit)
-            for rows in pool.chunks(to.inputs["pool"] / "pool.bin"):
-                weights = rows["tokens"] if by_tokens else np.ones(rows.size, np.uint32)
-                smallest.add(sample.ranks(rows["pair"], key), rows["pair"], rows["place"], weights)
-            places = smallest.places()
-            if not places.size or (limit is not None and smallest.weight() < limit):
-                unit, asked = "tokens" if by_tokens else "pairs", f"{limit or 0:,}"
+            texts = [clean.CleanCorpus(to.inputs[name], languages) for name in corpora]
+            smallest = pool.draw(to.inputs["pool"] / "pool.bin", limit, by_tokens, key)
+            if size is not None and smallest.weight() < (limit or 1):
+                asked = f"{limit:,} {'tokens' if by_tokens else 'pairs'}" if limit else "all pairs"
                 raise UserError(
-                    f"{self.file.where(size)}: a sample of {asked} {unit}, and the pool has "
+                    f"{self.file.where(size)}: a sample of {asked}, and the pool has "
                     f"{smallest.weight():,}; allowed: up to {smallest.weight():,}, or all"
                 )
-            texts = [clean.CleanCorpus(to.inputs[name], languages) for name in corpora]
-            drawn = dict.fromkeys(corpora, 0)
-            names = list(corpora)
-            with (
-                (to.folder / f"train.{languages[0]}").open("wb") as sources,
-                (to.folder / f"train.{languages[1]}").open("wb") as targets,
-            ):
-                for corpus, number in pool.split(places):
-                    source, target = texts[corpus].pair(number)
-                    sources.write(source)
-                    targets.write(target)
-                    drawn[names[corpus]] += 1
-            return {"pairs": places.size, "key": key, "corpora": drawn}
+            drawn = pool.write(smallest, texts, to.folder / "train", languages)
+            return {
+                "pairs": sum(drawn),
+                "key": key,
+                "corpora": dict(zip(corpora, drawn, strict=True)),
+            }
 
-        parameters = {"size": size, "seed": seed, "languages": languages}
+        parameters = {"limit": limit, "tokens": by_tokens, "key": key, "languages": languages}
         return Step("sample", 2, parameters, corpora | {"pool": self.pool()}, build)
 
     def near_duplicates(self, size: Size, seed: int) -> Step:
@@ -257,8 +254,7 @@ class Pipeline:
         """One language's text for vectors and segmentation, without a line of dev or test."""
         language, limits = self.experiment.language(side), self.experiment.cleaning
         corpora = {
-            str(corpus.corpus): self.fetch(corpus, side)
-            for corpus in self.experiment.corpora.monolingual
+            str(corpus): self.fetch(corpus, side) for corpus in self.experiment.corpora.monolingual
         }
 
         def build(to: Build) -> Json:
@@ -293,7 +289,7 @@ class Pipeline:
         if config.fit_on == "monolingual":
             inputs = {side: self.monolingual(side) for side in SIDES}
         elif config.fit_on == "pool":
-            inputs = {"sample": self.sample("all", 0)}
+            inputs = {"sample": self.text_of_pool()}
         else:
             inputs = {"sample": self.sample(size, seed)}
 
@@ -560,9 +556,7 @@ class Pipeline:
 
     def _clean_corpora(self) -> dict[str, Step]:
         """By names, in their order."""
-        return {
-            str(corpus.corpus): self.clean(corpus) for corpus in self.experiment.corpora.parallel
-        }
+        return {str(corpus): self.clean(corpus) for corpus in self.experiment.corpora.parallel}
 
     def _held_out_files(self, config: HeldOutSet) -> tuple[Path, Path] | tuple[()]:
         if config.source is None or config.target is None:

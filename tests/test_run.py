@@ -241,7 +241,7 @@ def test_a_mirror_with_another_file_for_a_version_is_refused(
     new_run: NewRun, tmp_path: Path
 ) -> None:
     run = new_run()
-    run.workspace.ensure(run.pipeline.clean())
+    run.workspace.ensure(run.pipeline.sample(50, 1))
     write_mirror(tmp_path / "other", pairs=501, lines=2000, seed=3)
     elsewhere = Run(run.file, tmp_path / "elsewhere", tmp_path / "other")
     _refused(elsewhere, r"moses/en-xx\.txt\.zip is not what it was when .*tiny\.lock was written")

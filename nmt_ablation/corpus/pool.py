@@ -11,8 +11,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from nmt_ablation.corpus.clean import CleanCorpus
 from nmt_ablation.corpus.hashes import pair_hashes
 from nmt_ablation.corpus.hold_out import ROWS, HeldOutText
+from nmt_ablation.corpus.sample import Smallest, ranks
 
 POOL = np.dtype([("pair", "u8"), ("place", "u8"), ("tokens", "u4")])
 """Of each pair the hash of its normal form, its place (the corpus's number in the upper 16 bits,
@@ -82,6 +84,33 @@ def build(
     return Counts([int(count) for count in kept], duplicates, leaks)
 
 
+def draw(path: Path, limit: int | None, by_tokens: bool, key: str) -> Smallest:
+    """The pairs of a pool that come first under a key, in one pass over it."""
+    smallest = Smallest(limit)
+    for rows in chunks(path):
+        weights = rows["tokens"] if by_tokens else np.ones(rows.size, np.uint32)
+        smallest.add(ranks(rows["pair"], key), rows["pair"], rows["place"], weights)
+    return smallest
+
+
+def write(
+    chosen: Smallest, corpora: Sequence[CleanCorpus], stem: Path, languages: tuple[str, str]
+) -> list[int]:
+    """Write the chosen pairs in their order to `STEM.SOURCE` and `STEM.TARGET`.
+
+    Returns how many come from each corpus.
+    """
+    drawn = [0] * len(corpora)
+    paths = [Path(f"{stem}.{language}") for language in languages]
+    with paths[0].open("wb") as sources, paths[1].open("wb") as targets:
+        for corpus, number in split(chosen.places()):
+            source, target = corpora[corpus].pair(number)
+            sources.write(source)
+            targets.write(target)
+            drawn[corpus] += 1
+    return drawn
+
+
 def chunks(path: Path) -> Iterator[npt.NDArray[np.void]]:
     """The rows of a pool, some at a time."""
     with path.open("rb") as file:
@@ -90,9 +119,9 @@ def chunks(path: Path) -> Iterator[npt.NDArray[np.void]]:
 
 
 def split(places: npt.NDArray[np.uint64]) -> Iterable[tuple[int, int]]:
-    """Corpus and line of each place."""
-    corpora, lines = places >> _LINE_BITS, places & ((np.uint64(1) << _LINE_BITS) - np.uint64(1))
-    return zip(corpora.tolist(), lines.tolist(), strict=True)
+    """For each place, which corpus it is in, and which of its pairs."""
+    corpora, numbers = places >> _LINE_BITS, places & ((np.uint64(1) << _LINE_BITS) - np.uint64(1))
+    return zip(corpora.tolist(), numbers.tolist(), strict=True)
 
 
 def _entries(
