@@ -248,6 +248,56 @@ def report(
 
 
 @main.command()
+@click.argument("pair")
+@click.option("--monolingual", is_flag=True, help="List text in each of the two languages.")
+@click.option("--all-versions", is_flag=True, help="List older versions too.")
+@click.option("--offline", is_flag=True, help="List OPUS as opustools knows it, of April 2023.")
+@click.option(
+    "--mirror",
+    metavar="DIR_OR_URL",
+    envvar="NMT_ABLATION_MIRROR",
+    help="List what a mirror of OPUS has; --offline goes first.",
+)
+@click.option("--json", "as_json", is_flag=True, help="For machines: one array.")
+def corpora(
+    pair: str,
+    monolingual: bool,
+    all_versions: bool,
+    offline: bool,
+    mirror: str | None,
+    as_json: bool,
+) -> None:
+    """List what OPUS has for a pair of languages, largest first, however it spells them.
+
+    CORPUS and VERSION are what an experiment names: `WikiMatrix/v1`; and PAIR too, where the
+    corpus's codes aren't the experiment's.
+
+    \b
+    Examples:
+      nmt-ablation corpora fa-zh
+      nmt-ablation corpora en-pt_br --offline --json
+    """
+    from rich.console import Console
+
+    from nmt_ablation.corpus import catalogue
+
+    entries = catalogue.find(
+        pair,
+        lambda said: click.echo(said, err=True),
+        mirror=mirror,
+        offline=offline,
+        monolingual=monolingual,
+        all_versions=all_versions,
+    )
+    if as_json:
+        click.echo(json.dumps([entry.model_dump() for entry in entries], indent=1))
+    elif sys.stdout.isatty():
+        Console().print(catalogue.table(entries))
+    else:
+        click.echo("\n".join(catalogue.lines(entries)))
+
+
+@main.command()
 @click.argument("mirror", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--pairs", type=click.IntRange(1), default=12_000, show_default=True)
 @click.option(
