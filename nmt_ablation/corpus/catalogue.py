@@ -197,8 +197,10 @@ def _no_pair(
     listing: Listing, asked: tuple[str, str], sides: list[list[str]], codes: set[str]
 ) -> str:
     message = f"{listing.name} has nothing for {'-'.join(asked)}"
-    # A code that stands for no language is a slip, even where OPUS has a few lines in it.
-    slips = [not side or not is_standard(code) for code, side in zip(asked, sides, strict=True)]
+    slips = [not side for side in sides]
+    if not any(slips):
+        # A code that stands for no language is a slip, even where OPUS has a few lines in it.
+        slips = [not is_standard(code) for code in asked]
     partners = [
         [] if slip else _partners_by_size(listing, side)
         for slip, side in zip(slips, sides, strict=True)
@@ -286,10 +288,13 @@ def lines(entries: Sequence[Entry]) -> Iterator[str]:
 def table(entries: Sequence[Entry]) -> Table:
     """The list for a terminal: what is said of many corpora is said once, below, by number."""
     numbers: dict[str, int] = {}
-    shown = Table(*COLUMNS[:-1], "", box=None, pad_edge=False, caption_justify="left")
-    for column in ("pairs", "size"):
-        shown.columns[COLUMNS.index(column)].justify = "right"
-        shown.columns[COLUMNS.index(column)].no_wrap = True
+    shown = Table(box=None, pad_edge=False, caption_justify="left")
+    for name in (*COLUMNS[:-1], "notes"):
+        number = name in ("pairs", "size")
+        # Folded, nothing is cut, however narrow the terminal.
+        shown.add_column(
+            name, justify="right" if number else "left", no_wrap=number, overflow="fold"
+        )
     for entry in entries:
         notes = [str(numbers.setdefault(text, len(numbers) + 1)) for text in entry.warnings]
         shown.add_row(*_cells(entry), " ".join(notes))

@@ -28,17 +28,17 @@ _MEANT = {
 
 # Every code of OPUS in April 2023 that shares its language with another.
 _SPELLINGS = """
-ak aka tw am amh ar ar_SY ar_TN ara ay aym az az_IR be be_tarask bg bg_BG bh bho bam bm bn bn_IN
-bn_bd bn_in bo bod bua bxr ca ca_valencia cat cbk cbk_zam crh crh_latn chv cv da da_DK de de_AT
-de_CH de_DE dik din dtp kzj en en_AU en_CA en_GB en_NZ en_US en_ZA en_ca en_gb en_za es es_AR es_CL
-es_CO es_CR es_DO es_EC es_ES es_GT es_HN es_MX es_NI es_PA es_PE es_PR es_SV es_UY es_VE es_ar
-es_cl es_mx fa fa_AF fa_IR pes prs ff fuc ful fil tl tl_PH fr fr_BE fr_CA fr_FR fr_ca fy fy_nl ga
-ga_ie gu gu_in ha hau hai hdn hbs sh hi hi_IN hi_in hy hy_am hye ibo ig it it_IT ja jp ike iu kg
-kon ki kik kau kr kmr ku kpv kv lin ln mg mlg plt ms ms_MY zsm nb nb_NO nb_no no no_nb nds nds_nl
-ne ne_np npi nl nl_BE nl_NL nn nn_NO nn_no ny nya om orm pa pa_in pan pt pt_BR pt_PT pt_br qu que
-quz rm rm_sursilv rm_vallader rn run mo ro rmy rom kin rw sn sna so som sr sr_ME srp sot st sv
-sv_se sw swa swh ta ta_LK tg tg_TJ ti tir tr tr_TR ur ur_PK vi vi_VN wo wol xh xho yo yor yue
-zh_yue cmn zh zh_CN zh_HK zh_TW zh_cn zh_hk zh_tw zhs zht zu zul diq zza
+ak aka tw am amh ar ara ar_SY ar_TN ay aym az az_IR be be_tarask bg bg_BG bh bho bam bm bn bn_bd
+bn_IN bn_in bo bod bua bxr ca cat ca_valencia cbk cbk_zam crh crh_latn chv cv da da_DK de de_AT
+de_CH de_DE dik din dtp kzj en en_AU en_CA en_ca en_GB en_gb en_NZ en_US en_ZA en_za es es_AR es_ar
+es_CL es_cl es_CO es_CR es_DO es_EC es_ES es_GT es_HN es_MX es_mx es_NI es_PA es_PE es_PR es_SV
+es_UY es_VE eu eu_ES fa pes fa_AF prs fa_IR ff fuc ful fil tl tl_PH fr fr_BE fr_CA fr_ca fr_FR fy
+fy_nl ga ga_ie gu gu_in ha hau hai hdn hbs sh hi hi_IN hi_in hr scr hy hye hy_am ibo ig it it_IT
+ike iu ja jp kg kon ki kik kau kr kmr ku kpv kv lin ln mg mlg plt ms zsm ms_MY nb no no_nb nb_NO
+nb_no nds nds_nl ne npi ne_np nl nl_BE nl_NL nn nn_NO nn_no ny nya om orm pa pan pa_in pt pt_BR
+pt_br pt_PT qu que quz rm rm_sursilv rm_vallader rn run mo ro rmy rom kin rw sn sna so som scc sr
+srp sr_ME sot st sv sv_se sw swa swh ta ta_LK tg tg_TJ ti tir tr tr_TR ur ur_PK vi vi_VN wo wol xh
+xho yo yor yue zh_yue cmn zh zh_CN zh_cn zh_HK zh_hk zhs zht zh_TW zh_tw zu zul diq zza
 """.split()  # noqa: SIM905  (as a list, it would be 200 lines)
 
 
