@@ -325,6 +325,14 @@ class TestWarnings:
         assert entry.bytes is None
         assert "its size isn't known" in entry.warnings[0]
 
+    @pytest.mark.parametrize("unknown", ["", "None", 0])
+    def test_a_count_that_opus_does_not_have_is_none(
+        self, tmp_path: Path, unknown: str | int
+    ) -> None:
+        mirror = _indexed(tmp_path, _row("Made", "de", "en", unknown, source_tokens=unknown))
+        (entry,) = list_corpora(mirror, "de-en")
+        assert (entry.pairs, entry.source_tokens, entry.target_tokens) == (None, None, 20)
+
     def test_a_corpus_whose_newest_version_lacks_the_pair_is_listed_at_an_older(
         self, tmp_path: Path
     ) -> None:

@@ -27,6 +27,8 @@ from nmt_ablation.errors import UserError
 from nmt_ablation.experiment import Block
 
 CORPORA = Path(__file__).parents[2] / "corpora"
+PAGES = "https://opus.nlpl.eu/"
+"""Where OPUS has a page about each corpus, under its name."""
 ALWAYS_CITE = "tiedemann-2012-parallel"
 """OPUS itself, which asks for it."""
 
@@ -255,7 +257,7 @@ def known(name: str) -> Known:
     about = next(fitting, Known())
     return about.model_copy(
         update={
-            "page": about.page or f"https://opus.nlpl.eu/{name}",
+            "page": about.page or PAGES + name,
             "cite": (ALWAYS_CITE, *about.cite),
         }
     )
@@ -286,9 +288,11 @@ def lines(entries: Sequence[Entry]) -> Iterator[str]:
 
 
 def table(entries: Sequence[Entry]) -> Table:
-    """The list for a terminal: what is said of many corpora is said once, below, by number."""
+    """The list for a terminal: what would be said of many corpora is said once, below."""
     numbers: dict[str, int] = {}
-    shown = Table(box=None, pad_edge=False, caption_justify="left")
+    shown = Table(
+        box=None, padding=(0, 1, 0, 0), pad_edge=False, caption_justify="left", caption_style=""
+    )
     for name in (*COLUMNS[:-1], "notes"):
         number = name in ("pairs", "size")
         # Folded, nothing is cut, however narrow the terminal.
@@ -297,8 +301,15 @@ def table(entries: Sequence[Entry]) -> Table:
         )
     for entry in entries:
         notes = [str(numbers.setdefault(text, len(numbers) + 1)) for text in entry.warnings]
-        shown.add_row(*_cells(entry), " ".join(notes))
-    shown.caption = "\n".join(f"{number} {text}" for text, number in numbers.items())
+        *cells, licence = _cells(entry)
+        # The page's address would take the room of the names.
+        shown.add_row(*cells, "?" if licence == PAGES + entry.corpus else licence, " ".join(notes))
+    shown.caption = "\n".join(
+        (
+            f"? its licence is stated at {PAGES}NAME",
+            *(f"{number} {text}" for text, number in numbers.items()),
+        )
+    )
     return shown
 
 

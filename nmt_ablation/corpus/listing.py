@@ -31,7 +31,8 @@ _SUFFIX: dict[Kind, str] = {"moses": ".txt.zip", "mono": ".txt.gz"}
 
 # OPUS writes what it doesn't know as an empty string, in places as a word.
 _UNKNOWN = BeforeValidator(lambda value: None if value in ("", "None") else value)
-_Count = Annotated[int | None, _UNKNOWN]
+# Files that OPUS counts nothing in are megabytes large.
+_Count = Annotated[int | None, BeforeValidator(lambda value: value or None), _UNKNOWN]
 
 
 class File(BaseModel):
@@ -109,7 +110,7 @@ class _Opus(Listing):
     def files(self, kind: Kind, one: str, other: str | None = None) -> list[File]:
         # No release: `latest` would hide a corpus whose newest version lacks these languages.
         rows = self._files(source=one, target=other, preprocess=kind, release=None)
-        return [file for row in rows if (file := File.model_validate(row)) and _of(kind, file)]
+        return [file for file in map(File.model_validate, rows) if _of(kind, file)]
 
 
 class Online(_Opus):
