@@ -372,6 +372,16 @@ class TestKnown:
     def test_a_name_goes_before_a_pattern(self) -> None:
         assert catalogue.known("ELRC-5067-SciPar").licence == "CC BY-NC-SA 4.0"
 
+    def test_without_the_repository_nothing_is_known(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(catalogue, "CORPORA", tmp_path)
+        catalogue._all_known.cache_clear()
+        try:
+            assert catalogue.known("QED").licence is None
+        finally:
+            catalogue._all_known.cache_clear()
+
     def test_of_an_unknown_corpus_it_says_where_to_look_and_whom_to_cite(self) -> None:
         about = catalogue.known("Unheard-of")
         assert (about.licence, about.warnings) == (None, ())
