@@ -429,7 +429,9 @@ class Pipeline:
         """All files of all corpora."""
         corpora = self.experiment.corpora
         return [self.fetch(corpus) for corpus in corpora.parallel] + [
-            self.fetch(corpus, side) for corpus in corpora.monolingual for side in SIDES
+            self.fetch(corpus, side)
+            for corpus in corpora.monolingual
+            for side in SIDES
         ]
 
     def preparation(self) -> list[Step]:
