@@ -345,11 +345,60 @@ def cite(experiment: Path, form: str) -> None:
       nmt-ablation cite recipes/opus-gl-en.yaml --format text
     """
     from nmt_ablation import references
-    from nmt_ablation.corpus.catalogue import known  # type: ignore[import-not-found,unused-ignore]
     from nmt_ablation.experiment_file import load
 
     write = references.as_bibtex if form == "bibtex" else references.as_text
-    click.echo(write(load(experiment).experiment, known, references.entries()), nl=False)
+    click.echo(write(load(experiment).experiment, references.entries()), nl=False)
+
+
+@main.command()
+@click.argument("pair")
+@click.option("--monolingual", is_flag=True, help="List text in each of the two languages.")
+@click.option("--all-versions", is_flag=True, help="List older versions too.")
+@click.option("--offline", is_flag=True, help="List OPUS as opustools knows it, of April 2023.")
+@click.option(
+    "--mirror",
+    metavar="DIR_OR_URL",
+    envvar="NMT_ABLATION_MIRROR",
+    help="List what a mirror of OPUS has; --offline goes first.",
+)
+@click.option("--json", "as_json", is_flag=True, help="For machines: one array.")
+def corpora(
+    pair: str,
+    monolingual: bool,
+    all_versions: bool,
+    offline: bool,
+    mirror: str | None,
+    as_json: bool,
+) -> None:
+    """List what OPUS has for a pair of languages, largest first, however it spells them.
+
+    CORPUS and VERSION are what an experiment names: `WikiMatrix/v1`; and PAIR too, where the
+    corpus's codes aren't the experiment's.
+
+    \b
+    Examples:
+      nmt-ablation corpora fa-zh
+      nmt-ablation corpora en-pt_br --offline --json
+    """
+    from rich.console import Console
+
+    from nmt_ablation.corpus import catalogue
+
+    entries = catalogue.find(
+        pair,
+        partial(click.echo, err=True),
+        mirror=mirror,
+        offline=offline,
+        monolingual=monolingual,
+        all_versions=all_versions,
+    )
+    if as_json:
+        click.echo(json.dumps([entry.model_dump() for entry in entries], indent=1))
+    elif sys.stdout.isatty():
+        Console().print(catalogue.table(entries))
+    else:
+        click.echo("\n".join(catalogue.lines(entries)))
 
 
 @main.command()
@@ -421,8 +470,7 @@ def _load(experiment: Path, mirror: str | None) -> "ExperimentFile":
     def latest(name: str, pair: str) -> str:
         from nmt_ablation.corpus import catalogue
 
-        version: str = catalogue.latest(name, pair, mirror)
-        return version
+        return catalogue.latest(name, pair, mirror, partial(click.echo, err=True))
 
     file = load(experiment)
     resolved = resolve(file.experiment, Lock.beside(experiment), latest)

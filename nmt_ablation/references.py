@@ -1,10 +1,10 @@
 """Whom to cite: the papers behind an experiment's corpora and software, and the licences."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Protocol
 
+from nmt_ablation.corpus.catalogue import known
 from nmt_ablation.errors import UserError
 from nmt_ablation.experiment import Experiment
 
@@ -19,17 +19,6 @@ SEGMENTATION = {
     "words": (),
 }
 VECTORS = ("mikolov-2013",)
-
-
-class Known(Protocol):
-    """What is known of a corpus."""
-
-    @property
-    def licence(self) -> str | None: ...
-    @property
-    def page(self) -> str: ...
-    @property
-    def cite(self) -> list[str]: ...
 
 
 def entries(path: Path = FILE) -> dict[str, str]:
@@ -58,7 +47,7 @@ def corpora(experiment: Experiment) -> list[str]:
     return list(dict.fromkeys(it.corpus.name for it in (*used.parallel, *used.monolingual)))
 
 
-def keys(experiment: Experiment, known: Callable[[str], Known]) -> list[str]:
+def keys(experiment: Experiment) -> list[str]:
     """Keys of all that an experiment should cite: its corpora's first, then software."""
     cited = [key for name in corpora(experiment) for key in known(name).cite]
     cited += [*ALWAYS, *SEGMENTATION[experiment.segmentation.type]]
@@ -66,37 +55,33 @@ def keys(experiment: Experiment, known: Callable[[str], Known]) -> list[str]:
     return list(dict.fromkeys(cited))
 
 
-def licences(experiment: Experiment, known: Callable[[str], Known]) -> dict[str, str]:
+def licences(experiment: Experiment) -> dict[str, str]:
     """The licence of each corpus by its name, or where to find it."""
     return {name: known(name).licence or f"see {known(name).page}" for name in corpora(experiment)}
 
 
-def as_bibtex(
-    experiment: Experiment, known: Callable[[str], Known], there: Mapping[str, str]
-) -> str:
+def as_bibtex(experiment: Experiment, there: Mapping[str, str]) -> str:
     """The entries of all keys, out of those there are, under a comment with the licences.
 
     Raises:
         UserError: an entry is not there.
     """
-    comments = [f"% {name}: {what}\n" for name, what in licences(experiment, known).items()]
-    return "".join(comments) + "\n" + "\n\n".join(_chosen(experiment, known, there)) + "\n"
+    comments = [f"% {name}: {what}\n" for name, what in licences(experiment).items()]
+    return "".join(comments) + "\n" + "\n\n".join(_chosen(experiment, there)) + "\n"
 
 
-def as_text(experiment: Experiment, known: Callable[[str], Known], there: Mapping[str, str]) -> str:
+def as_text(experiment: Experiment, there: Mapping[str, str]) -> str:
     """The licences, then a line for each reference.
 
     Raises:
         UserError: an entry is not there.
     """
-    lines = [f"{name}: {what}" for name, what in licences(experiment, known).items()]
-    return "\n".join([*lines, "", *map(_line, _chosen(experiment, known, there))]) + "\n"
+    lines = [f"{name}: {what}" for name, what in licences(experiment).items()]
+    return "\n".join([*lines, "", *map(_line, _chosen(experiment, there))]) + "\n"
 
 
-def _chosen(
-    experiment: Experiment, known: Callable[[str], Known], there: Mapping[str, str]
-) -> Iterator[str]:
-    for key in keys(experiment, known):
+def _chosen(experiment: Experiment, there: Mapping[str, str]) -> Iterator[str]:
+    for key in keys(experiment):
         if key not in there:
             raise UserError(f"{FILE}: has no entry {key}; add it")
         yield there[key]
@@ -107,6 +92,7 @@ def _line(entry: str) -> str:
     pairs = re.findall(r"^\s*(\w+)\s*=\s*[{\"](.*?)[}\"],?\s*$", entry, re.MULTILINE | re.DOTALL)
     fields = {name.lower(): " ".join(re.sub("[{}]", "", value).split()) for name, value in pairs}
     where = fields.get("booktitle") or fields.get("journal") or fields.get("howpublished")
-    parts = (fields.get("author"), fields.get("year"), fields.get("title"), where)
-    line = ". ".join(part.replace(" and ", "; ").rstrip(".") for part in parts if part)
+    author = fields.get("author", "").replace(" and ", "; ")
+    parts = (author, fields.get("year"), fields.get("title"), where)
+    line = ". ".join(part.rstrip(".") for part in parts if part)
     return f"{line}. {fields.get('url', '')}".strip()

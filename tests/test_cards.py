@@ -9,6 +9,7 @@ from click.testing import CliRunner
 from nmt_ablation import references
 from nmt_ablation.cli import main
 from nmt_ablation.corpus.card import FOLDER, Card, card_for, load
+from nmt_ablation.corpus.catalogue import known
 from nmt_ablation.errors import UserError
 from nmt_ablation.experiment import MonolingualCorpus
 from nmt_ablation.experiment_file import load as load_experiment
@@ -62,12 +63,18 @@ class TestCards:
 
     @pytest.mark.parametrize("pair", PAIRS)
     def test_what_they_cite_is_in_the_references(self, pair: str) -> None:
-        entries = references.entries() if references.FILE.exists() else {}
-        if "tiedemann-2012" not in entries:
-            pytest.skip("corpora/references.bib has no papers of corpora yet")
         card = card_for(pair)
         assert card is not None
-        assert set(card.cited()) <= entries.keys()
+        assert set(card.cited()) <= references.entries().keys()
+
+    @pytest.mark.parametrize("pair", PAIRS)
+    def test_their_licences_are_those_known_of_the_corpora(self, pair: str) -> None:
+        card = card_for(pair)
+        assert card is not None
+        for entry in (*card.corpora, *card.monolingual):
+            about = known(entry.corpus.name)
+            assert entry.licence.startswith(about.licence or "")
+            assert set(entry.cite) <= set(about.cite)
 
     def test_either_direction_of_a_pair_finds_the_card(self) -> None:
         assert card_for("en-gl") == card_for("gl-en") is not None

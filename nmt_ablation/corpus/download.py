@@ -261,7 +261,7 @@ def _refuse_other_answers(response: requests.Response, url: str, part: Part) -> 
     if status == 404:
         raise UserError(
             f"{url}: there is no such file (404); see that corpus, version and languages are "
-            "spelt as OPUS spells them: `nmt-ablation find` lists what there is"
+            "spelt as OPUS spells them: `nmt-ablation corpora` lists what there is"
         )
     if status not in (200, 206):
         raise UserError(f"{url}: the server answered {status} {reason}, and sent no file")
