@@ -147,11 +147,9 @@ class Pipeline:
             from nmt_ablation.corpus import clean, hold_out
 
             wanted = {name: (config.pairs, given(name, to)) for name, config in sets.items()}
-            if "first" in to.inputs:
-                corpus = clean.CleanCorpus(to.inputs["first"], languages)
-                chosen = hold_out.set_aside(corpus.index, corpus.pairs, wanted)
-            else:
-                chosen = {name: pairs for name, (_, pairs) in wanted.items()}
+            drawn_from = to.inputs.get("first")
+            corpus = clean.CleanCorpus(drawn_from, languages) if drawn_from else None
+            chosen = hold_out.set_aside(corpus, wanted)
             for name, (number, pairs) in wanted.items():
                 left = len(chosen[name]) - len(pairs)
                 if left < number:
@@ -180,8 +178,8 @@ class Pipeline:
                 for name in ("valid", "test")
                 for pair in text.read_pairs(to.inputs["hold-out"] / name, languages)
             )
-            indexes = [clean.CleanCorpus(to.inputs[name], languages).index for name in corpora]
-            counts = pool.build(indexes, held_out, to.folder, to.folder / "pool.bin")
+            clean_corpora = [clean.CleanCorpus(to.inputs[name], languages) for name in corpora]
+            counts = pool.build(clean_corpora, held_out, to.folder, to.folder / "pool.bin")
             return {
                 "pairs": sum(counts.pool),
                 "corpora": {

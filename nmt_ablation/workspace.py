@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
@@ -152,11 +153,7 @@ class Workspace:
                 "version": step.version,
                 "parameters": step.parameters,
                 "inputs": {name: needed.digest for name, needed in step.inputs.items()},
-                "files": {
-                    str(path.relative_to(partial)): sha256(path)
-                    for path in sorted(partial.rglob("*"))
-                    if path.is_file()
-                },
+                "files": _hashes(partial),
                 "record": record,
                 "seconds": round(time.time() - started, 1),
                 "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
@@ -191,6 +188,16 @@ def machine_lock(name: str) -> FileLock:
     folder = Path(tempfile.gettempdir()) / f"nmt-ablation-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     return FileLock(folder / f"{hashlib.sha256(name.encode()).hexdigest()[:20]}.lock")
+
+
+def _hashes(folder: Path) -> dict[str, str]:
+    """SHA-256 of all files."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    with ThreadPoolExecutor() as workers:  # hashing lets other threads run
+        hashes = workers.map(sha256, files)
+        return {
+            str(path.relative_to(folder)): found for path, found in zip(files, hashes, strict=True)
+        }
 
 
 def _sync(path: Path) -> None:

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from nmt_ablation import references
 from nmt_ablation.cli import main
-from nmt_ablation.corpus.card import FOLDER, Card, card_for, load
+from nmt_ablation.corpus.card import FOLDER, Card, CorpusOfPair, TextOfPair, card_for, load
 from nmt_ablation.corpus.catalogue import known
 from nmt_ablation.errors import UserError
 from nmt_ablation.experiment import MonolingualCorpus
@@ -71,7 +71,8 @@ class TestCards:
     def test_their_licences_are_those_known_of_the_corpora(self, pair: str) -> None:
         card = card_for(pair)
         assert card is not None
-        for entry in (*card.corpora, *card.monolingual):
+        entries: list[CorpusOfPair | TextOfPair] = [*card.corpora, *card.monolingual]
+        for entry in entries:
             about = known(entry.corpus.name)
             assert entry.licence.startswith(about.licence or "")
             assert set(entry.cite) <= set(about.cite)

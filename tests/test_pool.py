@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nmt_ablation.corpus import pool
+from nmt_ablation.corpus import clean, pool
 from nmt_ablation.corpus.clean import CleanCorpus, Cleaner, write
 from nmt_ablation.corpus.hold_out import HeldOutText, set_aside
 from nmt_ablation.corpus.read import RawBlock
-from nmt_ablation.corpus.text import Pair, normal_form
+from nmt_ablation.corpus.text import Pair, normal_form, read_pairs
 from nmt_ablation.experiment import Cleaning
 
 LANGUAGES = ("de", "en")
@@ -36,14 +36,14 @@ def forms(pairs: list[Pair], side: int) -> set[str]:
 def build(
     folder: Path, corpora: list[CleanCorpus], held_out: list[Pair]
 ) -> tuple[list[Pair], pool.Counts]:
-    indexes = [one.index for one in corpora]
-    counts = pool.build(indexes, HeldOutText(held_out), folder, folder / "pool.bin")
+    counts = pool.build(corpora, HeldOutText(held_out), folder, folder / "pool.bin")
     rows = np.concatenate([np.zeros(0, pool.POOL), *pool.chunks(folder / "pool.bin")])
     assert np.all(rows["pair"][1:] > rows["pair"][:-1])
-    return [
-        corpora[which].pairs(np.array([number], np.uint64))[0]
-        for which, number in pool.split(rows["place"])
-    ], counts
+    chosen = pool.draw(folder / "pool.bin", None, False, "any")
+    drawn = pool.write(chosen, corpora, folder / "all", LANGUAGES)
+    assert drawn == counts.pool
+    assert rows.size == sum(drawn)
+    return list(read_pairs(folder / "all", LANGUAGES)), counts
 
 
 class TestHoldOut:
@@ -60,7 +60,7 @@ class TestHoldOut:
         folder = tmp_path_factory.mktemp("pool")
         corpora = [corpus(folder / "one", one), corpus(folder / "other", other)]
         wanted: dict[str, tuple[int, list[Pair]]] = {"test": (n_test, []), "valid": (n_valid, [])}
-        sets = set_aside(corpora[0].index, corpora[0].pairs, wanted)
+        sets = set_aside(corpora[0], wanted)
         test, valid = sets["test"], sets["valid"]
         train, counts = build(folder, corpora, test + valid)
         for a, b in ((train, test), (train, valid), (valid, test)):
@@ -68,7 +68,7 @@ class TestHoldOut:
             assert not forms(a, 1) & forms(b, 1)
         assert len(test) <= n_test
         assert sum(counts.pool) == len(train)
-        read = len(corpora[0].index) + len(corpora[1].index)
+        read = len(corpora[0]) + len(corpora[1])
         assert sum(counts.pool + counts.duplicates + counts.leaks) == read
 
     def test_corpora_that_are_added_do_not_change_what_is_held_out(self, tmp_path: Path) -> None:
@@ -80,8 +80,8 @@ class TestHoldOut:
             "valid": (10, []),
         }
         one, other = corpus(tmp_path / "one", pairs), corpus(tmp_path / "other", shuffled)
-        sets = set_aside(one.index, one.pairs, wanted)
-        assert sets == set_aside(other.index, other.pairs, wanted)
+        sets = set_aside(one, wanted)
+        assert sets == set_aside(other, wanted)
         assert len(sets["test"]) == 21
         assert len(sets["valid"]) == 10
 
@@ -89,8 +89,8 @@ class TestHoldOut:
         pairs = [(f"Satz {n}", f"sentence {n}") for n in range(1100)]
         small, large = corpus(tmp_path / "small", pairs[:1000]), corpus(tmp_path / "large", pairs)
         wanted: dict[str, tuple[int, list[Pair]]] = {"test": (100, [])}
-        before = set_aside(small.index, small.pairs, wanted)["test"]
-        after = set_aside(large.index, large.pairs, wanted)["test"]
+        before = set_aside(small, wanted)["test"]
+        after = set_aside(large, wanted)["test"]
         assert len(set(before) & set(after)) > 80
 
 
@@ -126,7 +126,8 @@ class TestPool:
         one = corpus(tmp_path / "one", [(f"Satz {n % 700}", f"word {n}") for n in range(1000)])
         whole = build(tmp_path, [one], [])
         monkeypatch.setattr(pool, "_SHARE", 100)
-        monkeypatch.setattr("nmt_ablation.corpus.hold_out.ROWS", 77)
-        monkeypatch.setattr(pool, "ROWS", 77)
+        monkeypatch.setattr(clean, "ROWS", 77)
+        monkeypatch.setattr(clean, "_SLAB", 13)
+        monkeypatch.setattr(pool, "ROWS", 55)
         assert build(tmp_path, [one], []) == whole
-        assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "pool.bin"]
+        assert not list(tmp_path.glob("share*"))

@@ -1,7 +1,6 @@
 """Drop the pairs that no model should learn from, and count what each rule took."""
 
-import mmap
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cache
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import langcodes
+import numba
 import numpy as np
 import numpy.typing as npt
 
@@ -30,13 +30,18 @@ INDEX = np.dtype(
         ("source_form", "u8"),
         ("target_form", "u8"),
         ("exact", "u8"),
-        ("source_at", "u8"),
-        ("target_at", "u8"),
+        ("source_octets", "u4"),
+        ("target_octets", "u4"),
         ("tokens", "u4"),
     ]
 )
 """What is kept of each clean pair beside its text: hashes of the normal forms and of the text as it
-is, where its lines start in the two files (bytes), and the tokens of its target side."""
+is, the bytes of its lines in the two files, and the tokens of its target side."""
+ROWS = 1 << 20
+"""Of an index that are in memory together."""
+_SLAB = 1 << 19  # pairs whose text is gathered together
+_WINDOW = 1 << 27  # bytes of a file
+Numbers = npt.NDArray[np.uint64]
 
 
 @dataclass
@@ -65,8 +70,8 @@ def _either(block: Block, bad: Callable[[Lines], Flags]) -> Flags:
 
 def _unlike(block: Block, limits: Cleaning) -> Flags:
     # In bytes of UTF-8, as a Chinese character says what three or four Latin ones do.
-    short, long = np.sort([block.source.octets, block.target.octets], axis=0)
-    return np.asarray(long > limits.max_ratio * short)
+    sides = block.source.octets, block.target.octets
+    return np.asarray(np.maximum(*sides) > limits.max_ratio * np.minimum(*sides))
 
 
 def _foreign_script(lines: Lines, share: float) -> Flags:
@@ -143,7 +148,6 @@ class Cleaner:
         self.dropped = dict.fromkeys(FILTERS, 0)
         self.examples: dict[str, list[Pair]] = {name: [] for name in FILTERS}
         self.controls = self.respelled = 0
-        self._at = [0, 0]
 
     def blocks(self, blocks: Iterable[RawBlock]) -> Iterator[CleanBlock]:
         """Tidy pairs that pass every filter."""
@@ -206,12 +210,8 @@ class Cleaner:
         index["target_form"] = block.target.form[left]
         index["exact"] = pair_hashes(block.source.exact[left], block.target.exact[left])
         index["tokens"] = block.target.tokens[left]
-        for side, (name, lines) in enumerate(
-            zip(("source_at", "target_at"), block.sides, strict=True)
-        ):
-            ends = self._at[side] + np.cumsum(lines.octets[left].astype(np.int64) + 1)
-            index[name] = np.concatenate(([self._at[side]], ends[:-1])) if ends.size else ends
-            self._at[side] = int(ends[-1]) if ends.size else self._at[side]
+        index["source_octets"] = block.source.octets[left] + 1
+        index["target_octets"] = block.target.octets[left] + 1
         return CleanBlock(block.source.keep(left), block.target.keep(left), index)
 
 
@@ -219,22 +219,107 @@ class CleanCorpus:
     """A corpus that was cleaned: its index, and its pairs by their numbers."""
 
     def __init__(self, folder: Path, languages: tuple[str, str]) -> None:
-        index = folder / "index.bin"
-        # Nothing can't be mapped into memory.
-        empty = not index.stat().st_size
-        self.index = np.zeros(0, INDEX) if empty else np.asarray(np.memmap(index, INDEX, "r"))
-        self._texts = [] if empty else [_mapped(folder / f"pairs.{code}") for code in languages]
+        self._index = folder / "index.bin"
+        self._texts = [folder / f"pairs.{language}" for language in languages]
 
-    def pair(self, number: int) -> tuple[bytes, bytes]:
-        """Both sides of a pair, in UTF-8, with their line feeds."""
-        row = self.index[number]
-        source, target = self._texts
-        return _line_at(source, int(row["source_at"])), _line_at(target, int(row["target_at"]))
+    def __len__(self) -> int:
+        return self._index.stat().st_size // INDEX.itemsize
 
-    def pairs(self, numbers: npt.NDArray[np.uint64]) -> list[Pair]:
+    def index(self) -> Iterator[npt.NDArray[np.void]]:
+        """The rows of the index, in their order, some at a time."""
+        with self._index.open("rb") as file:
+            while (rows := np.fromfile(file, INDEX, ROWS)).size:
+                yield rows
+
+    def pairs(self, numbers: Numbers) -> list[Pair]:
         """The text of some pairs."""
-        texts = map(self.pair, numbers.tolist())
-        return [(source.decode()[:-1], target.decode()[:-1]) for source, target in texts]
+        corpora = np.zeros(numbers.size, np.int64)
+        sides = (
+            b"".join(side).decode() for side in zip(*gather([self], corpora, numbers), strict=True)
+        )
+        return list(zip(*(side.split("\n")[:-1] for side in sides), strict=True))
+
+    def _places(self, numbers: Numbers) -> npt.NDArray[np.int64]:
+        """Where lines start and their bytes, for both sides: an array of 2 x 2 x pairs."""
+        places = np.zeros((2, 2, numbers.size), np.int64)
+        order = np.argsort(numbers)
+        ascending = numbers[order]
+        row = 0
+        at = [0, 0]
+        for rows in self.index():
+            span = np.array((row, row + rows.size), np.uint64)
+            here = slice(*np.searchsorted(ascending, span))
+            local = (ascending[here] - span[0]).astype(np.int64)
+            for side, name in enumerate(("source_octets", "target_octets")):
+                ends = at[side] + np.cumsum(rows[name], dtype=np.int64)
+                octets = rows[name][local]
+                places[side, :, order[here]] = np.stack((ends[local] - octets, octets), axis=1)
+                at[side] = int(ends[-1])
+            row += rows.size
+        return places
+
+
+def gather(
+    corpora: Sequence[CleanCorpus], which: npt.NDArray[np.int64], numbers: Numbers
+) -> Iterator[tuple[bytes, bytes]]:
+    """The text of pairs of several corpora, both sides, some pairs at a time.
+
+    Args:
+        corpora: that the pairs are in.
+        which: of them each pair is in.
+        numbers: of the pairs in their corpora.
+    """
+    # In slabs, as it takes a corpus's whole index to find where its lines start.
+    for first in range(0, numbers.size, _SLAB):
+        slab = slice(first, first + _SLAB)
+        places = np.zeros((2, 2, numbers[slab].size), np.int64)
+        members = [np.flatnonzero(which[slab] == at) for at in range(len(corpora))]
+        for corpus, at in zip(corpora, members, strict=True):
+            if at.size:
+                places[:, :, at] = corpus._places(numbers[slab][at])
+        sides = []
+        for side, (starts, octets) in enumerate(places):
+            text = np.zeros(octets.sum(), np.uint8)
+            into = np.cumsum(octets) - octets
+            for corpus, at in zip(corpora, members, strict=True):
+                _copy_lines(corpus._texts[side], starts[at], octets[at], text, into[at])
+            sides.append(text.tobytes())
+        yield sides[0], sides[1]
+
+
+def _copy_lines(
+    path: Path,
+    starts: npt.NDArray[np.int64],
+    octets: npt.NDArray[np.int64],
+    text: npt.NDArray[np.uint8],
+    into: npt.NDArray[np.int64],
+) -> None:
+    """Copy lines of a file to their places in a text, a window of the file in memory at a time."""
+    order = np.argsort(starts)
+    starts, octets, into = starts[order], octets[order], into[order]
+    first = 0
+    while first < starts.size:
+        base = int(starts[first])
+        end = max(first + 1, int(np.searchsorted(starts + octets, base + _WINDOW, "right")))
+        size = int(starts[end - 1] + octets[end - 1]) - base
+        window = np.memmap(path, np.uint8, "r", base, (size,))
+        lines = slice(first, end)
+        _copy(window, starts[lines] - base, octets[lines], text, into[lines])
+        first = end
+
+
+@numba.njit(nogil=True, cache=True)
+def _copy(
+    window: npt.NDArray[np.uint8],
+    starts: npt.NDArray[np.int64],
+    octets: npt.NDArray[np.int64],
+    text: npt.NDArray[np.uint8],
+    into: npt.NDArray[np.int64],
+) -> None:
+    for line in range(starts.size):
+        start, at = starts[line], into[line]
+        for octet in range(octets[line]):
+            text[at + octet] = window[start + octet]
 
 
 def write(blocks: Iterable[CleanBlock], folder: Path, languages: tuple[str, str]) -> None:
@@ -243,11 +328,22 @@ def write(blocks: Iterable[CleanBlock], folder: Path, languages: tuple[str, str]
         (folder / f"pairs.{languages[0]}").open("wb") as source,
         (folder / f"pairs.{languages[1]}").open("wb") as target,
         (folder / "index.bin").open("wb") as index,
+        # A block is written while the next one is cleaned.
+        ThreadPoolExecutor(1) as writer,
     ):
-        for block in blocks:
+
+        def write_block(block: CleanBlock) -> None:
             source.write(block.source)
             target.write(block.target)
             index.write(block.index.tobytes())
+
+        last: Future[None] | None = None
+        for block in blocks:
+            if last is not None:
+                last.result()
+            last = writer.submit(write_block, block)
+        if last is not None:
+            last.result()
 
 
 class TextCleaner:
@@ -271,15 +367,6 @@ class TextCleaner:
             self.counts["not UTF-8 or empty"] += int((~says).sum())
             self.counts["dropped_as_leaks"] += int(leaks.sum())
             yield lines.keep(kept)
-
-
-def _mapped(path: Path) -> mmap.mmap:
-    with path.open("rb") as file:
-        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-
-
-def _line_at(text: mmap.mmap, start: int) -> bytes:
-    return text[start : text.find(b"\n", start) + 1]
 
 
 @cache

@@ -5,20 +5,24 @@ chooses sentences to collide here, so nothing cryptographic is needed: among a h
 the odds of any two meeting by chance are one in 3,700.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numba
 import numpy as np
 import numpy.typing as npt
 
 Hashes = npt.NDArray[np.uint64]
+CodePoints = npt.NDArray[np.uint8] | npt.NDArray[np.uint32]
 Flags = npt.NDArray[np.bool_]
 
 SEED = np.uint64(0x9E3779B97F4A7C15)
 _STEP = np.uint64(0xD6E8FEB86659FD93)
 
 
-def code_points(text: str) -> npt.NDArray[np.uint32]:
+def code_points(text: str) -> CodePoints:
+    """What a compiled loop goes through; in bytes where they suffice."""
+    if text.isascii():
+        return np.frombuffer(text.encode("ascii"), np.uint8)
     return np.frombuffer(text.encode("utf-32-le"), np.uint32)
 
 
@@ -29,16 +33,27 @@ def hash_texts(texts: Iterable[str]) -> Hashes:
 
 def pair_hashes(sources: Hashes, targets: Hashes) -> Hashes:
     """One hash for each pair of hashes; which side is which matters."""
-    return stirred(stirred(sources) + targets)
+    return np.asarray(_pair_hash(sources, targets))
 
 
 def stirred(hashes: Hashes) -> Hashes:
-    """Each hash mixed so that all its bits depend on all others, and none meet (the finaliser of
-    Steele, Lea and Flood 2014, "Fast splittable pseudorandom number generators")."""
-    hashes = hashes + np.uint64(0x9E3779B97F4A7C15)
-    hashes = (hashes ^ (hashes >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    hashes = (hashes ^ (hashes >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return hashes ^ (hashes >> np.uint64(31))
+    """Each hash mixed so that all its bits depend on all others, and none meet."""
+    return np.asarray(_stirred(hashes))
+
+
+def firsts(hashes: Hashes, ties: Sequence[npt.NDArray[np.uint64]]) -> npt.NDArray[np.int64]:
+    """Where the distinct hashes stand, in their order; of equal ones where the ties, the first of
+    them first, are smallest."""
+    order = np.argsort(hashes)
+    ordered = hashes[order]
+    same = ordered[1:] == ordered[:-1]
+    if not same.any():
+        return order
+    # Few are equal, and only those need the slower sort.
+    equal = np.append(same, False) | np.append(False, same)
+    some = order[equal]
+    order[equal] = some[np.lexsort((*(tie[some] for tie in reversed(ties)), hashes[some]))]
+    return np.asarray(order[np.append(True, ~same)])
 
 
 def among(hashes: Hashes, few: Hashes) -> Flags:
@@ -52,6 +67,25 @@ def among(hashes: Hashes, few: Hashes) -> Flags:
 
 
 @numba.njit(nogil=True, cache=True)
+def _mixed(state: np.uint64) -> np.uint64:
+    # The finaliser of Steele, Lea and Flood 2014, "Fast splittable pseudorandom number generators".
+    state += np.uint64(0x9E3779B97F4A7C15)
+    state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return state ^ (state >> np.uint64(31))
+
+
+@numba.vectorize(["uint64(uint64)"], cache=True)  # type: ignore[no-untyped-call,untyped-decorator]
+def _stirred(state: np.uint64) -> np.uint64:
+    return _mixed(state)
+
+
+@numba.vectorize(["uint64(uint64, uint64)"], cache=True)  # type: ignore[no-untyped-call,untyped-decorator]
+def _pair_hash(source: np.uint64, target: np.uint64) -> np.uint64:
+    return _mixed(_mixed(source) + target)
+
+
+@numba.njit(nogil=True, cache=True)
 def stir(state: np.uint64, code: np.uint64) -> np.uint64:
     # xor, multiply by an odd number, xor-shift: each step can be undone, so that no two codes
     # that differ can meet in one step.
@@ -60,7 +94,7 @@ def stir(state: np.uint64, code: np.uint64) -> np.uint64:
 
 
 @numba.njit(nogil=True, cache=True)
-def _hash(codes: npt.NDArray[np.uint32]) -> np.uint64:
+def _hash(codes: CodePoints) -> np.uint64:
     state = SEED
     for code in codes:
         state = stir(state, np.uint64(code))

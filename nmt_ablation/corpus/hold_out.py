@@ -1,17 +1,14 @@
 """Set dev and test aside, and know what would leak them."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
-import numpy.typing as npt
 
+from nmt_ablation.corpus.clean import CleanCorpus
 from nmt_ablation.corpus.hashes import Flags, Hashes, among, pair_hashes
 from nmt_ablation.corpus.measure import form_hashes
 from nmt_ablation.corpus.sample import Smallest, ranks
-from nmt_ablation.corpus.text import Pair
-
-ROWS = 1 << 20
-"""Of an index that are looked at together."""
+from nmt_ablation.corpus.text import Pair, normal_form
 
 
 class HeldOutText:
@@ -34,32 +31,56 @@ class HeldOutText:
 
 
 def set_aside(
-    index: npt.NDArray[np.void],
-    text_of: Callable[[npt.NDArray[np.uint64]], list[Pair]],
-    wanted: Mapping[str, tuple[int, list[Pair]]],
+    corpus: CleanCorpus | None, wanted: Mapping[str, tuple[int, list[Pair]]]
 ) -> dict[str, list[Pair]]:
-    """Held-out sets by name: the pairs given for each, then so many more from one corpus.
+    """Held-out sets by name: the pairs given for each, then so many more from a corpus.
 
     No side of a pair from the corpus occurs in another set, or among the pairs given. A set is
     smaller than wanted where the corpus has no more.
 
     Args:
-        index: of the corpus (`clean.INDEX`).
-        text_of: the pairs at some places of the index.
+        corpus: that is drawn from, if pairs are to be drawn.
         wanted: for each set how many are drawn, and the pairs given.
     """
-    held_out = HeldOutText(pair for _, given in wanted.values() for pair in given)
-    chosen = {}
-    for name, (number, given) in wanted.items():
-        smallest = Smallest(number)
-        for start in range(0, len(index) if number else 0, ROWS):
-            rows = index[start : start + ROWS]
-            left = ~held_out.leaks(rows["source_form"], rows["target_form"])
-            rows, places = rows[left], np.flatnonzero(left).astype(np.uint64) + np.uint64(start)
-            pairs = pair_hashes(rows["source_form"], rows["target_form"])
-            ones = np.ones(rows.size, np.uint32)
-            smallest.add(ranks(pairs, f"held out: {name}"), rows["exact"], places, ones)
-        drawn = text_of(smallest.places())
-        held_out.add(drawn)
-        chosen[name] = given + drawn
+    number = sum(number for number, _ in wanted.values())
+    candidates = 2 * number
+    while True:
+        drawn = _first(corpus, candidates) if corpus and number else []
+        chosen = _share_out(drawn, wanted)
+        if len(drawn) < candidates or sum(map(len, chosen.values())) == number:
+            return {name: given + chosen[name] for name, (_, given) in wanted.items()}
+        candidates *= 4
+
+
+def _first(corpus: CleanCorpus, number: int) -> list[Pair]:
+    """The pairs of a corpus that come first in the order of holding out."""
+    smallest = Smallest(number)
+    start = 0
+    for rows in corpus.index():
+        pairs = pair_hashes(rows["source_form"], rows["target_form"])
+        places = np.arange(start, start + rows.size, dtype=np.uint64)
+        ones = np.ones(rows.size, np.uint32)
+        smallest.add(ranks(pairs, "held out"), rows["exact"], places, ones)
+        start += rows.size
+    return corpus.pairs(smallest.places())
+
+
+def _share_out(
+    drawn: Iterable[Pair], wanted: Mapping[str, tuple[int, list[Pair]]]
+) -> dict[str, list[Pair]]:
+    """Fill the sets, one after the other, with what shares no side with another set."""
+    chosen: dict[str, list[Pair]] = {name: [] for name in wanted}
+    taken = {
+        (side, normal_form(pair[side])): ""
+        for _, given in wanted.values()
+        for pair in given
+        for side in (0, 1)
+    }
+    left = iter(drawn)
+    for name, (number, _) in wanted.items():
+        while len(chosen[name]) < number and (pair := next(left, None)) is not None:
+            forms = [(side, normal_form(pair[side])) for side in (0, 1)]
+            if all(taken.get(form, name) == name for form in forms):
+                taken |= dict.fromkeys(forms, name)
+                chosen[name].append(pair)
     return chosen

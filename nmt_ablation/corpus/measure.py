@@ -7,7 +7,7 @@ with the same result.
 """
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Literal
@@ -18,7 +18,15 @@ import numpy as np
 import numpy.typing as npt
 import regex
 
-from nmt_ablation.corpus.hashes import SEED, Flags, Hashes, code_points, hash_texts, stir
+from nmt_ablation.corpus.hashes import (
+    SEED,
+    CodePoints,
+    Flags,
+    Hashes,
+    code_points,
+    hash_texts,
+    stir,
+)
 from nmt_ablation.corpus.text import normal_form, tidy
 
 UnicodeForm = Literal["NFC", "NFKC", "none"]
@@ -85,8 +93,7 @@ class Measure:
 
     def __init__(self, language: str, form: UnicodeForm = "NFC") -> None:
         self.form: UnicodeForm = form
-        self.untidy = _untidy(form)
-        self.known = _table(scripts(language))
+        self.table = _table(scripts(language), form)
 
     def lines(self, block: bytes) -> Lines:
         """Measure a block of whole lines. A line ends at a line feed and nowhere else."""
@@ -96,11 +103,11 @@ class Measure:
             text, bad = block.decode(), np.zeros(0, np.int64)
         except UnicodeDecodeError:
             text, bad = _decode_each(block)
-        codes = code_points(text)
+        counts, hashes, by_hand, untidy = _measure(code_points(text), *self.table)
         controls = respelled = 0
-        if (flagged := _flagged(codes, self.untidy)).size:
+        if (numbers := np.flatnonzero(untidy)).size:
             lines = text.split("\n")
-            for number in flagged:
+            for number in numbers:
                 old = lines[number]
                 new = lines[number] = tidy(old, self.form)
                 if old != new:
@@ -109,11 +116,13 @@ class Measure:
                     else:
                         respelled += 1
             text = "\n".join(lines)
-            codes = code_points(text)
-        counts, hashes, by_hand = _measure(codes, *self.known)
+            repaired = code_points("".join(lines[number] + "\n" for number in numbers))
+            counts[:, numbers], hashes[:, numbers], by_hand[numbers], _ = _measure(
+                repaired, *self.table
+            )
         if (numbers := np.flatnonzero(by_hand)).size:
             lines = text.split("\n")
-            hashes[0, numbers] = hash_texts(normal_form(lines[number]) for number in numbers)
+            hashes[0, numbers] = form_hashes(lines[number] for number in numbers)
         not_utf8 = np.zeros(counts.shape[1], np.bool_)
         not_utf8[bad] = True
         octets, characters, tokens, solid, letters, native = counts
@@ -184,22 +193,18 @@ def _unsteady() -> set[str]:
     return seconds.union(jamo, marks)
 
 
-@cache
-def _untidy(form: UnicodeForm) -> Flags:
-    """Characters that `text.tidy` may change; a space is looked at with its neighbours."""
-    table = np.zeros(CODE_POINTS, np.bool_)
+def _untidy(form: UnicodeForm) -> Iterator[str]:
+    """Characters that `text.tidy` may change, but for spaces, which go by their neighbours."""
     for one in _assigned():
-        changes = form != "none" and unicodedata.normalize(form, one) != one
-        space = one.isspace() and one != " "
-        table[ord(one)] = changes or space or has_controls(one)
-    if form != "none":
-        table[[ord(one) for one in _unsteady()]] = True
-    table[_NEWLINE] = False
-    return table
+        changes = form != "none" and (unicodedata.normalize(form, one) != one or one in _unsteady())
+        if one not in " \n" and (changes or one.isspace() or has_controls(one)):
+            yield one
 
 
 @cache
-def _table(own: tuple[str, ...]) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32]]:
+def _table(
+    own: tuple[str, ...], form: UnicodeForm
+) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32]]:
     """What there is to know of each character: its normal form and the bits below it.
 
     A normal form of several characters stands in the second array, its length first, and the
@@ -225,48 +230,34 @@ def _table(own: tuple[str, ...]) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np
         (_NATIVE, rf"[[\p{{L}}\p{{M}}]&&[{classes}]]"),
     ):
         table[[ord(one) for one in regex.findall(pattern, text, regex.V1)]] |= bit
+    table[[ord(one) for one in _untidy(form)]] |= _UNTIDY
     table[_NEWLINE] = 0
     return table, np.array(several, np.uint32)
 
 
 _CODE = np.uint32((1 << 21) - 1)
-_LETTER, _NATIVE, _UNSTEADY, _SEVERAL = (np.uint32(1 << bit) for bit in range(21, 25))
-
-
-@numba.njit(nogil=True, cache=True)
-def _flagged(codes: npt.NDArray[np.uint32], untidy: Flags) -> npt.NDArray[np.int64]:
-    """Numbers of the lines that may not be tidy."""
-    numbers = []
-    number, found = 0, False
-    before = np.uint32(_NEWLINE)
-    for code in codes:
-        if code == _NEWLINE:
-            if found or before == 32:
-                numbers.append(number)
-            number, found = number + 1, False
-        elif untidy[code] or (code == 32 and (before == 32 or before == _NEWLINE)):
-            found = True
-        before = code
-    return np.array(numbers, dtype=np.int64)
+_LETTER, _NATIVE, _UNSTEADY, _SEVERAL, _UNTIDY = (np.uint32(1 << bit) for bit in range(21, 26))
 
 
 @numba.njit(nogil=True, cache=True)
 def _measure(
-    codes: npt.NDArray[np.uint32],
+    codes: CodePoints,
     table: npt.NDArray[np.uint32],
     several: npt.NDArray[np.uint32],
-) -> tuple[Counts, Hashes, Flags]:
+) -> tuple[Counts, Hashes, Flags, Flags]:
     """Counts (octets, characters, tokens, solid, letters, native) and hashes (normal form, exact)
-    of each line, and whether the first hash has to be found by hand."""
+    of each line, whether the first hash has to be found by hand, and whether it may be untidy."""
     lines = 0
     for code in codes:
         lines += code == _NEWLINE
     counts = np.zeros((6, lines), np.int32)
     hashes = np.zeros((2, lines), np.uint64)
     by_hand = np.zeros(lines, np.bool_)
+    untidy = np.zeros(lines, np.bool_)
     line = octets = characters = spaces = letters = native = folded = 0
     form, exact = SEED, SEED
     seen = np.uint32(0)
+    space_before = True
     for code in codes:
         if code == _NEWLINE:
             counts[0, line], counts[1, line] = octets, characters
@@ -277,16 +268,23 @@ def _measure(
             hashes[1, line] = stir(exact, np.uint64(characters))
             # Of a line without words other characters count, which are not in the table.
             by_hand[line] = (seen & _UNSTEADY) != 0 or (folded == 0 and characters > 0)
+            untidy[line] = (seen & _UNTIDY) != 0 or (space_before and characters > 0)
             line += 1
             octets = characters = spaces = letters = native = folded = 0
             form, exact = SEED, SEED
             seen = np.uint32(0)
+            space_before = True
             continue
         known = table[code]
         seen |= known
         characters += 1
         octets += 1 + (code >= 0x80) + (code >= 0x800) + (code >= 0x10000)
-        spaces += code == 32
+        if code == 32:
+            spaces += 1
+            seen |= _UNTIDY if space_before else np.uint32(0)
+            space_before = True
+        else:
+            space_before = False
         letters += (known & _LETTER) != 0
         native += (known & _NATIVE) != 0
         exact = stir(exact, np.uint64(code))
@@ -298,4 +296,4 @@ def _measure(
         elif fold:
             form = stir(form, np.uint64(fold))
             folded += 1
-    return counts, hashes, by_hand
+    return counts, hashes, by_hand, untidy

@@ -4,16 +4,16 @@ It holds no text, only where each pair stands. Duplicates are found by sorting h
 them at a time, so that memory doesn't grow with the corpora.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from nmt_ablation.corpus.clean import CleanCorpus
-from nmt_ablation.corpus.hashes import pair_hashes
-from nmt_ablation.corpus.hold_out import ROWS, HeldOutText
+from nmt_ablation.corpus.clean import ROWS, CleanCorpus, gather
+from nmt_ablation.corpus.hashes import firsts, pair_hashes
+from nmt_ablation.corpus.hold_out import HeldOutText
 from nmt_ablation.corpus.sample import Smallest, ranks
 
 POOL = np.dtype([("pair", "u8"), ("place", "u8"), ("tokens", "u4")])
@@ -22,7 +22,7 @@ the pair's below them) and the tokens of its target side. In the order of the ha
 
 _ENTRY = np.dtype([*POOL.descr, ("exact", "u8")])
 _SHARE = 1 << 22  # entries sorted at once, 28 bytes each
-_LINE_BITS = np.uint64(48)
+_NUMBER_BITS = np.uint64(48)
 
 
 @dataclass
@@ -35,27 +35,28 @@ class Counts:
 
 
 def build(
-    indexes: Sequence[npt.NDArray[np.void]], held_out: HeldOutText, folder: Path, path: Path
+    corpora: Sequence[CleanCorpus], held_out: HeldOutText, folder: Path, path: Path
 ) -> Counts:
     """Write the pool of some corpora. Of duplicates the earliest corpus's is kept, and within a
     corpus the one whose text has the smallest hash.
 
     Args:
-        indexes: of the corpora (`clean.INDEX`), in their order.
+        corpora: in their order.
         held_out: what may not be trained on.
         folder: where files may stand for a while.
         path: of the pool.
     """
-    bits = max(0, (sum(map(len, indexes)) - 1) // _SHARE).bit_length()
+    bits = max(0, (sum(map(len, corpora)) - 1) // _SHARE).bit_length()
     shares = [folder / f"share-{number}" for number in range(1 << bits)]
     files = [share.open("wb") for share in shares]
     leaks = []
     try:
-        for corpus, index in enumerate(indexes):
+        for number, corpus in enumerate(corpora):
             leaks.append(0)
-            for entries, leaked in _entries(corpus, index, held_out):
-                leaks[corpus] += leaked
-                upper = entries["pair"] >> np.uint64(64 - bits) if bits else entries["pair"] * 0
+            for entries, leaked in _entries(number, corpus, held_out):
+                leaks[number] += leaked
+                # Sixteen bits, as those are sorted in linear time.
+                upper = (entries["pair"] >> np.uint64(48)).astype(np.uint16) >> (16 - bits)
                 entries = entries[np.argsort(upper, kind="stable")]
                 ends = np.cumsum(np.bincount(upper.astype(np.int64), minlength=1 << bits))
                 for file, part in zip(files, np.split(entries, ends[:-1]), strict=True):
@@ -63,24 +64,23 @@ def build(
     finally:
         for file in files:
             file.close()
-    kept = np.zeros(len(indexes), np.int64)
+    kept = np.zeros(len(corpora), np.int64)
     with path.open("wb") as pool:
         for share in shares:
             entries = np.fromfile(share, _ENTRY)
             share.unlink()
-            corpora = entries["place"] >> _LINE_BITS
-            entries = entries[np.lexsort((entries["exact"], corpora, entries["pair"]))]
-            first = np.ones(entries.size, np.bool_)
-            first[1:] = entries["pair"][1:] != entries["pair"][:-1]
-            entries = entries[first]
-            corpora = (entries["place"] >> _LINE_BITS).astype(np.int64)
-            kept += np.bincount(corpora, minlength=len(indexes))
+            ties = entries["place"] >> _NUMBER_BITS, entries["exact"], entries["place"]
+            entries = entries[firsts(entries["pair"], ties)]
+            places = entries["place"] >> _NUMBER_BITS
+            kept += np.bincount(places.astype(np.int64), minlength=len(corpora))
             rows = np.zeros(entries.size, POOL)
             for name in POOL.names or ():
                 rows[name] = entries[name]
             rows.tofile(pool)
-    clean = [len(index) for index in indexes]
-    duplicates = [clean[at] - leaks[at] - int(kept[at]) for at in range(len(indexes))]
+    duplicates = [
+        len(corpus) - leaked - int(count)
+        for corpus, leaked, count in zip(corpora, leaks, kept, strict=True)
+    ]
     return Counts([int(count) for count in kept], duplicates, leaks)
 
 
@@ -100,15 +100,15 @@ def write(
 
     Returns how many come from each corpus.
     """
-    drawn = [0] * len(corpora)
+    places = chosen.places()
+    which = (places >> _NUMBER_BITS).astype(np.int64)
+    numbers = places & ((np.uint64(1) << _NUMBER_BITS) - np.uint64(1))
     paths = [Path(f"{stem}.{language}") for language in languages]
     with paths[0].open("wb") as sources, paths[1].open("wb") as targets:
-        for corpus, number in split(chosen.places()):
-            source, target = corpora[corpus].pair(number)
+        for source, target in gather(corpora, which, numbers):
             sources.write(source)
             targets.write(target)
-            drawn[corpus] += 1
-    return drawn
+    return [int(count) for count in np.bincount(which, minlength=len(corpora))]
 
 
 def chunks(path: Path) -> Iterator[npt.NDArray[np.void]]:
@@ -118,22 +118,18 @@ def chunks(path: Path) -> Iterator[npt.NDArray[np.void]]:
             yield rows
 
 
-def split(places: npt.NDArray[np.uint64]) -> Iterable[tuple[int, int]]:
-    """For each place, which corpus it is in, and which of its pairs."""
-    corpora, numbers = places >> _LINE_BITS, places & ((np.uint64(1) << _LINE_BITS) - np.uint64(1))
-    return zip(corpora.tolist(), numbers.tolist(), strict=True)
-
-
 def _entries(
-    corpus: int, index: npt.NDArray[np.void], held_out: HeldOutText
+    number: int, corpus: CleanCorpus, held_out: HeldOutText
 ) -> Iterator[tuple[npt.NDArray[np.void], int]]:
     """What may be trained on, some at a time, and how many leak between them."""
-    for start in range(0, len(index), ROWS):
-        rows = index[start : start + ROWS]
+    start = 0
+    for rows in corpus.index():
         may = ~held_out.leaks(rows["source_form"], rows["target_form"])
-        rows, lines = rows[may], np.flatnonzero(may).astype(np.uint64) + np.uint64(start)
+        numbers = np.flatnonzero(may).astype(np.uint64) + np.uint64(start)
+        start += rows.size
+        rows = rows[may]
         entries = np.zeros(rows.size, _ENTRY)
         entries["pair"] = pair_hashes(rows["source_form"], rows["target_form"])
-        entries["place"] = (np.uint64(corpus) << _LINE_BITS) | lines
+        entries["place"] = (np.uint64(number) << _NUMBER_BITS) | numbers
         entries["tokens"], entries["exact"] = rows["tokens"], rows["exact"]
         yield entries, int(may.size - may.sum())

@@ -3,7 +3,7 @@
 import contextlib
 import gzip
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice, zip_longest
 from pathlib import Path
@@ -48,8 +48,8 @@ def moses_pairs(
             streams = [_blocks(opened.enter_context(files.open(name)), name) for name in members]
             whole = files.getinfo(members[0]).file_size
             before = read = 0
-            for sides in zip_longest(*streams, fillvalue=b""):
-                lines = [side.count(b"\n") for side in sides]
+            for blocks in zip_longest(*streams, fillvalue=(b"", 0)):
+                sides, lines = zip(*blocks, strict=True)
                 if len(set(lines)) > 1:
                     short, long = np.argmin(lines), np.argmax(lines)
                     raise UserError(
@@ -99,7 +99,8 @@ def text_blocks(archive: Path) -> Iterator[bytes]:
         UserError: it is damaged.
     """
     with _readable(archive), gzip.open(archive) as file:
-        yield from _blocks(file, archive.name)
+        for block, _ in _blocks(file, archive.name):
+            yield block
 
 
 @contextlib.contextmanager
@@ -120,21 +121,24 @@ def _member(archive: Path, names: list[str], ending: str) -> str:
     return found[0]
 
 
-def _blocks(file: IO[bytes] | gzip.GzipFile, name: str) -> Iterator[bytes]:
-    """The lines of a file, `LINES` at a time."""
-    rest, lines = b"", 0
+def _blocks(file: IO[bytes] | gzip.GzipFile, name: str) -> Iterator[tuple[bytes, int]]:
+    """The lines of a file, `LINES` at a time, with their number."""
+    parts: list[bytes] = []
+    lines = size = 0
     while piece := file.read(PIECE):
-        rest += piece
-        lines += piece.count(b"\n")
-        while lines >= LINES:
-            ends = np.flatnonzero(np.frombuffer(rest, np.uint8) == ord("\n"))
-            cut = int(ends[LINES - 1]) + 1
-            yield rest[:cut]
-            rest, lines = rest[cut:], lines - LINES
-        if len(rest) > LONGEST:
-            raise UserError(f"{name}: has {len(rest):,} bytes in {lines + 1:,} lines; is no text")
-    if rest:
-        yield rest if rest.endswith(b"\n") else rest + b"\n"
+        ends = np.flatnonzero(np.frombuffer(piece, np.uint8) == ord("\n")) + 1
+        start = taken = 0
+        while lines + ends.size - taken >= LINES:
+            taken += LINES - lines
+            cut = int(ends[taken - 1])
+            yield b"".join([*parts, piece[start:cut]]), LINES
+            parts, lines, size, start = [], 0, 0, cut
+        parts.append(piece[start:])
+        lines, size = lines + ends.size - taken, size + len(piece) - start
+        if size > LONGEST:
+            raise UserError(f"{name}: has {size:,} bytes in {lines + 1:,} lines; is no text")
+    if rest := b"".join(parts):
+        yield (rest, lines) if rest.endswith(b"\n") else (rest + b"\n", lines + 1)
 
 
 def _scores(block: bytes, name: str, before: int) -> npt.NDArray[np.float64]:
@@ -158,8 +162,3 @@ def _is_number(text: bytes) -> bool:
 
 def _one_line(text: str) -> str:
     return text.replace("\n", " ") + "\n"
-
-
-def joined(lines: Iterable[str]) -> bytes:
-    """A block of lines that are at hand already."""
-    return "".join(line + "\n" for line in lines).encode()

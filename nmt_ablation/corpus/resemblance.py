@@ -13,7 +13,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from nmt_ablation.corpus.hashes import SEED, Flags, Hashes, code_points, stir
+from nmt_ablation.corpus.hashes import SEED, CodePoints, Flags, Hashes, code_points, stir
 from nmt_ablation.corpus.text import Pair, normal_form
 from nmt_ablation.workspace import Json
 
@@ -73,12 +73,12 @@ class _Index:
         )
 
 
-def _codes(lines: list[str]) -> npt.NDArray[np.uint32]:
+def _codes(lines: list[str]) -> CodePoints:
     return code_points("".join(normal_form(line) + "\n" for line in lines))
 
 
 @numba.njit(nogil=True, cache=True)
-def _grams(codes: npt.NDArray[np.uint32], lines: int) -> tuple[Hashes, npt.NDArray[np.int64]]:
+def _grams(codes: CodePoints, lines: int) -> tuple[Hashes, npt.NDArray[np.int64]]:
     """The distinct grams of each line in a row, and where those of each line end."""
     row = np.zeros(codes.size + lines, np.uint64)
     ends = np.zeros(lines, np.int64)

@@ -11,7 +11,7 @@ import hashlib
 import numpy as np
 import numpy.typing as npt
 
-from nmt_ablation.corpus.hashes import Hashes, stirred
+from nmt_ablation.corpus.hashes import Hashes, firsts, stirred
 
 TOGETHER = 1 << 20
 """Candidates that are collected before they are compared."""
@@ -74,10 +74,8 @@ class Smallest:
     def _settle(self) -> None:
         if self._parts:
             every = np.concatenate([self._best, *self._parts])
-            every = every[np.lexsort((every["place"], every["tie"], every["rank"]))]
-            first = np.ones(every.size, np.bool_)
-            first[1:] = every["rank"][1:] != every["rank"][:-1]
-            self._best, self._parts = every[first], []
+            self._best = every[firsts(every["rank"], (every["tie"], every["place"]))]
+            self._parts = []
             if self.limit is not None:
                 sums = np.cumsum(self._best["weight"], dtype=np.int64)
                 enough = int(np.searchsorted(sums, self.limit)) + 1 if self.limit else 0
