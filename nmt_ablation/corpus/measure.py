@@ -7,7 +7,7 @@ with the same result.
 """
 
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
 from typing import Literal
@@ -174,31 +174,38 @@ def _decode_each(block: bytes) -> tuple[str, npt.NDArray[np.int64]]:
 
 
 @cache
-def _assigned() -> list[str]:
-    """All characters that mean something, or are to be thrown out."""
+def _assigned() -> str:
+    """All characters that mean something, or are to be thrown out, but for the line feed."""
     # By regex's Unicode, which is newer than Python's, and which normal forms go by.
-    return regex.findall(r"[^\p{Cn}\p{Co}\p{Cs}]", "".join(map(chr, range(CODE_POINTS))))
+    every = "".join(map(chr, range(CODE_POINTS)))
+    return regex.sub(r"[\p{Cn}\p{Co}\p{Cs}\n]+", "", every)
+
+
+def _each(change: Callable[[str], str]) -> list[str]:
+    """What becomes of each assigned character alone."""
+    # All at once, on lines of their own: nothing composes over the end of a line.
+    return change("\n".join(_assigned())).split("\n")
 
 
 @cache
 def _unsteady() -> set[str]:
     """Characters that may change, or change others, with what stands before or after them."""
-    seconds = set()
-    for one in _assigned():
-        parts = unicodedata.decomposition(one).split()
-        if len(parts) == 2 and not parts[0].startswith("<"):
-            seconds.add(chr(int(parts[1], 16)))
+    parts = (unicodedata.decomposition(one).split() for one in _assigned())
+    seconds = {chr(int(two[1], 16)) for two in parts if len(two) == 2 and two[0][0] != "<"}
     jamo = map(chr, range(0x1100, 0x1200))
     marks = (one for one in _assigned() if unicodedata.combining(one))
     return seconds.union(jamo, marks)
 
 
-def _untidy(form: UnicodeForm) -> Iterator[str]:
+def _untidy(form: UnicodeForm) -> str:
     """Characters that `text.tidy` may change, but for spaces, which go by their neighbours."""
-    for one in _assigned():
-        changes = form != "none" and (unicodedata.normalize(form, one) != one or one in _unsteady())
-        if one not in " \n" and (changes or one.isspace() or has_controls(one)):
-            yield one
+    odd = "".join(regex.findall(r"[\s--[ \n]]", _assigned(), regex.V1))
+    odd += "".join(_CONTROLS.findall(_assigned()))
+    if form == "none":
+        return odd
+    normalised = _each(lambda text: unicodedata.normalize(form, text))
+    changed = (one for one, new in zip(_assigned(), normalised, strict=True) if one != new)
+    return odd + "".join(_unsteady().union(changed))
 
 
 @cache
@@ -212,29 +219,26 @@ def _table(
     """
     table = np.zeros(CODE_POINTS, np.uint32)
     several = [0]
-    everything = _assigned()
-    for one in everything:
-        folded = "".join(regex.findall(r"[\p{L}\p{M}\p{N}]", normal_form(one)))
-        if len(folded) > 1:
+    composed = _each(lambda text: unicodedata.normalize("NFKC", text))
+    folds = _each(lambda text: _NOT_WORDS.sub("", unicodedata.normalize("NFKC", text).casefold()))
+    for one, parts, fold in zip(_assigned(), composed, folds, strict=True):
+        if len(fold) > 1:
             table[ord(one)] = len(several) | _SEVERAL
-            several += [len(folded), *map(ord, folded)]
-        elif folded:
-            table[ord(one)] = ord(folded)
-    for one in everything:
-        if not _unsteady().isdisjoint((one, *unicodedata.normalize("NFKC", one))):
+            several += [len(fold), *map(ord, fold)]
+        elif fold:
+            table[ord(one)] = ord(fold)
+        if not _unsteady().isdisjoint((one, *parts)):
             table[ord(one)] |= _UNSTEADY
     classes = "".join(rf"\p{{Script={script}}}" for script in (*own, "Zyyy", "Zinh"))
-    text = "".join(everything)
-    for bit, pattern in (
-        (_LETTER, r"[\p{L}\p{M}]"),
-        (_NATIVE, rf"[[\p{{L}}\p{{M}}]&&[{classes}]]"),
-    ):
-        table[[ord(one) for one in regex.findall(pattern, text, regex.V1)]] |= bit
-    table[[ord(one) for one in _untidy(form)]] |= _UNTIDY
+    letters = regex.findall(r"[\p{L}\p{M}]", _assigned())
+    native = regex.findall(rf"[[\p{{L}}\p{{M}}]&&[{classes}]]", _assigned(), regex.V1)
+    for bit, characters in ((_LETTER, letters), (_NATIVE, native), (_UNTIDY, _untidy(form))):
+        table[code_points("".join(characters))] |= bit
     table[_NEWLINE] = 0
     return table, np.array(several, np.uint32)
 
 
+_NOT_WORDS = regex.compile(r"[^\p{L}\p{M}\p{N}\n]+")
 _CODE = np.uint32((1 << 21) - 1)
 _LETTER, _NATIVE, _UNSTEADY, _SEVERAL, _UNTIDY = (np.uint32(1 << bit) for bit in range(21, 26))
 

@@ -11,7 +11,6 @@ from typing import IO
 
 import numpy as np
 import numpy.typing as npt
-from opustools import OpusRead
 
 from nmt_ablation.errors import UserError
 from nmt_ablation.workspace import Tick
@@ -71,6 +70,8 @@ def xml_pairs(
     Raises:
         UserError: an archive is damaged.
     """
+    from opustools import OpusRead  # takes a while, and few need it
+
     # The alignment has the languages sorted; opustools' generator doesn't turn them back.
     (one, first), (other, second) = sorted(zip(languages, documents, strict=True))
     turn = one != languages[0]
