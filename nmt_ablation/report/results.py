@@ -64,6 +64,27 @@ def as_csv(rows: list[Row]) -> str:
     return out.getvalue()
 
 
+def corpora(pipeline: Pipeline, workspace: Workspace) -> list[Row]:
+    """What became of each corpus's pairs, from the files of OPUS to the pool."""
+    pool = workspace.record(pipeline.pool())["corpora"]
+    rows = []
+    for corpus in pipeline.experiment.corpora.parallel:
+        cleaned = workspace.record(pipeline.clean(corpus))
+        dropped = {name: taken["pairs"] for name, taken in cleaned["dropped"].items()}
+        left = pool[str(corpus)]
+        rows.append(
+            {
+                "corpus": str(corpus),
+                "read": cleaned["read"],
+                "dropped": {name: count for name, count in dropped.items() if count},
+                "duplicates": left["duplicates"],
+                "leaks": left["dropped_as_leaks"],
+                "pool": left["pairs"],
+            }
+        )
+    return rows
+
+
 def _compare(pipeline: Pipeline, workspace: Workspace, finished: list[Cell]) -> None:
     baseline = pipeline.experiment.baseline
     steps = [
@@ -80,6 +101,7 @@ def _compare(pipeline: Pipeline, workspace: Workspace, finished: list[Cell]) -> 
 def _row(pipeline: Pipeline, workspace: Workspace, cell: Cell) -> Row:
     experiment = pipeline.experiment
     train, score, compare = pipeline.train(cell), pipeline.score(cell), pipeline.compare(cell)
+    alike = pipeline.near_duplicates(cell.size, cell.seed)
     trained, scored = workspace.record(train), workspace.record(score)
     row: Row = {
         "experiment": experiment.name,
@@ -95,6 +117,7 @@ def _row(pipeline: Pipeline, workspace: Workspace, cell: Cell) -> Row:
         "p_chrf": None,
         **trained,
         "coverage": workspace.record(train.inputs["rows"]) if "rows" in train.inputs else None,
+        "near_duplicates": workspace.record(alike) if workspace.done(alike) else None,
         "test_sentences": workspace.record(pipeline.hold_out())["test"]["pairs"],
         "digest": score.digest,
     }

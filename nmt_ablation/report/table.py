@@ -1,5 +1,8 @@
 """The results as a table, for a terminal and for Markdown."""
 
+from collections import Counter
+from collections.abc import Sequence
+
 from rich.table import Table
 
 from nmt_ablation.experiment import SIDES
@@ -46,6 +49,34 @@ def coverage_as_markdown(rows: list[Row]) -> str:
         lines.append(line)
     table = "".join(f"| {' | '.join(line)} |\n" for line in lines)
     return f"Types / tokens that have a vector:\n\n{table}\n"
+
+
+def data_as_markdown(corpora: list[Row], rows: list[Row]) -> str:
+    """How the data came about, and what of it resembles dev and test."""
+    lines: list[Sequence[str]] = [
+        ("corpus", "pairs read", "dropped", "duplicates", "leaks", "pool")
+    ]
+    lines.append(["---", *["---:"] * 5])
+    for corpus in corpora:
+        dropped = sum(corpus["dropped"].values())
+        numbers = corpus["read"], dropped, corpus["duplicates"], corpus["leaks"], corpus["pool"]
+        lines.append([corpus["corpus"], *(f"{number:,}" for number in numbers)])
+    text = "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    reasons = Counter[str]()
+    for corpus in corpora:
+        reasons.update(corpus["dropped"])
+    if reasons:
+        text += "\nDropped: " + ", ".join(f"{name} {n:,}" for name, n in reasons.items()) + ".\n"
+    samples = {(row["pairs"], row["seed"]): row["near_duplicates"] for row in rows}
+    found = [
+        f"{alike['test']['pairs']:,} of {pairs:,} (seed {seed}; "
+        f"{alike['test']['held_out']:,} test sentences)"
+        for (pairs, seed), alike in samples.items()
+        if alike is not None
+    ]
+    if found:
+        text += f"\nPairs alike to a test sentence, of each sample: {', '.join(found)}.\n"
+    return f"{text}\n"
 
 
 def _cells(row: Row) -> list[str]:

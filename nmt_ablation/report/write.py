@@ -10,7 +10,7 @@ from nmt_ablation.corpus.text import stream_lines
 from nmt_ablation.errors import UserError
 from nmt_ablation.pipeline import Pipeline
 from nmt_ablation.report import figure, table
-from nmt_ablation.report.results import as_csv, as_jsonl, collect
+from nmt_ablation.report.results import as_csv, as_jsonl, collect, corpora
 from nmt_ablation.report.verdict import verdict
 from nmt_ablation.workspace import Workspace, write_atomically
 
@@ -39,6 +39,7 @@ def write(pipeline: Pipeline, workspace: Workspace, folder: Path, command: str) 
         f"# {experiment.name}: {experiment.pair}\n\n{sentence}\n\n"
         f"![BLEU against corpus size]({paths['svg'].name})\n\n{table.as_markdown(rows)}\n"
         f"{table.coverage_as_markdown(rows)}"
+        f"{table.data_as_markdown(corpora(pipeline, workspace), rows)}"
         f"BLEU: `{rows[0]['bleu_signature']}`  \nchrF: `{rows[0]['chrf_signature']}`\n\n"
         f"Drawn by `{command}`.\n",
     )

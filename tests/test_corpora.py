@@ -1,0 +1,175 @@
+"""Corpora of all kinds, through the pipeline's own steps, up to samples."""
+
+import gzip
+import json
+import os
+import subprocess
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from nmt_ablation.corpus.text import read_pairs, stream_lines
+from nmt_ablation.pipeline import Pipeline
+from nmt_ablation.workspace import PROVENANCE
+from tests.conftest import NewRun, Run
+
+LANGUAGES = ("xx", "en")
+
+
+def sample(run: Run, size: int | str, seed: int = 1) -> list[tuple[str, str]]:
+    folder = run.workspace.ensure(run.pipeline.sample(size, seed))
+    return list(read_pairs(folder / "train", LANGUAGES))
+
+
+def add_xml_corpus(mirror: Path) -> None:
+    """Documents/v1: 30 sentences a side, aligned one to one, but for two that are one."""
+    root = mirror / "OPUS-Documents/v1"
+    for language in LANGUAGES:
+        sentences = "".join(
+            f'<s id="{n}">Sentence {n} of language {language}.</s>\n' for n in range(1, 31)
+        )
+        (root / "raw").mkdir(parents=True, exist_ok=True)
+        with zipfile.ZipFile(root / "raw" / f"{language}.zip", "w") as archive:
+            archive.writestr(
+                f"Documents/raw/{language}/a.xml",
+                f'<?xml version="1.0" encoding="utf-8"?>\n<text>{sentences}</text>',
+            )
+    links = "".join(f'<link xtargets="{n};{n}"/>\n' for n in range(1, 29))
+    links += '<link xtargets="29 30;29 30"/>\n'
+    (root / "xml").mkdir()
+    with gzip.open(root / "xml" / "en-xx.xml.gz", "wt") as file:
+        file.write(
+            '<?xml version="1.0" encoding="utf-8"?>\n<cesAlign version="1.0">\n<linkGrp '
+            'fromDoc="en/a.xml.gz" toDoc="xx/a.xml.gz">\n' + links + "</linkGrp>\n</cesAlign>\n"
+        )
+
+
+def add_scored_corpus(mirror: Path) -> None:
+    """Scored/v1, under other codes: 40 pairs, of which every second scores 1.2, and others 1.0."""
+    root = mirror / "OPUS-Scored/v1/moses"
+    root.mkdir(parents=True)
+    with zipfile.ZipFile(root / "en-xx_yy.txt.zip", "w") as archive:
+        for ending, line in (("xx_yy", "satzlein {}"), ("en", "little sentence {}")):
+            text = "".join(line.format(n) + "\n" for n in range(40))
+            archive.writestr(f"Scored.en-xx_yy.{ending}", text)
+        scores = "".join(f"{1.2 if n % 2 else 1.0}\n" for n in range(40))
+        archive.writestr("Scored.en-xx_yy.scores", scores)
+
+
+def test_corpora_of_every_kind_make_one_pool(new_run: NewRun, mirror: Path, tmp_path: Path) -> None:
+    own = tmp_path / "mirror"
+    own.mkdir()
+    (own / "OPUS-Synthetic").symlink_to(mirror / "OPUS-Synthetic")
+    add_xml_corpus(own)
+    add_scored_corpus(own)
+    run = new_run(
+        (
+            "  parallel: [Synthetic/v1]",
+            "  parallel:\n    - Synthetic/v1\n    - {corpus: Documents/v1, format: xml}\n"
+            "    - {corpus: Scored/v1, pair: xx_yy-en, min_score: 1.1}",
+        ),
+        mirror=own,
+    )
+    pairs = sample(run, "all")
+    assert ("Sentence 7 of language xx.", "Sentence 7 of language en.") in pairs
+    assert ("satzlein 7", "little sentence 7") in pairs
+    assert ("satzlein 8", "little sentence 8") not in pairs
+    record = run.workspace.record(run.pipeline.sample("all", 1))
+    assert record["corpora"]["Documents/v1"] == 29
+    assert record["corpora"]["Scored/v1 xx_yy-en"] == 20
+    assert len(pairs) == sum(record["corpora"].values())
+
+
+def test_what_a_sample_was_made_of_stands_beside_it(new_run: NewRun) -> None:
+    run = new_run()
+    folder = run.workspace.ensure(run.pipeline.sample(50, 1))
+    stages = {made["stage"]: made for made in json.loads((folder / PROVENANCE).read_text())}
+    assert set(stages) == {"fetch", "clean", "hold-out", "pool"}
+    assert stages["fetch"]["record"]["url"].startswith("https://object.pouta.csc.fi/OPUS-Synthetic")
+    assert len(stages["fetch"]["record"]["sha256"]) == 64
+    assert stages["clean"]["parameters"]["limits"]["max_tokens"] == 100
+    assert stages["clean"]["record"]["dropped"]["too many tokens"]["pairs"] == 0
+    assert stages["hold-out"]["record"]["test"] == {"pairs": 30, "drawn": 30}
+    assert stages["pool"]["record"]["corpora"]["Synthetic/v1"]["dropped_as_leaks"] >= 0
+
+
+def test_a_size_may_be_of_tokens(new_run: NewRun) -> None:
+    run = new_run(("sizes: [50, 200]", "sizes: [300 tokens, 1k tokens]"))
+    small, large = sample(run, "300-tokens"), sample(run, "1000-tokens")
+    assert large[: len(small)] == small
+    tokens = [len(pair[1].split()) for pair in small]
+    assert sum(tokens[:-1]) < 300 <= sum(tokens)
+    assert {cell.size for cell in run.pipeline.experiment.cells()} == {"300-tokens", "1000-tokens"}
+
+
+def test_a_corpus_that_is_added_changes_neither_dev_nor_test(
+    new_run: NewRun, mirror: Path, tmp_path: Path
+) -> None:
+    own = tmp_path / "mirror"
+    own.mkdir()
+    (own / "OPUS-Synthetic").symlink_to(mirror / "OPUS-Synthetic")
+    add_xml_corpus(own)
+    added = (
+        "parallel: [Synthetic/v1]",
+        "parallel: [Synthetic/v1, {corpus: Documents/v1, format: xml}]",
+    )
+    assert new_run(mirror=own).pipeline.hold_out().digest == (
+        new_run(added, mirror=own).pipeline.hold_out().digest
+    )
+
+
+SACREBLEU = ("test: 30", "test: {sacrebleu: wmt14/full}")
+
+
+def prepare(run: Run, sacrebleu: Path) -> subprocess.CompletedProcess[str]:
+    file = run.file.read_text().replace("pair: xx-en", "pair: de-en")
+    run.file.write_text(file.replace("parallel: [Synthetic/v1]", DE_EN))
+    environment = os.environ | {"SACREBLEU": str(sacrebleu), "https_proxy": "http://127.0.0.1:9"}
+    environment |= {"http_proxy": "http://127.0.0.1:9"}
+    return subprocess.run(
+        run.arguments("run", "--prepare"), env=environment, capture_output=True, text=True
+    )
+
+
+DE_EN = "parallel: [{corpus: Synthetic/v1, pair: xx-en}]"
+
+
+def test_a_test_set_that_sacrebleu_knows_is_held_out(new_run: NewRun, tmp_path: Path) -> None:
+    """sacreBLEU finds what it has downloaded before."""
+    kept = tmp_path / "sacrebleu/wmt14/full"
+    kept.mkdir(parents=True)
+    (kept / "wmt14_full.de-en.src").write_text("Ein Haus.\nZwei Häuser.\n")
+    (kept / "wmt14_full.de-en.ref").write_text("A house.\nTwo houses.\n")
+    for field in ("docid", "origlang"):
+        (kept / f"wmt14_full.de-en.{field}").write_text("a\nb\n")
+    run = new_run(
+        SACREBLEU,
+        (
+            "  monolingual: [Synthetic/v1]\n",
+            "  monolingual: [{corpus: Synthetic/v1, pair: xx-en}]\n",
+        ),
+    )
+    result = prepare(run, tmp_path / "sacrebleu")
+    assert result.returncode == 0, result.stderr
+    pipeline: Pipeline = run.pipeline
+    test = run.workspace.path(pipeline.hold_out()) / "test.en"
+    assert list(stream_lines(test)) == ["A house.", "Two houses."]
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("wmt14/full", "can't be fetched .* on a machine with network: sacrebleu -t wmt14/full"),
+        ("wmt99", "sacreBLEU has no test set 'wmt99' for de-en; it has .*wmt20"),
+    ],
+)
+def test_a_test_set_that_can_not_be_had_is_named_with_the_remedy(
+    new_run: NewRun, tmp_path: Path, name: str, says: str
+) -> None:
+    import re
+
+    run = new_run(("test: 30", f"test: {{sacrebleu: {name}}}"))
+    result = prepare(run, tmp_path / "sacrebleu")
+    assert result.returncode == 1
+    assert re.search(says, result.stderr.replace("\n", " ")), result.stderr
