@@ -3,7 +3,9 @@
 import gzip
 import json
 import os
+import re
 import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -110,10 +112,8 @@ def test_a_corpus_that_is_added_changes_neither_dev_nor_test(
     own.mkdir()
     (own / "OPUS-Synthetic").symlink_to(mirror / "OPUS-Synthetic")
     add_xml_corpus(own)
-    added = (
-        "parallel: [Synthetic/v1]",
-        "parallel: [Synthetic/v1, {corpus: Documents/v1, format: xml}]",
-    )
+    both = "[Synthetic/v1, {corpus: Documents/v1, format: xml}]"
+    added = ("parallel: [Synthetic/v1]", f"parallel: {both}")
     assert new_run(mirror=own).pipeline.hold_out().digest == (
         new_run(added, mirror=own).pipeline.hold_out().digest
     )
@@ -123,7 +123,7 @@ SACREBLEU = ("test: 30", "test: {sacrebleu: wmt14/full}")
 
 
 def prepare(run: Run, sacrebleu: Path) -> subprocess.CompletedProcess[str]:
-    file = run.file.read_text().replace("pair: xx-en", "pair: de-en")
+    file = run.file.read_text().replace("pair: xx-en", "pair: de-en", 1)
     run.file.write_text(file.replace("parallel: [Synthetic/v1]", DE_EN))
     environment = os.environ | {"SACREBLEU": str(sacrebleu), "https_proxy": "http://127.0.0.1:9"}
     environment |= {"http_proxy": "http://127.0.0.1:9"}
@@ -141,7 +141,7 @@ def test_a_test_set_that_sacrebleu_knows_is_held_out(new_run: NewRun, tmp_path: 
     kept.mkdir(parents=True)
     (kept / "wmt14_full.de-en.src").write_text("Ein Haus.\nZwei Häuser.\n")
     (kept / "wmt14_full.de-en.ref").write_text("A house.\nTwo houses.\n")
-    for field in ("docid", "origlang"):
+    for field in ("docid", "genre", "origlang"):
         (kept / f"wmt14_full.de-en.{field}").write_text("a\nb\n")
     run = new_run(
         SACREBLEU,
@@ -157,6 +157,21 @@ def test_a_test_set_that_sacrebleu_knows_is_held_out(new_run: NewRun, tmp_path: 
     assert list(stream_lines(test)) == ["A house.", "Two houses."]
 
 
+def test_a_test_set_serves_the_other_direction_too(tmp_path: Path) -> None:
+    kept = tmp_path / "multi30k/2016"
+    kept.mkdir(parents=True)
+    (kept / "multi30k_2016.en-de.src").write_text("A house.\n")
+    (kept / "multi30k_2016.en-de.ref").write_text("Ein Haus.\n")
+    code = "from nmt_ablation.corpus.test_set import named; print(named('multi30k/2016', 'de-en'))"
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"SACREBLEU": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert result.stdout == "[('Ein Haus.', 'A house.')]\n"
+
+
 @pytest.mark.parametrize(
     ("name", "says"),
     [
@@ -167,8 +182,6 @@ def test_a_test_set_that_sacrebleu_knows_is_held_out(new_run: NewRun, tmp_path: 
 def test_a_test_set_that_can_not_be_had_is_named_with_the_remedy(
     new_run: NewRun, tmp_path: Path, name: str, says: str
 ) -> None:
-    import re
-
     run = new_run(("test: 30", f"test: {{sacrebleu: {name}}}"))
     result = prepare(run, tmp_path / "sacrebleu")
     assert result.returncode == 1

@@ -16,11 +16,11 @@ from nmt_ablation.corpus.hashes import firsts, pair_hashes
 from nmt_ablation.corpus.hold_out import HeldOutText
 from nmt_ablation.corpus.sample import Smallest, ranks
 
-POOL = np.dtype([("pair", "u8"), ("place", "u8"), ("tokens", "u4")])
+POOL = np.dtype([("pair", "u8"), ("place", "u8"), ("exact", "u8"), ("tokens", "u4")])
 """Of each pair the hash of its normal form, its place (the corpus's number in the upper 16 bits,
-the pair's below them) and the tokens of its target side. In the order of the hashes."""
+the pair's below them), the hash of its text and the tokens of its target side. In the order of the
+first."""
 
-_ENTRY = np.dtype([*POOL.descr, ("exact", "u8")])
 _SHARE = 1 << 22  # entries sorted at once, 28 bytes each
 _NUMBER_BITS = np.uint64(48)
 
@@ -67,16 +67,13 @@ def build(
     kept = np.zeros(len(corpora), np.int64)
     with path.open("wb") as pool:
         for share in shares:
-            entries = np.fromfile(share, _ENTRY)
+            entries = np.fromfile(share, POOL)
             share.unlink()
             ties = entries["place"] >> _NUMBER_BITS, entries["exact"], entries["place"]
             entries = entries[firsts(entries["pair"], ties)]
             places = entries["place"] >> _NUMBER_BITS
             kept += np.bincount(places.astype(np.int64), minlength=len(corpora))
-            rows = np.zeros(entries.size, POOL)
-            for name in POOL.names or ():
-                rows[name] = entries[name]
-            rows.tofile(pool)
+            entries.tofile(pool)
     duplicates = [
         len(corpus) - leaked - int(count)
         for corpus, leaked, count in zip(corpora, leaks, kept, strict=True)
@@ -128,7 +125,7 @@ def _entries(
         numbers = np.flatnonzero(may).astype(np.uint64) + np.uint64(start)
         start += rows.size
         rows = rows[may]
-        entries = np.zeros(rows.size, _ENTRY)
+        entries = np.zeros(rows.size, POOL)
         entries["pair"] = pair_hashes(rows["source_form"], rows["target_form"])
         entries["place"] = (np.uint64(number) << _NUMBER_BITS) | numbers
         entries["tokens"], entries["exact"] = rows["tokens"], rows["exact"]

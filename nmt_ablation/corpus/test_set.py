@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from sacrebleu.dataset import DATASETS
 from sacrebleu.utils import SACREBLEU_DIR, get_available_testsets_for_langpair, get_files
 
 from nmt_ablation.corpus.text import Pair, read_pair_of_files
@@ -14,11 +15,14 @@ def named(name: str, pair: str) -> list[Pair]:
     Raises:
         UserError: there is no such set for the pair, or it can't be had.
     """
-    known = get_available_testsets_for_langpair(pair)
+    known = get_available_testsets_for_langpair(pair)  # in either direction
     if name not in known:
         raise UserError(
             f"sacreBLEU has no test set '{name}' for {pair}; it has {', '.join(known) or 'none'}"
         )
+    turned = pair not in DATASETS[name].langpairs
+    if turned:
+        pair = "-".join(reversed(pair.split("-")))
     try:
         source, reference, *_ = get_files(name, pair)
     except (OSError, SystemExit) as error:
@@ -28,4 +32,5 @@ def named(name: str, pair: str) -> list[Pair]:
             f"sacrebleu -t {name} -l {pair} --echo src, and copy {SACREBLEU_DIR} here, or set "
             "SACREBLEU to where it is"
         ) from None
-    return read_pair_of_files(Path(source), Path(reference))
+    pairs = read_pair_of_files(Path(source), Path(reference))
+    return [(target, source) for source, target in pairs] if turned else pairs

@@ -3,9 +3,9 @@
 Each side does its work in processes of its own, one after the other, held to the same cores:
   ours        reads the zip, cleans, holds out 2,000 + 2,000 pairs, removes duplicates and leaks,
               and writes samples of 1k, 10k, 100k and 1M pairs (or a tenth of what there is)
-  opusfilter  from plain text, unpacked for it beforehand: the same filters, duplicates removed, what
-              overlaps the held-out sets removed, and one sample, the largest; in so many jobs
-              as there are cores
+  opusfilter  from plain text, unpacked for it beforehand: the same filters, duplicates removed,
+              what overlaps the held-out sets removed, and one sample, the largest; in so many
+              jobs as there are cores
   opus_read   unpacks the zip into two files of lines, and does nothing else
 Times are wall clock, memory is the peak of the largest process.
 """
