@@ -90,7 +90,7 @@ def parameters(model: Model, pieces: int) -> int:
     feed_forward = 2 * width * hidden + hidden + width + norm
     layers = model.encoder_layers * (attention + feed_forward)
     layers += model.decoder_layers * (2 * attention + feed_forward)
-    tables = 2 if model.tie_output else 3
+    tables = {"none": 3, "decoder": 2, "all": 1}[model.tying]
     return layers + 2 * norm + tables * (pieces + SPECIAL_SYMBOLS) * width
 
 

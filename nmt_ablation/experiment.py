@@ -209,8 +209,13 @@ class SegmentationConfig(Block):
 
 
 class VectorSource(Block):
-    """Vectors trained here, with gensim, on the segmented monolingual text."""
+    """Vectors trained here, with gensim, on segmented text."""
 
+    text: Literal["monolingual", "sample"] = "monolingual"
+    """All monolingual text; or the cell's own sample, which is no knowledge from outside: a
+    control."""
+    model: Literal["word2vec", "fasttext"] = "word2vec"
+    """fastText's vectors of a token are sums over its character n-grams."""
     method: Literal["skipgram", "cbow"] = "skipgram"
     epochs: Positive = 5
     window: Positive = 5
@@ -222,27 +227,68 @@ class VectorSource(Block):
     seed: Seed = 1
 
 
+Tying = Literal["none", "decoder", "all"]
+
+
 class Arm(Block):
-    """One way to start and tune the embeddings. Without vectors both tables start at random."""
+    """One way to start and tune the embeddings. Without any key both tables start at random and
+    learn like the rest of the model."""
 
     vectors: str | None = None
-    """The name of a set of vectors."""
+    """The name of a set of vectors that tables start from."""
     side: Literal["source", "target", "both"] = "both"
-    """The tables that start from vectors (and are frozen, if tuning says so)."""
-    tuning: Literal["frozen", "finetuned"] = "finetuned"
+    """The tables that the arm speaks of; the other one starts at random, and learns."""
+    tuning: Literal["frozen", "finetuned", "thawed"] = "finetuned"
+    """Never updated, updated always, or not before `thaw_at`. Frozen without vectors is a control:
+    what freezing alone does."""
+    thaw_at: Positive | None = None
+    """The number of updates for which a thawed table stands still."""
+    learning_rate: Rate = 1.0
+    """Of the tables, as a multiple of the rest's."""
+    scale: Literal["matched", "raw"] = "matched"
+    """Vectors of length 1, as random rows have on average, or as they come."""
+    dimension: Literal["as-is", "pca", "projection"] = "as-is"
+    """Vectors of the model's width; or reduced to it by principal components; or of any width, with
+    a projection that is learnt."""
+    shuffled: bool = False
+    """Give each token the vector of another, by chance: a control with the same numbers, which say
+    nothing about words any more."""
+    tying: Tying | None = None
+    """`model.tying`, if it is not the model's."""
 
     @model_validator(mode="after")
-    def _needs_vectors(self) -> "Arm":
-        if self.vectors is None and self.model_fields_set - {"vectors"}:
-            raise ValueError("side and tuning speak of vectors, and this arm names none")
+    def _speaks_of_something(self) -> "Arm":
+        of_vectors = {"scale", "dimension", "shuffled"} & self.model_fields_set
+        if self.vectors is None and of_vectors:
+            names = ", ".join(sorted(of_vectors))
+            raise ValueError(f"{names}: speaks of vectors, and this arm names none")
+        if (self.thaw_at is not None) != (self.tuning == "thawed"):
+            raise ValueError("thaw_at goes with tuning: thawed, and that with thaw_at")
+        if self.tuning == "frozen" and self.learning_rate != 1:
+            raise ValueError("a frozen table has no learning rate")
+        if "side" in self.model_fields_set and not self.differs:
+            raise ValueError("side speaks of tables that differ, and here neither does")
         return self
 
     @property
     def sides(self) -> tuple[Side, ...]:
-        """The sides whose table starts from vectors."""
-        if self.vectors is None:
-            return ()
+        """The sides whose tables the arm speaks of."""
         return SIDES if self.side == "both" else (self.side,)
+
+    @property
+    def differs(self) -> bool:
+        """Whether there is anything about its tables that a plain model's don't have."""
+        return self.vectors is not None or self.tuning != "finetuned" or self.learning_rate != 1
+
+    @property
+    def vector_sides(self) -> tuple[Side, ...]:
+        """The sides whose table starts from vectors."""
+        return self.sides if self.vectors is not None else ()
+
+    @property
+    def has_own_parameters(self) -> bool:
+        """Whether a table is more than a table: computed from what is learnt."""
+        return self.dimension == "projection" or self.learning_rate != 1
 
 
 class Model(Block):
@@ -253,8 +299,9 @@ class Model(Block):
     feed_forward: Positive = 512
     heads: Positive = 4
     dropout: Share = 0.3
-    tie_output: bool = False
-    """Use the target table as the output layer too. A frozen target table then freezes it."""
+    tying: Tying = "none"
+    """What shares one table: nothing, target side and output layer, or source side too. Only tables
+    that learn can be shared."""
 
     @model_validator(mode="after")
     def _heads_divide(self) -> "Model":
@@ -327,6 +374,10 @@ class Experiment(Block):
     def target(self) -> str:
         return self.pair.split("-")[1]
 
+    def tying(self, arm: Arm) -> Tying:
+        """What an arm's model shares."""
+        return arm.tying or self.model.tying
+
     def language(self, side: Side) -> str:
         return self.source if side == "source" else self.target
 
@@ -368,12 +419,23 @@ class Experiment(Block):
                     ("arms", name, "vectors"),
                     f"no vectors are called '{arm.vectors}'; allowed: {allowed}",
                 )
-            if self.model.tie_output and arm.tuning == "frozen" and "target" in arm.sides:
+            shared = {"none": (), "decoder": ("target",), "all": SIDES}[self.tying(arm)]
+            if shared and arm.tuning != "finetuned" and set(shared) & set(arm.sides):
                 _fail(
                     ("arms", name),
-                    "a frozen target table with model.tie_output freezes the output layer too; "
-                    "set tie_output to false, or side to source",
+                    f"a {arm.tuning} table that is the output layer too (tying: "
+                    f"{self.tying(arm)}) would freeze that; tie less, or choose another side",
                 )
+            if shared and arm.has_own_parameters:
+                _fail(
+                    ("arms", name),
+                    "a table with a projection or a learning rate of its own can't be tied; "
+                    "set tying to none",
+                )
+            if self.tying(arm) == "all" and not self.segmentation.joint:
+                _fail(("arms", name), "tying: all needs one dictionary; set segmentation.joint")
+            if self.tying(arm) == "all" and len(arm.vector_sides) == 1:
+                _fail(("arms", name), "tying: all leaves one table, so side must be both")
         if self.baseline not in self.arms:
             _fail(
                 ("baseline",),
@@ -382,7 +444,10 @@ class Experiment(Block):
         if self.arms[self.baseline].vectors is not None:
             _fail(("baseline",), f"'{self.baseline}' has vectors; the baseline must have none")
         needs_text = (
-            (("vectors",), bool(self.vectors)),
+            *(
+                (("vectors", name), vectors.text == "monolingual")
+                for name, vectors in self.vectors.items()
+            ),
             (
                 ("segmentation", "fit_on"),
                 self.segmentation.fit_on == "monolingual",
@@ -391,7 +456,8 @@ class Experiment(Block):
         for where, needed in needs_text:
             if needed and not self.corpora.monolingual:
                 _fail(where, "needs text: name corpora under corpora.monolingual")
-        if self.segmentation.fit_on == "sample" and self.vectors:
+        of_monolingual = any(it.text == "monolingual" for it in self.vectors.values())
+        if self.segmentation.fit_on == "sample" and of_monolingual:
             _fail(
                 ("segmentation", "fit_on"),
                 "vectors are trained on segmented monolingual text, which would differ with each "

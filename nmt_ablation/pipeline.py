@@ -7,6 +7,7 @@ fairseq or gensim are imported where a stage runs, so that planning answers at o
 import itertools
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from nmt_ablation.corpus import fetch, text
 from nmt_ablation.corpus.lock import Lock
@@ -14,6 +15,7 @@ from nmt_ablation.corpus.text import Pair
 from nmt_ablation.errors import UserError
 from nmt_ablation.experiment import (
     SIDES,
+    Arm,
     Cell,
     HeldOutSet,
     MonolingualCorpus,
@@ -346,9 +348,19 @@ class Pipeline:
         return Step("binarise", 1, parameters, inputs, build)
 
     def vectors(self, name: str, size: Size, seed: int) -> Step:
-        """Vectors trained on segmented monolingual text."""
+        """Vectors trained on segmented text."""
         config, width = self.experiment.vectors[name], self.experiment.model.width
         segmented_by = self.experiment.segmentation
+        inputs: dict[str, Step]
+        if config.text == "sample":
+            inputs = {"sample": self.sample(size, seed)}
+        else:
+            inputs = {side: self.monolingual(side) for side in SIDES}
+
+        def text_of(side: Side, to: Build) -> Path:
+            if config.text == "sample":
+                return to.inputs["sample"] / f"train.{self.experiment.language(side)}"
+            return to.inputs[side] / "text"
 
         def build(to: Build) -> Json:
             from nmt_ablation import segmentation
@@ -356,7 +368,7 @@ class Pipeline:
 
             texts = {
                 side: (
-                    to.inputs[side] / "text",
+                    text_of(side, to),
                     segmentation.load(segmented_by, to.inputs["segmentation"], side),
                 )
                 for side in SIDES
@@ -371,7 +383,6 @@ class Pipeline:
                 for side in SIDES
             }
 
-        inputs = {side: self.monolingual(side) for side in SIDES}
         return Step(
             "vectors",
             1,
@@ -380,24 +391,35 @@ class Pipeline:
             build,
         )
 
-    def rows(self, name: str, size: Size, seed: int) -> Step:
-        """Vectors on the rows of the dictionaries, and how much of the text they cover."""
+    def rows(self, arm: Arm, size: Size, seed: int) -> Step:
+        """An arm's vectors on the rows of the dictionaries, and how much of the text they cover."""
+        name = arm.vectors
+        if name is None:
+            raise ValueError("an arm without vectors has no rows")
         joint = self.experiment.vectors[name].joint
         languages = dict(zip(SIDES, self._languages(), strict=True))
+        width = None if arm.dimension == "projection" else self.experiment.model.width
+        placing: dict[str, Any] = {
+            "matched": arm.scale == "matched",
+            "width": width,
+            "pca": arm.dimension == "pca",
+            "shuffle": seed if arm.shuffled else None,
+        }
 
         def build(to: Build) -> Json:
             from nmt_ablation.embeddings.place import coverage, place
 
             record = {}
             for side, language in languages.items():
-                covered = place(
+                placed = place(
                     to.inputs["vectors"] / f"{'joint' if joint else side}.vec",
                     to.inputs["segmentation"] / f"dictionary.{side}.txt",
                     to.folder / f"{side}.npz",
+                    **placing,
                 )
                 segmented = to.inputs["binarise"] / "segmented"
-                record[side] = {"rows": len(covered)} | {
-                    split: coverage(covered, segmented / f"{split}.{language}")
+                record[side] = {"rows": len(placed.tokens), "lengths": placed.lengths} | {
+                    split: coverage(placed.tokens, segmented / f"{split}.{language}")
                     for split in ("train", "test")
                 }
             return record
@@ -407,7 +429,8 @@ class Pipeline:
             "segmentation": self.segmentation(size, seed),
             "binarise": self.binarise(size, seed),
         }
-        return Step("rows", 1, {"joint": joint, "languages": languages}, inputs, build)
+        parameters = {"joint": joint, "languages": languages} | placing
+        return Step("rows", 2, parameters, inputs, build)
 
     def train(self, cell: Cell) -> Step:
         """One model."""
@@ -415,24 +438,33 @@ class Pipeline:
         model, training = self.experiment.model, self.experiment.training
         bleu_tokenizer = self.experiment.scoring.bleu_tokenizer
         segmented_by = self.experiment.segmentation
-        frozen = arm.sides if arm.tuning == "frozen" else ()
+        tables: dict[str, Any] = {
+            "sides": arm.sides if arm.differs else (),
+            "frozen": arm.tuning == "frozen",
+            "thaw_at": arm.thaw_at or 0,
+            "learning_rate": arm.learning_rate,
+            "projection": arm.dimension == "projection",
+            "tying": self.experiment.tying(arm),
+            "seed": cell.seed,
+        }
         inputs = {
             "binarise": self.binarise(cell.size, cell.seed),
             "segmentation": self.segmentation(cell.size, cell.seed),
         }
         if arm.vectors is not None:
-            inputs["rows"] = self.rows(arm.vectors, cell.size, cell.seed)
+            inputs["rows"] = self.rows(arm, cell.size, cell.seed)
 
         def build(to: Build) -> Json:
             from nmt_ablation import segmentation
             from nmt_ablation.training import launch
+            from nmt_ablation.training.tables import Tables
 
+            rows = {side: str(to.inputs["rows"] / f"{side}.npz") for side in arm.vector_sides}
             arguments = launch.Arguments(
                 data=to.inputs["binarise"] / "data-bin",
                 source=self.experiment.source,
                 target=self.experiment.target,
-                rows={side: to.inputs["rows"] / f"{side}.npz" for side in arm.sides},
-                frozen=frozen,
+                tables=Tables(rows=rows, **tables),
                 model=model,
                 training=training,
                 seed=cell.seed,
@@ -442,9 +474,8 @@ class Pipeline:
             return launch.train(arguments, to.folder, to.tick)
 
         parameters: dict[str, Json] = {
-            "sides": arm.sides,
-            "frozen": frozen,
-            "model": model.model_dump(),
+            "tables": tables,
+            "model": model.model_dump(exclude={"tying"}),
             "training": training.model_dump(),
             "seed": cell.seed,
         }

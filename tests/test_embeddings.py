@@ -1,11 +1,12 @@
 """Promise 4: vectors enter at the scale of random rows; what they cover is counted."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from nmt_ablation.embeddings.place import coverage, place
+from nmt_ablation.embeddings.place import Placed, coverage, place
 from nmt_ablation.embeddings.train import train
 from nmt_ablation.errors import UserError
 from nmt_ablation.experiment import VectorSource
@@ -16,14 +17,82 @@ def _ignore(done: float, whole: float) -> None:
     pass
 
 
+def _place(folder: Path, **how: Any) -> tuple[Placed, dict[str, Any]]:
+    plain = {"matched": True, "width": 2, "pca": False, "shuffle": None}
+    out = folder / "rows.npz"
+    placed = place(folder / "v.vec", folder / "d.txt", out, **plain | how)
+    with np.load(out) as rows:
+        return placed, dict(rows)
+
+
+def _vectors(folder: Path, tokens: int, dimension: int) -> np.ndarray[tuple[int, int], Any]:
+    """Random vectors, all of them in the dictionary, in the same order."""
+    values = np.random.default_rng(1).normal(0, 3, (tokens, dimension)).round(3)
+    lines = [f"w{n} {' '.join(map(str, row))}\n" for n, row in enumerate(values.tolist())]
+    (folder / "v.vec").write_text(f"{tokens} {dimension}\n" + "".join(lines))
+    (folder / "d.txt").write_text("".join(f"w{n} 1\n" for n in range(tokens)))
+    return values
+
+
+def test_raw_rows_are_the_vectors_themselves(tmp_path: Path) -> None:
+    values = _vectors(tmp_path, 20, 5)
+    placed, rows = _place(tmp_path, matched=False, width=5)
+    assert rows["values"] == pytest.approx(values)
+    assert placed.lengths["mean"] == pytest.approx(np.linalg.norm(values, axis=1).mean())
+
+
+def test_shuffled_rows_are_the_same_rows_for_other_tokens(tmp_path: Path) -> None:
+    _vectors(tmp_path, 50, 5)
+    plain = _place(tmp_path, width=5)[1]
+    shuffled, again, other = (_place(tmp_path, width=5, shuffle=n)[1] for n in (1, 1, 2))
+    assert shuffled["indices"].tolist() == plain["indices"].tolist()
+    assert sorted(shuffled["values"].tolist()) == sorted(plain["values"].tolist())
+    moved = (shuffled["values"] != plain["values"]).any(axis=1)
+    assert moved.mean() > 0.9
+    assert np.array_equal(shuffled["values"], again["values"])
+    assert not np.array_equal(shuffled["values"], other["values"])
+
+
+def test_principal_components_keep_the_most_of_distances(tmp_path: Path) -> None:
+    values = _vectors(tmp_path, 200, 10)
+    values[:, :3] *= 100
+    lines = [f"w{n} {' '.join(map(str, row))}\n" for n, row in enumerate(values.tolist())]
+    (tmp_path / "v.vec").write_text("200 10\n" + "".join(lines))
+    rows = _place(tmp_path, matched=False, width=3, pca=True)[1]["values"]
+    assert rows.shape == (200, 3)
+    distances = [np.linalg.norm(table[1:] - table[:-1], axis=1) for table in (values, rows)]
+    assert distances[1] == pytest.approx(distances[0], rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "how", "says"),
+    [
+        (20, {"width": 4}, "vectors of dimension 5 for a model of width 4; .* pca or projection"),
+        (20, {"width": 8, "pca": True}, "20 vectors of dimension 5 can't be reduced to 8"),
+        (3, {"width": 4, "pca": True}, "3 vectors of dimension 5 can't be reduced to 4"),
+    ],
+)
+def test_vectors_that_do_not_fit_are_refused_with_the_remedy(
+    tmp_path: Path, tokens: int, how: dict[str, Any], says: str
+) -> None:
+    _vectors(tmp_path, tokens, 5)
+    with pytest.raises(UserError, match=says):
+        _place(tmp_path, **how)
+
+
+def test_vectors_of_any_dimension_can_be_placed_for_a_projection(tmp_path: Path) -> None:
+    _vectors(tmp_path, 20, 5)
+    assert _place(tmp_path, width=None)[1]["values"].shape == (20, 5)
+
+
 def test_rows_have_length_one_whatever_the_vectors_scale(tmp_path: Path) -> None:
     (tmp_path / "v.vec").write_text("4 2\nlong 30 40\nshort 0.003 0.004\nzero 0 0\nother 1 0\n")
     (tmp_path / "d.txt").write_text("unknown 1\nshort 1\nzero 1\nlong 1\n")
-    covered = place(tmp_path / "v.vec", tmp_path / "d.txt", tmp_path / "rows.npz")
-    assert covered == ["short", "long"]
-    with np.load(tmp_path / "rows.npz") as rows:
-        assert rows["indices"].tolist() == [1, 3]
-        assert rows["values"] == pytest.approx(np.array([[0.6, 0.8], [0.6, 0.8]]))
+    placed, rows = _place(tmp_path)
+    assert placed.tokens == ["short", "long"]
+    assert rows["indices"].tolist() == [1, 3]
+    assert rows["values"] == pytest.approx(np.array([[0.6, 0.8], [0.6, 0.8]]))
+    assert placed.lengths == {"mean": pytest.approx(1), "deviation": pytest.approx(0)}
 
 
 def test_coverage_counts_types_and_tokens(tmp_path: Path) -> None:

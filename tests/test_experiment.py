@@ -22,7 +22,7 @@ MISTAKES = {
     ),
     "negative size": ("[50, 200]", "[-3, 200]", 7, "greater than 0"),
     "size twice": ("[50, 200]", "[50, 50]", 7, "stands here twice"),
-    "arm without vectors": ("{vectors: word2vec, tuning: frozen}", "{tuning: frozen}", 14, "none"),
+    "scale of nothing": ("{vectors: word2vec, tuning: frozen}", "{scale: raw}", 14, "names none"),
     "unknown vectors": ("frozen: {vectors: word2vec,", "frozen: {vectors: x,", 14, "allowed: word"),
     "unknown baseline": ("baseline: random", "baseline: rnd", 17, "allowed: random, frozen"),
     "baseline with vectors": ("baseline: random", "baseline: frozen", 17, "must have none"),
@@ -50,11 +50,36 @@ MISTAKES = {
     "pair outside": ("pair: xx-en", "pair: ../xx-en", 2, "is no pair"),
     "same language": ("pair: xx-en", "pair: en-en", 2, "same language"),
     "half a file pair": ("{valid: 20,", "{valid: {source: a},", 6, "both source and target"),
-    "no monolingual text": ("  monolingual: [Synthetic/v1]\n", "", 9, "needs text"),
+    "no monolingual text": ("  monolingual: [Synthetic/v1]\n", "", 10, "needs text"),
     "not YAML": ("pair: xx-en", "pair: [xx-en", 3, "is not YAML"),
     "seed too large": ("seeds: [1]", "seeds: [4294967296]", 8, "less than 2147483648"),
     "key twice": ("seeds: [1]", "seeds: [1]\nseeds: [2]", 9, "duplicate key"),
-    "frozen and tied": ("heads: 2}", "heads: 2, tie_output: true}", 14, "freezes the output layer"),
+    "thawed and when": ("tuning: frozen}", "tuning: thawed}", 14, "thaw_at goes with"),
+    "frozen and learning": (
+        "{vectors: word2vec, tuning: frozen}",
+        "{vectors: word2vec, tuning: frozen, learning_rate: 0.1}",
+        14,
+        "no learning rate",
+    ),
+    "a side of nothing": ("  random: {}", "  random: {side: source}", 13, "neither does"),
+    "tied and projected": (
+        "{vectors: word2vec}",
+        "{vectors: word2vec, tying: decoder, dimension: projection}",
+        15,
+        "can't be tied",
+    ),
+    "one table, one side": (
+        "{vectors: word2vec}",
+        "{vectors: word2vec, tying: all, side: source}",
+        15,
+        "side must be both",
+    ),
+    "frozen and tied": (
+        "heads: 2}",
+        "heads: 2, tying: decoder}",
+        14,
+        "is the output layer too",
+    ),
 }
 
 
@@ -103,3 +128,13 @@ def test_sizes_may_be_abbreviated_and_cells_come_smallest_first(tmp_path: Path) 
 @pytest.mark.parametrize("recipe", sorted((ROOT / "recipes").glob("*.yaml")), ids=lambda p: p.name)
 def test_recipes_are_valid(recipe: Path) -> None:
     assert load(recipe).experiment.name == recipe.stem
+
+
+def test_one_table_for_both_sides_needs_one_dictionary(tmp_path: Path) -> None:
+    text = TINY.replace("fit_on: monolingual", "fit_on: monolingual, joint: false")
+    file = tmp_path / "bad.yaml"
+    file.write_text(text.replace("random: {}", "random: {tying: all}"))
+    with pytest.raises(
+        UserError, match=r"bad\.yaml:13: arms\.random: tying: all needs one dictionary"
+    ):
+        load(file)

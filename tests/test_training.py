@@ -16,10 +16,10 @@ from fairseq.dataclass.utils import convert_namespace_to_omegaconf
 
 from nmt_ablation.segmentation import Words
 from nmt_ablation.training.launch import LOG, Arguments, fairseq_arguments
-from nmt_ablation.training.plugin import SPECIAL_SYMBOLS
+from nmt_ablation.training.tables import SPECIAL_SYMBOLS, Tables
 from tests.conftest import COMMAND, NewRun, Run
 
-Tables = dict[str, torch.Tensor]
+Weights = dict[str, torch.Tensor]
 
 
 def _folder(run: Run, arm: str, size: int = 200) -> Path:
@@ -30,9 +30,9 @@ def _record(run: Run, arm: str, size: int = 200) -> Any:
     return run.workspace.record(run.pipeline.train(run.cell(size, arm)))
 
 
-def _weights(run: Run, arm: str) -> Tables:
+def _weights(run: Run, arm: str) -> Weights:
     path = _folder(run, arm) / "checkpoint_best.pt"
-    weights: Tables = checkpoint_utils.load_checkpoint_to_cpu(str(path))["model"]
+    weights: Weights = checkpoint_utils.load_checkpoint_to_cpu(str(path))["model"]
     return weights
 
 
@@ -137,8 +137,7 @@ def test_every_pair_is_in_every_epoch(finished: Run, tmp_path: Path) -> None:
         data=finished.workspace.path(step.inputs["binarise"]) / "data-bin",
         source="xx",
         target="en",
-        rows={},
-        frozen=(),
+        tables=Tables(),
         model=experiment.model,
         training=experiment.training,
         seed=1,

@@ -1,9 +1,10 @@
-"""Train vectors on segmented text with gensim (word2vec: Mikolov et al. 2013)."""
+"""Train vectors on segmented text with gensim (word2vec: Mikolov et al. 2013; fastText:
+Bojanowski et al. 2017)."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
-from gensim.models import Word2Vec
+from gensim.models import FastText, Word2Vec
 from gensim.models.callbacks import CallbackAny2Vec
 
 from nmt_ablation.corpus.text import stream_lines
@@ -52,7 +53,7 @@ def train(
         for path, segmenter in texts:
             file.writelines(" ".join(segmenter.encode(line)) + "\n" for line in stream_lines(path))
     try:
-        model = Word2Vec(
+        model = (FastText if config.model == "fasttext" else Word2Vec)(
             _Text(segmented),
             vector_size=dimension,
             sg=int(config.method == "skipgram"),
@@ -66,7 +67,7 @@ def train(
         )
     except RuntimeError:  # gensim: "you must first build vocabulary before training the model"
         raise UserError(
-            f"no token stands {config.min_count} times in the monolingual text, so none gets a "
+            f"no token stands {config.min_count} times in the {config.text} text, so none gets a "
             "vector; lower min_count or name more corpora"
         ) from None
     segmented.unlink()

@@ -16,9 +16,10 @@ from fairseq.file_io import PathManager
 from fairseq_cli import train as fairseq_train
 
 from nmt_ablation.errors import UserError
-from nmt_ablation.experiment import Model, Side, Training
+from nmt_ablation.experiment import Model, Training
 from nmt_ablation.segmentation import Segmenter
 from nmt_ablation.training.plugin import ArmTask, DivergedError, digest_of_weights
+from nmt_ablation.training.tables import Tables, fold
 from nmt_ablation.workspace import Json, Tick, write_atomically
 
 LOG, RECORD = "train.log", "record.json"
@@ -34,9 +35,8 @@ class Arguments:
     """A fairseq data-bin."""
     source: str
     target: str
-    rows: dict[Side, Path]
-    """Rows of vectors, for the sides that start from vectors."""
-    frozen: tuple[Side, ...]
+    tables: Tables
+    """How the embeddings start and learn."""
     model: Model
     training: Training
     seed: int
@@ -81,6 +81,7 @@ def train(arguments: Arguments, folder: Path, tick: Tick) -> Json:
             "number any more; lower training.learning_rate, or raise training.warmup_updates"
         )
     looks = _looks(folder / LOG)
+    _fold(folder / BEST)
     best = checkpoint_utils.load_checkpoint_to_cpu(str(folder / BEST))
     record = {
         "updates": state["updates"],
@@ -114,7 +115,7 @@ def fairseq_arguments(arguments: Arguments, folder: Path) -> list[str]:
         "--task": "translation_arm",
         "--source-lang": arguments.source,
         "--target-lang": arguments.target,
-        "--frozen": ",".join(arguments.frozen),
+        "--arm": arguments.tables.to_json(),
         "--matrix-precision": training.precision,
         "--arch": "transformer",
         "--encoder-layers": model.encoder_layers,
@@ -154,8 +155,6 @@ def fairseq_arguments(arguments: Arguments, folder: Path) -> list[str]:
         "--log-format": "json",
         "--log-interval": 10,
     }
-    for side, path in arguments.rows.items():
-        values[f"--{side}-rows"] = path
     switches = [
         "--encoder-normalize-before",
         "--decoder-normalize-before",
@@ -165,12 +164,21 @@ def fairseq_arguments(arguments: Arguments, folder: Path) -> list[str]:
         "--skip-invalid-size-inputs-valid-test",
         "--no-progress-bar",
     ]
-    if model.tie_output:
-        switches.append("--share-decoder-input-output-embed")
     if not torch.cuda.is_available():
         switches.append("--cpu")
     named = [f"{name}={value}" for name, value in values.items()]
     return [str(arguments.data), *named, *switches]
+
+
+def _fold(path: Path) -> None:
+    """Bring the tables of a checkpoint into the shape that fairseq's own model has."""
+    # As it stands in the file: what fairseq makes of it when it loads it can't be loaded safely.
+    checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    folded = fold(checkpoint["model"])
+    if folded.keys() != checkpoint["model"].keys():
+        beside = path.with_suffix(".folded")
+        torch.save(checkpoint | {"model": folded}, beside)
+        beside.replace(path)
 
 
 def _state(folder: Path) -> dict[str, Any] | None:

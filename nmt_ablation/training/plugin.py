@@ -3,9 +3,8 @@
 The model stays fairseq's own `transformer`, so that stock fairseq programs load the checkpoints;
 what an arm changes happens in this task:
 
-- rows of vectors enter after the whole model is drawn at random, so that all arms of a seed share
-  every other weight;
-- frozen tables are taken from the optimiser before it is built;
+- embeddings take the arm's shape (`tables`) after the whole model is drawn at random, so that all
+  arms of a seed share every other weight;
 - each look at the valid set translates it, and scores text, not pieces;
 - a digest of the order of batches travels in the checkpoint, so that the pairing of arms can be
   proved afterwards; so does the state of patience, which fairseq forgets when it resumes.
@@ -29,6 +28,7 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from nmt_ablation.segmentation import Segmenter
+from nmt_ablation.training.tables import Tables
 
 # What fairseq's checkpoints hold besides tensors. With these named, torch loads them without the
 # unrestricted unpickler, which would run whatever code a checkpoint names.
@@ -44,7 +44,6 @@ torch.serialization.add_safe_globals(
     ]
 )
 
-SPECIAL_SYMBOLS = 4  # <s>, <pad>, </s>, <unk> stand before a dictionary's first token
 RECORD_BATCHES_EVERY = 50
 
 
@@ -55,14 +54,8 @@ class DivergedError(ArithmeticError):
 @dataclass
 class ArmTaskConfig(TranslationConfig):  # type: ignore[misc]
     # fairseq makes options of these annotations, and knows Optional[str] but not str | None.
-    source_rows: Optional[str] = field(
-        default=None, metadata={"help": ".npz with rows of vectors for the source table"}
-    )
-    target_rows: Optional[str] = field(
-        default=None, metadata={"help": ".npz with rows of vectors for the target table"}
-    )
-    frozen: Optional[str] = field(
-        default=None, metadata={"help": "tables that don't learn: source, target, or both by comma"}
+    arm: Optional[str] = field(
+        default=None, metadata={"help": "how the embeddings start and learn: a Tables as JSON"}
     )
     matrix_precision: str = field(
         default="float32", metadata={"help": "of matrix products: float32 or bfloat16"}
@@ -82,6 +75,9 @@ class ArmTask(TranslationTask):  # type: ignore[misc]
 
     def __init__(self, cfg: ArmTaskConfig, src_dict: Any, tgt_dict: Any) -> None:
         super().__init__(cfg, src_dict, tgt_dict)
+        self.tables = Tables.from_json(cfg.arm) if cfg.arm else Tables()
+        self.still: list[nn.Parameter] = []
+        """Weights that stand still until they are thawed."""
         self.batches = hashlib.sha256(b"").hexdigest()
         self.batches_at: dict[int, str] = {}
         self.initial_weights = ""
@@ -90,13 +86,7 @@ class ArmTask(TranslationTask):  # type: ignore[misc]
         model: nn.Module = super().build_model(cfg, from_checkpoint)
         if not from_checkpoint:
             self.initial_weights = digest_of_weights(model.state_dict())
-            frozen = (self.cfg.frozen or "").split(",")
-            for side, path in (("source", self.cfg.source_rows), ("target", self.cfg.target_rows)):
-                table = embedding_table(model, side)
-                if path is not None:
-                    place_rows(table, path)
-                if side in frozen:
-                    table.weight.requires_grad_(False)
+            self.still = self.tables.shape(model)
         return model
 
     def can_reuse_epoch_itr(self, dataset: Any) -> bool:
@@ -123,6 +113,10 @@ class ArmTask(TranslationTask):  # type: ignore[misc]
         if not torch.isfinite(step[0]):
             # Said here, as fairseq would look for the layer at fault, and break on it.
             raise DivergedError(f"the loss at update {update_num + 1} is {float(step[0])}")
+        if update_num < self.tables.thaw_at:
+            # Without a gradient the optimiser leaves a weight alone, and keeps no state for it.
+            for weight in self.still:
+                weight.grad = None
         return step
 
     def valid_step(self, sample: dict[str, Any], model: nn.Module, criterion: nn.Module) -> Any:
@@ -212,27 +206,6 @@ class _Bfloat16(AbstractContextManager[None]):
     def __exit__(self, *exception: Any) -> None:
         self.attention.__exit__(*exception)
         self.autocast.__exit__(*exception)
-
-
-def embedding_table(model: nn.Module, side: str) -> nn.Embedding:
-    """The table of a side: (tokens + special symbols) x width."""
-    stack: Any = model.encoder if side == "source" else model.decoder
-    table: nn.Embedding = stack.embed_tokens
-    return table
-
-
-def place_rows(table: nn.Embedding, path: str) -> None:
-    """Overwrite the rows of a table that have vectors; special symbols have none."""
-    with np.load(path) as rows:
-        indices = torch.from_numpy(rows["indices"]) + SPECIAL_SYMBOLS
-        values = torch.from_numpy(rows["values"])
-    if values.shape[1] != table.embedding_dim or int(indices.max()) >= table.num_embeddings:
-        raise ValueError(
-            f"rows of {path} ({tuple(values.shape)}, up to row {int(indices.max())}) don't fit "
-            f"a table of {table.num_embeddings} x {table.embedding_dim}"
-        )
-    with torch.no_grad():
-        table.weight[indices] = values
 
 
 def digest_of_weights(weights: Mapping[str, Tensor]) -> str:
