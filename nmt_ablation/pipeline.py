@@ -85,7 +85,7 @@ class Pipeline:
             }
 
         def build(to: Build) -> Json:
-            from nmt_ablation.corpus import clean, read
+            from nmt_ablation.corpus import clean, cleaned, read
 
             files = {key: _only_file(folder) for key, folder in to.inputs.items()}
             if corpus.format == "xml":
@@ -95,7 +95,7 @@ class Pipeline:
                 scored = corpus.min_score is not None
                 blocks = read.moses_pairs(files["pairs"], spelled, scored, to.tick)
             cleaner = clean.Cleaner(limits, languages, corpus.min_score)
-            clean.write(cleaner.blocks(blocks), to.folder, languages)
+            cleaned.write(cleaner.blocks(blocks), to.folder, languages)
             return cleaner.record()
 
         parameters = {
@@ -146,11 +146,11 @@ class Pipeline:
             return []
 
         def build(to: Build) -> Json:
-            from nmt_ablation.corpus import clean, hold_out
+            from nmt_ablation.corpus import cleaned, hold_out
 
             wanted = {name: (config.pairs, given(name, to)) for name, config in sets.items()}
             drawn_from = to.inputs.get("first")
-            corpus = clean.CleanCorpus(drawn_from, languages) if drawn_from else None
+            corpus = cleaned.CleanCorpus(drawn_from, languages) if drawn_from else None
             chosen = hold_out.set_aside(corpus, wanted)
             for name, (number, pairs) in wanted.items():
                 left = len(chosen[name]) - len(pairs)
@@ -173,14 +173,14 @@ class Pipeline:
         corpora, languages = self._clean_corpora(), self._languages()
 
         def build(to: Build) -> Json:
-            from nmt_ablation.corpus import clean, hold_out, pool
+            from nmt_ablation.corpus import cleaned, hold_out, pool
 
             held_out = hold_out.HeldOutText(
                 pair
                 for name in ("valid", "test")
                 for pair in text.read_pairs(to.inputs["hold-out"] / name, languages)
             )
-            clean_corpora = [clean.CleanCorpus(to.inputs[name], languages) for name in corpora]
+            clean_corpora = [cleaned.CleanCorpus(to.inputs[name], languages) for name in corpora]
             counts = pool.build(clean_corpora, held_out, to.folder, to.folder / "pool.bin")
             return {
                 "pairs": sum(counts.pool),
@@ -209,9 +209,9 @@ class Pipeline:
         corpora, languages = self._clean_corpora(), self._languages()
 
         def build(to: Build) -> Json:
-            from nmt_ablation.corpus import clean, pool
+            from nmt_ablation.corpus import cleaned, pool
 
-            texts = [clean.CleanCorpus(to.inputs[name], languages) for name in corpora]
+            texts = [cleaned.CleanCorpus(to.inputs[name], languages) for name in corpora]
             smallest = pool.draw(to.inputs["pool"] / "pool.bin", limit, by_tokens, key)
             if size is not None and smallest.weight() < (limit or 1):
                 asked = f"{limit:,} {'tokens' if by_tokens else 'pairs'}" if limit else "all pairs"

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nmt_ablation.corpus.clean import INDEX, CleanCorpus, Cleaner, TextCleaner, write
+from nmt_ablation.corpus.clean import Cleaner, TextCleaner
+from nmt_ablation.corpus.cleaned import INDEX, CleanCorpus, write
 from nmt_ablation.corpus.measure import form_hashes
 from nmt_ablation.corpus.read import RawBlock
 from nmt_ablation.corpus.text import Pair, read_pairs

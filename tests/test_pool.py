@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nmt_ablation.corpus import clean, pool
-from nmt_ablation.corpus.clean import CleanCorpus, Cleaner, write
+from nmt_ablation.corpus import cleaned, pool
+from nmt_ablation.corpus.clean import Cleaner
+from nmt_ablation.corpus.cleaned import CleanCorpus, write
 from nmt_ablation.corpus.hold_out import HeldOutText, set_aside
 from nmt_ablation.corpus.read import RawBlock
 from nmt_ablation.corpus.text import Pair, normal_form, read_pairs
@@ -126,8 +127,8 @@ class TestPool:
         one = corpus(tmp_path / "one", [(f"Satz {n % 700}", f"word {n}") for n in range(1000)])
         whole = build(tmp_path, [one], [])
         monkeypatch.setattr(pool, "_SHARE", 100)
-        monkeypatch.setattr(clean, "ROWS", 77)
-        monkeypatch.setattr(clean, "_SLAB", 13)
+        monkeypatch.setattr(cleaned, "ROWS", 77)
+        monkeypatch.setattr(cleaned, "_SLAB", 13)
         monkeypatch.setattr(pool, "ROWS", 55)
         assert build(tmp_path, [one], []) == whole
         assert not list(tmp_path.glob("share*"))

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from nmt_ablation.corpus.clean import CleanCorpus
+from nmt_ablation.corpus.cleaned import CleanCorpus
 from nmt_ablation.corpus.hashes import Flags, Hashes, among, pair_hashes
 from nmt_ablation.corpus.measure import form_hashes
 from nmt_ablation.corpus.sample import Smallest, ranks

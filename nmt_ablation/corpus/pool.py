@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from nmt_ablation.corpus.clean import ROWS, CleanCorpus, gather
+from nmt_ablation.corpus.cleaned import ROWS, CleanCorpus, gather
 from nmt_ablation.corpus.hashes import firsts, pair_hashes
 from nmt_ablation.corpus.hold_out import HeldOutText
 from nmt_ablation.corpus.sample import Smallest, ranks
