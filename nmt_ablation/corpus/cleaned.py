@@ -1,7 +1,7 @@
 """A corpus that was cleaned: text for people and trainers, and an index for numbers.
 
-Everything after cleaning (holding out, duplicates, samples) is decided on the index, which has a row
-of a few numbers for each pair; the text is looked at again only to write what was chosen.
+Everything after cleaning (holding out, duplicates, samples) is decided on the index, which has a
+row of a few numbers for each pair; the text is looked at again only to write what was chosen.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
