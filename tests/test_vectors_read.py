@@ -139,6 +139,10 @@ def test_a_fasttext_model_without_ngrams_has_only_the_tokens_it_lists(tmp_path: 
     assert found.values[0] == pytest.approx(model.wv.vectors_vocab[model.wv.key_to_index["cat"]])
 
 
+def test_a_fasttext_model_makes_no_ngrams_of_the_end_of_a_sentence(fasttext: Path) -> None:
+    assert _read(fasttext, ["</s>", "</sa>"]).tokens == ["</sa>"]
+
+
 def test_progress_reaches_the_whole_file_in_bytes(tmp_path: Path, fasttext: Path) -> None:
     packed = tmp_path / "vectors.gz"
     packed.write_bytes(gzip.compress(b"a 1 2\n" * 20_000))
@@ -293,3 +297,31 @@ def test_a_folder_and_a_missing_file_are_told(tmp_path: Path) -> None:
         _read(tmp_path)
     with pytest.raises(UserError, match="there is no such file"):
         _read(tmp_path / "none.vec")
+
+
+@given(data=st.data())
+def test_whatever_happens_to_a_few_bytes_a_file_is_read_or_refused(
+    tmp_path_factory: pytest.TempPathFactory,
+    word2vec: KeyedVectors,
+    fasttext: Path,
+    data: st.DataObject,
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "damaged"
+    kind = data.draw(st.sampled_from(["text", "binary", "fasttext"]))
+    if kind == "fasttext":
+        content = fasttext.read_bytes()
+    else:
+        word2vec.save_word2vec_format(str(path), binary=kind == "binary")
+        content = path.read_bytes()
+    if data.draw(st.booleans(), label="packed"):
+        content = gzip.compress(content)
+    # What steers the reading of a fastText model stands in its first 300 bytes.
+    at = data.draw(st.integers(0, 300) | st.integers(0, len(content)))
+    until = at + data.draw(st.integers(0, 4))
+    path.write_bytes(content[:at] + data.draw(st.binary(max_size=4)) + content[until:])
+    try:
+        found = _read(path, ALL)
+    except UserError as error:
+        assert "\n" not in str(error)
+    else:
+        assert np.isfinite(found.values).all()

@@ -133,7 +133,7 @@ class _File:
 
     def rest(self) -> bytes:
         """What is left, or the beginning of it."""
-        return self._piece[self._at :] or self.stream.read(PIECE)
+        return self._piece[self._at :] + self.stream.read(PIECE)
 
     def damaged(self, what: str) -> UserError:
         return UserError(f"{self.path}: has {what} at byte {self.offset:,}; fetch it anew")
@@ -281,17 +281,18 @@ def _read_fasttext(file: _File, wanted: Sequence[str]) -> Vectors:
     arguments = _ARGUMENTS.unpack(file.take(_ARGUMENTS.size))
     dimension, buckets, shortest, longest = (arguments[at] for at in (2, 10, 11, 12))
     listed, words, _, _, pruned = _COUNTS.unpack(file.take(_COUNTS.size))
+    if min(listed, words, buckets, shortest, longest) < 0:
+        raise file.damaged("numbers below nought where its words are counted")
     own: dict[bytes, int] = {}
     for row in range(listed):
         place = f" at byte {file.offset:,}"
         token = file.until(b"\0")
         file.take(9)  # how often it was seen, and whether it is a label
-        if found.is_new(token, place):
+        if row < words and found.is_new(token, place):  # labels stand behind the words
             own[token] = row
     found.check_encoding()
-    file.take(8 * max(0, pruned))
     quantised, rows, columns = _SHAPE.unpack(file.take(_SHAPE.size))
-    if quantised:
+    if quantised or pruned > 0:
         raise UserError(f"{file.path}: is quantised (.ftz); take the .bin that it was made of")
     if columns != dimension or not 0 < dimension <= LARGEST_DIMENSION or rows < words + buckets:
         raise file.damaged(f"a matrix of {rows:,} x {columns:,} that doesn't fit its model")
@@ -313,7 +314,8 @@ def _read_fasttext(file: _File, wanted: Sequence[str]) -> Vectors:
     for first in range(0, rows, ROWS):
         block = np.frombuffer(file.take(4 * dimension * min(ROWS, rows - first)), "<f4")
         here = slice(*np.searchsorted(needed, (first, first + ROWS)))
-        np.add.at(sums, owners[here], block.reshape(-1, dimension)[needed[here] - first])
+        with np.errstate(over="ignore", invalid="ignore"):  # `add` tells what isn't finite
+            np.add.at(sums, owners[here], block.reshape(-1, dimension)[needed[here] - first])
     for encoded, total, count in zip(found.wanted, sums, counts, strict=True):
         if count:
             found.add(encoded, total / np.float32(count), "")
