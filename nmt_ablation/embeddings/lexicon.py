@@ -1,0 +1,132 @@
+"""Lexicons that say which words of two languages are to meet: read, spelled alike, or induced."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import regex
+from scipy.sparse import csr_array
+from scipy.special import xlogy
+
+from nmt_ablation.corpus.text import read_lines
+from nmt_ablation.errors import UserError
+from nmt_ablation.segmentation import CONTINUES, JOINER
+
+Entry = tuple[str, str]
+"""A source token and a target token."""
+
+PAIRS = 50_000
+"""Sentence pairs that a lexicon is induced from. Memory goes with the pairs of words that stand
+together, and more sentences add rare words alone."""
+TOGETHER = 2
+"""Sentence pairs that two words must stand in together: once is what chance gives most words."""
+LETTERS = 4
+"""Of a word that both languages have; shorter ones are often alike by chance (`die`, `in`)."""
+
+# Segmentation's marks are part of a token, but not of a word.
+_WORD = regex.compile(
+    rf"[▁{JOINER}]*(?:\p{{L}}\p{{M}}*){{{LETTERS},}}(?:{JOINER}|{regex.escape(CONTINUES)})?"
+)
+_GAP = regex.compile(r"[ \t]+")
+
+
+def read_lexicon(path: Path) -> list[Entry]:
+    """The entries of a file with a source and a target word on each line, between them spaces or a
+    tab, as MUSE's dictionaries are.
+
+    Raises:
+        UserError: the file can't be read, is empty, or a line is something else.
+    """
+    entries = []
+    for number, line in enumerate(read_lines(path), 1):
+        # Not by any white space: vectors have tokens with no-break spaces in them.
+        words = _GAP.split(line.strip(" \t"))
+        if len(words) != 2 or not all(words):
+            raise UserError(
+                f"{path}:{number}: '{line[:60]}' is no lexicon entry; write one source and one "
+                "target word, with a space or a tab between them"
+            )
+        entries.append((words[0], words[1]))
+    return entries
+
+
+def identical(source: Sequence[str], target: Sequence[str]) -> list[Entry]:
+    """Tokens that both sides have, of four letters or more and nothing else, in the order of the
+    source. They are names for the most part, and loans."""
+    shared = set(target)
+    return [(token, token) for token in source if token in shared and _WORD.fullmatch(token)]
+
+
+def induced(source: Iterable[Sequence[str]], target: Iterable[Sequence[str]]) -> list[Entry]:
+    """Tokens that stand in the same sentence pairs, the surest first: those that are each other's
+    best by the log-likelihood ratio (Dunning 1993, "Accurate methods for the statistics of surprise
+    and coincidence"; for lexicons Moore 2004).
+
+    Takes what a caller passes, so that must be training pairs alone, never dev or test. Looks at
+    the first 50,000 pairs.
+
+    Args:
+        source: sentences as tokens.
+        target: the same sentences in the other language.
+    """
+    # Where words stand in a sentence isn't looked at, as in IBM's model 1, the first of the word
+    # aligners. On the made-up language (10,000 pairs) nltk's, in both directions, finds as many
+    # entries, as precise, in 80 times the time; eflomal takes its seed from the system's clock or
+    # noise, so that no two runs agree.
+    sides = [_Sentences(islice(lines, PAIRS)) for lines in (source, target)]
+    sentences = len(sides[0].lengths)
+    together = (sides[0].matrix.T @ sides[1].matrix).tocoo()
+    often = together.data >= TOGETHER
+    rows, columns = (index[often].astype(np.int64) for index in together.coords)
+    both = together.data[often].astype(np.float64)
+    first, second = sides[0].counts[rows], sides[1].counts[columns]
+    more = both * sentences > first * second  # than chance would have it
+    rows, columns = rows[more], columns[more]
+    ratio = _log_likelihood_ratio(both[more], first[more], second[more], sentences)
+
+    order = np.lexsort((columns, rows, -ratio))
+    rows, columns = rows[order], columns[order]
+    firsts = [np.unique(side, return_index=True)[1] for side in (rows, columns)]
+    best = np.intersect1d(firsts[0], firsts[1])
+    return [
+        (sides[0].tokens[row], sides[1].tokens[column])
+        for row, column in zip(rows[best].tolist(), columns[best].tolist(), strict=True)
+    ]
+
+
+class _Sentences:
+    """Which sentences have which tokens, of those that stand in enough of them."""
+
+    def __init__(self, lines: Iterable[Sequence[str]]) -> None:
+        types = [set(line) for line in lines]
+        counts = Counter(token for line in types for token in line)
+        # The order decides between equals, so it must not depend on that of a set.
+        self.tokens = sorted(token for token, count in counts.items() if count >= TOGETHER)
+        self.counts = np.array([counts[token] for token in self.tokens], np.float64)
+        rows = {token: row for row, token in enumerate(self.tokens)}
+        found = [[rows[token] for token in line if token in rows] for line in types]
+        self.lengths = [len(line) for line in found]
+        columns = np.array([row for line in found for row in line], np.int32)
+        starts = np.cumsum([0, *self.lengths])
+        shape = (len(found), len(self.tokens))
+        self.matrix = csr_array((np.ones(columns.size, np.int32), columns, starts), shape=shape)
+
+
+def _log_likelihood_ratio(
+    both: npt.NDArray[np.float64],
+    first: npt.NDArray[np.float64],
+    second: npt.NDArray[np.float64],
+    sentences: int,
+) -> npt.NDArray[np.float64]:
+    """How much better two words' counts are told by how often they meet than by chance."""
+    rest, others = sentences - first, sentences - second
+    observed = (both, first - both, second - both, rest - second + both)
+    expected = (first * second, first * others, rest * second, rest * others)
+    ratio = np.zeros_like(both)
+    for seen, product in zip(observed, expected, strict=True):
+        # Nothing is seen where nothing is expected, and adds nothing.
+        ratio += xlogy(seen, np.divide(seen * sentences, product, where=product > 0, out=seen * 0))
+    return 2 * ratio
