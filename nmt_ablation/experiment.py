@@ -12,8 +12,10 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Discriminator,
     Field,
     StringConstraints,
+    Tag,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
@@ -208,8 +210,29 @@ class SegmentationConfig(Block):
     """One segmentation and dictionary for both languages, or one for each."""
 
 
-class VectorSource(Block):
-    """Vectors trained here, with gensim, on segmented text."""
+class Aligning(Block):
+    """Turn the source side's vectors into the space of the target side's."""
+
+    lexicon: str
+    """`identical` (tokens that both sides have), `induced` (tokens that meet in the sample's
+    pairs), or a file with two words a line; relative paths start at the data folder."""
+    rounds: NotNegative = 5
+    """Of refinement: fit anew to what is nearest."""
+
+
+class Vectors(Block):
+    """A set of vectors for both sides."""
+
+    of: Literal["tokens", "words"] = "tokens"
+    """Vectors of the dictionary's tokens; or of words, from which those of the tokens are composed:
+    the mean over the words that a token stands in."""
+    missing: Literal["random", "mean"] = "random"
+    """What tokens without a vector start from."""
+    align: Aligning | None = None
+
+
+class TrainedVectors(Vectors):
+    """Vectors trained here, with gensim."""
 
     text: Literal["monolingual", "sample"] = "monolingual"
     """All monolingual text; or the cell's own sample, which is no knowledge from outside: a
@@ -222,9 +245,30 @@ class VectorSource(Block):
     negative: Positive = 5
     min_count: Positive = 3
     """Tokens rarer than this get no vector."""
+    width: Positive | None = None
+    """Of the vectors, if it is not the model's."""
     joint: bool = False
     """Train one set on both languages' text together, or one for each language."""
     seed: Seed = 1
+
+
+class FileVectors(Vectors):
+    """Pretrained vectors: text as fastText, GloVe, word2vec and MUSE have it, word2vec's binary, or
+    fastText's .bin; packed by gzip or not. Relative paths start at the data folder."""
+
+    source: str
+    target: str
+
+
+def _kind_of_vectors(value: Any) -> str:
+    named = isinstance(value, dict) and {"source", "target"} & value.keys()
+    return "files" if named or isinstance(value, FileVectors) else "trained"
+
+
+VectorSource = Annotated[
+    Annotated[TrainedVectors, Tag("trained")] | Annotated[FileVectors, Tag("files")],
+    Discriminator(_kind_of_vectors),
+]
 
 
 Tying = Literal["none", "decoder", "all"]
@@ -436,6 +480,17 @@ class Experiment(Block):
                 _fail(("arms", name), "tying: all needs one dictionary; set segmentation.joint")
             if self.tying(arm) == "all" and len(arm.vector_sides) == 1:
                 _fail(("arms", name), "tying: all leaves one table, so side must be both")
+        for name, vectors in self.vectors.items():
+            if vectors.align is None:
+                continue
+            if isinstance(vectors, TrainedVectors) and vectors.joint:
+                _fail(("vectors", name, "align"), "joint vectors are in one space already")
+            pieces = vectors.of == "tokens" and self.segmentation.type != "words"
+            if pieces and vectors.align.lexicon != "induced":
+                _fail(
+                    ("vectors", name, "align", "lexicon"),
+                    "pieces of words stand in no lexicon; set of: words, or lexicon: induced",
+                )
         if self.baseline not in self.arms:
             _fail(
                 ("baseline",),
@@ -445,8 +500,8 @@ class Experiment(Block):
             _fail(("baseline",), f"'{self.baseline}' has vectors; the baseline must have none")
         needs_text = (
             *(
-                (("vectors", name), vectors.text == "monolingual")
-                for name, vectors in self.vectors.items()
+                (("vectors", name), isinstance(it, TrainedVectors) and it.text == "monolingual")
+                for name, it in self.vectors.items()
             ),
             (
                 ("segmentation", "fit_on"),
@@ -456,7 +511,8 @@ class Experiment(Block):
         for where, needed in needs_text:
             if needed and not self.corpora.monolingual:
                 _fail(where, "needs text: name corpora under corpora.monolingual")
-        of_monolingual = any(it.text == "monolingual" for it in self.vectors.values())
+        trained = [it for it in self.vectors.values() if isinstance(it, TrainedVectors)]
+        of_monolingual = any(it.text == "monolingual" for it in trained)
         if self.segmentation.fit_on == "sample" and of_monolingual:
             _fail(
                 ("segmentation", "fit_on"),

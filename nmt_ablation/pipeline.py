@@ -7,7 +7,7 @@ fairseq or gensim are imported where a stage runs, so that planning answers at o
 import itertools
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from nmt_ablation.corpus import fetch, text
 from nmt_ablation.corpus.lock import Lock
@@ -17,15 +17,21 @@ from nmt_ablation.experiment import (
     SIDES,
     Arm,
     Cell,
+    FileVectors,
     HeldOutSet,
     MonolingualCorpus,
     ParallelCorpus,
     Side,
     Size,
+    TrainedVectors,
+    Vectors,
     size_limit,
 )
 from nmt_ablation.experiment_file import ExperimentFile
 from nmt_ablation.workspace import MANIFEST, PROVENANCE, Build, Json, Step, sha256
+
+if TYPE_CHECKING:
+    from nmt_ablation.segmentation import Segmenter
 
 FIT_PAIRS = 1_000_000
 """Of the pool, on which a segmentation is fitted: more change no piece that matters."""
@@ -348,19 +354,16 @@ class Pipeline:
         return Step("binarise", 1, parameters, inputs, build)
 
     def vectors(self, name: str, size: Size, seed: int) -> Step:
-        """Vectors trained on segmented text."""
-        config, width = self.experiment.vectors[name], self.experiment.model.width
-        segmented_by = self.experiment.segmentation
-        inputs: dict[str, Step]
-        if config.text == "sample":
-            inputs = {"sample": self.sample(size, seed)}
+        """Vectors of tokens or words, `source.vec` and `target.vec`: trained, or out of files."""
+        config = self.experiment.vectors[name]
+        if isinstance(config, TrainedVectors):
+            made = self._trained_vectors(config, size, seed)
         else:
-            inputs = {side: self.monolingual(side) for side in SIDES}
+            made = self._file_vectors(config, size, seed)
+        return self._aligned_vectors(config, made, size, seed) if config.align else made
 
-        def text_of(side: Side, to: Build) -> Path:
-            if config.text == "sample":
-                return to.inputs["sample"] / f"train.{self.experiment.language(side)}"
-            return to.inputs[side] / "text"
+    def _trained_vectors(self, config: TrainedVectors, size: Size, seed: int) -> Step:
+        width = config.width or self.experiment.model.width
 
         def build(to: Build) -> Json:
             from nmt_ablation import segmentation
@@ -368,56 +371,157 @@ class Pipeline:
 
             texts = {
                 side: (
-                    text_of(side, to),
-                    segmentation.load(segmented_by, to.inputs["segmentation"], side),
+                    self._text(side, to),
+                    segmentation.Words() if config.of == "words" else self._segmenter(side, to),
                 )
                 for side in SIDES
             }
+            files = {side: to.folder / f"{side}.vec" for side in SIDES}
             if config.joint:
-                record = train(
-                    config, list(texts.values()), width, to.folder / "joint.vec", to.tick
-                )
+                record = train(config, list(texts.values()), width, files["source"], to.tick)
+                files["target"].hardlink_to(files["source"])
                 return {"joint": record}
             return {
-                side: train(config, [texts[side]], width, to.folder / f"{side}.vec", to.tick)
-                for side in SIDES
+                side: train(config, [texts[side]], width, files[side], to.tick) for side in SIDES
             }
 
-        return Step(
-            "vectors",
-            1,
-            config.model_dump() | {"width": width, "segmentation": segmented_by.model_dump()},
-            inputs | {"segmentation": self.segmentation(size, seed)},
-            build,
-        )
+        inputs = self._texts(config.text, size, seed)
+        if config.of == "tokens":
+            inputs["segmentation"] = self.segmentation(size, seed)
+        parameters = config.model_dump(exclude={"align", "missing"}) | {
+            "width": width,
+            "segmentation": self.experiment.segmentation.model_dump(),
+            "languages": self._languages(),
+        }
+        return Step("vectors", 2, parameters, inputs, build)
+
+    def _file_vectors(self, config: FileVectors, size: Size, seed: int) -> Step:
+        paths = {
+            side: self._data_file(name, "vectors come from it")
+            for side, name in zip(SIDES, (config.source, config.target), strict=True)
+        }
+
+        def build(to: Build) -> Json:
+            from nmt_ablation.embeddings import compose, vec
+            from nmt_ablation.embeddings.read import read
+
+            record = {}
+            for side in SIDES:
+                if config.of == "words":
+                    names = list(compose.words(text.stream_lines(self._text(side, to))))
+                else:
+                    names = self._dictionary(side, to)
+                wanted = dict.fromkeys(it for name in names for it in compose.spellings(name))
+                found = read(paths[side], list(wanted), to.tick)
+                if not found.tokens:
+                    raise UserError(
+                        f"{paths[side]}: has a vector for none of {len(names):,} "
+                        f"{self.experiment.language(side)} {config.of}"
+                    )
+                vec.write(to.folder / f"{side}.vec", found.tokens, found.values)
+                record[side] = {
+                    "vectors": len(found.tokens),
+                    "dimension": found.dimension,
+                    "of_ngrams": len(found.composed),
+                    "duplicates": found.duplicates,
+                }
+            return record
+
+        inputs = {"segmentation": self.segmentation(size, seed)}
+        if config.of == "words":
+            inputs |= self._texts(self._vocabulary(), size, seed)
+        parameters = {
+            "of": config.of,
+            "files": [sha256(path) for path in paths.values()],
+            "languages": self._languages(),
+        }
+        return Step("vectors", 2, parameters, inputs, build)
+
+    def _aligned_vectors(self, config: Vectors, made: Step, size: Size, seed: int) -> Step:
+        """Vectors with the source side turned into the space of the target side."""
+        aligning = config.align
+        assert aligning is not None
+        file = None
+        if aligning.lexicon not in ("identical", "induced"):
+            file = self._data_file(aligning.lexicon, "vectors are aligned by it")
+        languages = self._languages()
+
+        def entries(to: Build, tokens: list[list[str]]) -> list[tuple[str, str]]:
+            from nmt_ablation.embeddings import compose, lexicon
+            from nmt_ablation.segmentation import Words
+
+            if file is not None:
+                return lexicon.read_lexicon(file)
+            if aligning.lexicon == "identical":
+                return lexicon.identical(*tokens)
+            sides = []
+            for language in languages:
+                if config.of == "tokens":
+                    path = to.inputs["binarise"] / "segmented" / f"train.{language}"
+                    sides.append([line.split() for line in text.stream_lines(path)])
+                else:
+                    lines = text.stream_lines(to.inputs["sample"] / f"train.{language}")
+                    cut = Words()
+                    sides.append([list(map(compose.bare, cut.encode(line))) for line in lines])
+            return lexicon.induced(*sides)
+
+        def build(to: Build) -> Json:
+            from nmt_ablation.embeddings import vec
+            from nmt_ablation.embeddings.align import Space, align
+
+            source, target = (
+                Space(*vec.load(to.inputs["vectors"] / f"{side}.vec")) for side in SIDES
+            )
+            found = entries(to, [source.tokens, target.tokens])
+            aligned = align(source, target, found, aligning.rounds, seed)
+            for side, space in zip(SIDES, (aligned.source, aligned.target), strict=True):
+                vec.write(to.folder / f"{side}.vec", space.tokens, space.values)
+            return aligned.record
+
+        inputs = {"vectors": made}
+        if aligning.lexicon == "induced":
+            inputs |= {"binarise": self.binarise(size, seed), "sample": self.sample(size, seed)}
+        parameters = {
+            "of": config.of,
+            "lexicon": sha256(file) if file else aligning.lexicon,
+            "rounds": aligning.rounds,
+            "seed": seed,
+            "languages": languages,
+        }
+        return Step("align", 1, parameters, inputs, build)
 
     def rows(self, arm: Arm, size: Size, seed: int) -> Step:
         """An arm's vectors on the rows of the dictionaries, and how much of the text they cover."""
         name = arm.vectors
         if name is None:
             raise ValueError("an arm without vectors has no rows")
-        joint = self.experiment.vectors[name].joint
-        languages = dict(zip(SIDES, self._languages(), strict=True))
+        config = self.experiment.vectors[name]
         width = None if arm.dimension == "projection" else self.experiment.model.width
         placing: dict[str, Any] = {
             "matched": arm.scale == "matched",
             "width": width,
             "pca": arm.dimension == "pca",
             "shuffle": seed if arm.shuffled else None,
+            "mean": config.missing == "mean",
         }
 
         def build(to: Build) -> Json:
+            from nmt_ablation.embeddings import compose, vec
             from nmt_ablation.embeddings.place import coverage, place
 
             record = {}
-            for side, language in languages.items():
-                placed = place(
-                    to.inputs["vectors"] / f"{'joint' if joint else side}.vec",
-                    to.inputs["segmentation"] / f"dictionary.{side}.txt",
-                    to.folder / f"{side}.npz",
-                    **placing,
-                )
+            for side in SIDES:
+                known = dict(zip(*vec.load(to.inputs["vectors"] / f"{side}.vec"), strict=True))
+                tokens = self._dictionary(side, to)
+                if config.of == "words":
+                    counts = compose.words(text.stream_lines(self._text(side, to)))
+                    known = compose.compose(tokens, counts, self._segmenter(side, to), known)
+                else:
+                    known = compose.look_up(tokens, known)
+                dictionary = _dictionary_file(to.inputs["segmentation"], side)
+                placed = place(known, dictionary, to.folder / f"{side}.npz", **placing)
                 segmented = to.inputs["binarise"] / "segmented"
+                language = self.experiment.language(side)
                 record[side] = {"rows": len(placed.tokens), "lengths": placed.lengths} | {
                     split: coverage(placed.tokens, segmented / f"{split}.{language}")
                     for split in ("train", "test")
@@ -429,8 +533,10 @@ class Pipeline:
             "segmentation": self.segmentation(size, seed),
             "binarise": self.binarise(size, seed),
         }
-        parameters = {"joint": joint, "languages": languages} | placing
-        return Step("rows", 2, parameters, inputs, build)
+        if config.of == "words":
+            inputs |= self._texts(self._vocabulary(), size, seed)
+        parameters = placing | {"of": config.of, "languages": self._languages()}
+        return Step("rows", 3, parameters, inputs, build)
 
     def train(self, cell: Cell) -> Step:
         """One model."""
@@ -587,20 +693,58 @@ class Pipeline:
         """By names, in their order."""
         return {str(corpus): self.clean(corpus) for corpus in self.experiment.corpora.parallel}
 
+    def _vocabulary(self) -> Literal["monolingual", "sample"]:
+        """The text whose words count, where vectors are of words."""
+        return "monolingual" if self.experiment.corpora.monolingual else "sample"
+
+    def _texts(
+        self, kind: Literal["monolingual", "sample"], size: Size, seed: int
+    ) -> dict[str, Step]:
+        """The steps that leave text, as inputs of another."""
+        if kind == "sample":
+            return {"sample": self.sample(size, seed)}
+        return {side: self.monolingual(side) for side in SIDES}
+
+    def _text(self, side: Side, to: Build) -> Path:
+        """One side of the text that `_texts` left."""
+        if side in to.inputs:
+            return to.inputs[side] / "text"
+        return to.inputs["sample"] / f"train.{self.experiment.language(side)}"
+
+    def _segmenter(self, side: Side, to: Build) -> "Segmenter":
+        from nmt_ablation import segmentation
+
+        return segmentation.load(self.experiment.segmentation, to.inputs["segmentation"], side)
+
+    def _dictionary(self, side: Side, to: Build) -> list[str]:
+        """The tokens of a side's dictionary."""
+        path = _dictionary_file(to.inputs["segmentation"], side)
+        return [line.rsplit(" ", 1)[0] for line in text.stream_lines(path)]
+
+    def _data_file(self, name: str, why: str) -> Path:
+        """A file that the experiment names."""
+        path = self.places.data / name
+        if not path.is_file():
+            raise UserError(
+                f"{path}: there is no such file, and in {self.file.path} {why}; pass --data DIR or "
+                "set NMT_ABLATION_DATA to the folder it stands in"
+            )
+        return path
+
     def _held_out_files(self, config: HeldOutSet) -> tuple[Path, Path] | tuple[()]:
         if config.source is None or config.target is None:
             return ()
-        paths = self.places.data / config.source, self.places.data / config.target
-        for path in paths:
-            if not path.is_file():
-                raise UserError(
-                    f"{path}: there is no such file, and {self.file.path} holds it out; pass "
-                    "--data DIR or set NMT_ABLATION_DATA to the folder it stands in"
-                )
-        return paths
+        source, target = config.source, config.target
+        return self._data_file(source, "it is held out"), self._data_file(target, "it is held out")
 
 
 def _only_file(folder: Path) -> Path:
     """What was fetched into an artifact's folder."""
     (file,) = (path for path in folder.iterdir() if path.name not in (MANIFEST, PROVENANCE))
     return file
+
+
+def _dictionary_file(folder: Path, side: Side) -> Path:
+    from nmt_ablation.segmentation import dictionary_file
+
+    return dictionary_file(folder, side)

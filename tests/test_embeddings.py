@@ -6,10 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from nmt_ablation.embeddings import vec
+from nmt_ablation.embeddings.compose import bare, compose, look_up, words
 from nmt_ablation.embeddings.place import Placed, coverage, place
 from nmt_ablation.embeddings.train import train
 from nmt_ablation.errors import UserError
-from nmt_ablation.experiment import VectorSource
+from nmt_ablation.experiment import TrainedVectors
 from nmt_ablation.segmentation import Words
 
 
@@ -18,9 +20,10 @@ def _ignore(done: float, whole: float) -> None:
 
 
 def _place(folder: Path, **how: Any) -> tuple[Placed, dict[str, Any]]:
-    plain = {"matched": True, "width": 2, "pca": False, "shuffle": None}
+    plain = {"matched": True, "width": 2, "pca": False, "shuffle": None, "mean": False}
     out = folder / "rows.npz"
-    placed = place(folder / "v.vec", folder / "d.txt", out, **plain | how)
+    known = dict(zip(*vec.load(folder / "v.vec"), strict=True))
+    placed = place(known, folder / "d.txt", out, **plain | how)
     with np.load(out) as rows:
         return placed, dict(rows)
 
@@ -105,7 +108,7 @@ def test_coverage_counts_types_and_tokens(tmp_path: Path) -> None:
 
 def test_the_same_text_gives_the_same_vectors(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("the cat sat on the mat\nthe dog sat on the log\n" * 50)
-    config, found = VectorSource(epochs=2), []
+    config, found = TrainedVectors(epochs=2), []
     for name in ("one.vec", "other.vec"):
         train(config, [(tmp_path / "text", Words())], 8, tmp_path / name, _ignore)
         found.append((tmp_path / name).read_bytes())
@@ -116,4 +119,59 @@ def test_the_same_text_gives_the_same_vectors(tmp_path: Path) -> None:
 def test_text_without_frequent_tokens_is_refused(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("once\n")
     with pytest.raises(UserError, match="lower min_count or name more corpora"):
-        train(VectorSource(), [(tmp_path / "text", Words())], 8, tmp_path / "v.vec", _ignore)
+        train(TrainedVectors(), [(tmp_path / "text", Words())], 8, tmp_path / "v.vec", _ignore)
+
+
+def test_tokens_without_a_vector_may_get_the_mean_of_the_others(tmp_path: Path) -> None:
+    (tmp_path / "v.vec").write_text("2 2\na 2 0\nb 0 2\n")
+    (tmp_path / "d.txt").write_text("a 1\nnone 1\nb 1\n")
+    placed, rows = _place(tmp_path, mean=True)
+    assert placed.tokens == ["a", "b"]
+    by_row = dict(zip(rows["indices"].tolist(), rows["values"].tolist(), strict=True))
+    assert by_row[1] == pytest.approx([0.5**0.5, 0.5**0.5])
+    assert by_row[0] == pytest.approx([1, 0])
+
+
+def test_vectors_that_cover_nothing_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "v.vec").write_text("1 2\nHaus 2 0\n")
+    (tmp_path / "d.txt").write_text("dog 1\n")
+    with pytest.raises(UserError, match=r"no token of the dictionary has a vector; .* of: words"):
+        _place(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("token", "form"),
+    [("▁Haus", "Haus"), ("Ha@@", "Ha"), ("￭,", ","), ("Haus￭", "Haus"), ("▁", "▁"), ("a", "a")],
+)
+def test_marks_of_segmentation_are_no_part_of_a_word(token: str, form: str) -> None:
+    assert bare(token) == form
+
+
+def test_a_token_is_looked_up_as_it_is_then_bare_then_lower_cased() -> None:
+    one, two, three = (np.full(2, n, np.float32) for n in (1, 2, 3))
+    known = {"▁Haus": one, "Haus": two, "haus": three}
+    assert look_up(["▁Haus", "Haus@@", "▁HAUS", "x"], known) == {
+        "▁Haus": one,
+        "Haus@@": two,
+        "▁HAUS": three,
+    }
+
+
+class _Halves:
+    """Cuts words into their first letter and the rest."""
+
+    def encode(self, line: str) -> list[str]:
+        return [line[:1], line[1:]]
+
+    def decode(self, tokens: list[str]) -> str:
+        return "".join(tokens)
+
+
+def test_a_piece_is_the_mean_of_its_words_each_as_often_as_it_stands_in_the_text() -> None:
+    counts = words(["ab ab ab ac", "ab zz, ac"])
+    assert counts["ab"] == 4 and counts["ac"] == 2
+    known = {"ab": np.array([3, 0], np.float32), "ac": np.array([0, 6], np.float32)}
+    composed = compose(["a", "b", "z"], counts, _Halves(), known)
+    assert composed.keys() == {"a", "b"}
+    assert composed["a"].tolist() == pytest.approx([2, 2])
+    assert composed["b"].tolist() == pytest.approx([3, 0])

@@ -1,18 +1,18 @@
 """Place vectors on the rows of a dictionary, at the scale of random rows, and count coverage."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from gensim.models import KeyedVectors
 from numpy.typing import NDArray
 
 from nmt_ablation.corpus.text import stream_lines
 from nmt_ablation.errors import UserError
 
 Matrix = NDArray[np.float32]
+Vector = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Placed:
 
 
 def place(
-    vectors: Path,
+    known: Mapping[str, Vector],
     dictionary: Path,
     out: Path,
     *,
@@ -34,6 +34,7 @@ def place(
     width: int | None,
     pca: bool,
     shuffle: int | None,
+    mean: bool,
 ) -> Placed:
     """Write the rows that a dictionary's tokens get.
 
@@ -42,7 +43,7 @@ def place(
     no direction, and counts as missing.
 
     Args:
-        vectors: in word2vec's text format.
+        known: vectors of tokens.
         dictionary: in fairseq's format.
         out: the file to write.
         matched: bring each row to length 1. fairseq draws random rows from N(0, 1/dimension), so
@@ -50,19 +51,20 @@ def place(
         width: of the table; None if rows of any dimension will do.
         pca: reduce vectors to the width by their principal components.
         shuffle: a seed by which each token gets the vector of another.
+        mean: give tokens without a vector the mean of the others, rather than no row.
 
     Raises:
-        UserError: vectors are not of the width of the table, or too few to be reduced to it.
+        UserError: vectors are not of the width of the table, or too few to be reduced to it; or no
+            token has one.
     """
-    known = KeyedVectors.load_word2vec_format(str(vectors))
     tokens = [line.rsplit(" ", 1)[0] for line in stream_lines(dictionary)]
-    found = [(row, token) for row, token in enumerate(tokens) if token in known.key_to_index]
-    values: Matrix = np.zeros((len(found), known.vector_size), dtype=np.float32)
-    for at, (_, token) in enumerate(found):
-        values[at] = known[token]
-    usable = np.linalg.norm(values, axis=1) > 0
-    indices = np.array([row for row, _ in found], dtype=np.int64)[usable]
-    values = values[usable]
+    covered = [token for token in tokens if token in known and np.any(known[token])]
+    if not covered:
+        raise UserError(
+            "no token of the dictionary has a vector; if the vectors are of words, and the "
+            "dictionary's tokens are pieces, set of: words"
+        )
+    values: Matrix = np.stack([known[token] for token in covered]).astype(np.float32)
     if pca and width is not None:
         values = _principal(values, width)
     elif width is not None and values.shape[1] != width:
@@ -72,15 +74,17 @@ def place(
         )
     if shuffle is not None:
         values = values[np.random.default_rng(shuffle).permutation(len(values))]
-    lengths = np.linalg.norm(values, axis=1)
+    has = set(covered)
+    rows = [row for row, token in enumerate(tokens) if token in has]
+    if mean:
+        missing = [row for row, token in enumerate(tokens) if token not in has]
+        rows += missing
+        values = np.concatenate([values, np.tile(values.mean(axis=0), (len(missing), 1))])
     if matched:
-        values = values / np.maximum(lengths, 1e-12)[:, None]
-        lengths = np.linalg.norm(values, axis=1)
-    np.savez(out, indices=indices, values=values)
-    return Placed(
-        [token for (_, token), use in zip(found, usable, strict=True) if use],
-        {"mean": float(lengths.mean()), "deviation": float(lengths.std())} if len(lengths) else {},
-    )
+        values = values / np.linalg.norm(values, axis=1)[:, None]
+    np.savez(out, indices=np.array(rows, np.int64), values=values.astype(np.float32))
+    lengths = np.linalg.norm(values[: len(covered)], axis=1)
+    return Placed(covered, {"mean": float(lengths.mean()), "deviation": float(lengths.std())})
 
 
 def coverage(covered: Iterable[str], segmented: Path) -> dict[str, float]:

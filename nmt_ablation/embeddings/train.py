@@ -9,7 +9,7 @@ from gensim.models.callbacks import CallbackAny2Vec
 
 from nmt_ablation.corpus.text import stream_lines
 from nmt_ablation.errors import UserError
-from nmt_ablation.experiment import VectorSource
+from nmt_ablation.experiment import TrainedVectors
 from nmt_ablation.segmentation import Segmenter
 from nmt_ablation.workspace import Tick
 
@@ -35,7 +35,7 @@ class _Epochs(CallbackAny2Vec):  # type: ignore[misc]
 
 
 def train(
-    config: VectorSource,
+    config: TrainedVectors,
     texts: list[tuple[Path, Segmenter]],
     dimension: int,
     out: Path,

@@ -1,0 +1,91 @@
+"""Vectors of every origin come to a cell's tables, and what they cover is on record."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nmt_ablation.corpus.synthetic import Language
+from nmt_ablation.embeddings import vec
+from nmt_ablation.experiment import SIDES
+from tests.conftest import NewRun, Run
+
+WORDS = ("  word2vec: {epochs: 2}", "  word2vec: {source: a.vec, target: b.vec, of: words}")
+
+
+def write_files(folder: Path) -> None:
+    """Vectors of all nouns of the made-up language; translations have nearly the same."""
+    chance = np.random.default_rng(1)
+    nouns = [noun for kind in Language(3).nouns.values() for noun in kind.lexemes]
+    values = chance.normal(size=(len(nouns), 16)).astype(np.float32)
+    turn = np.linalg.qr(chance.normal(size=(16, 16)))[0]
+    noise = chance.normal(0, 0.05, values.shape)
+    vec.write(folder / "a.vec", [noun.source for noun in nouns], (values @ turn + noise))
+    vec.write(folder / "b.vec", [noun.target for noun in nouns], values)
+    lexicon = "".join(f"{noun.source} {noun.target}\n" for noun in nouns)
+    (folder / "lexicon.txt").write_text(lexicon)
+
+
+def rows(run: Run, arm: str = "frozen") -> dict[str, dict[str, float]]:
+    step = run.pipeline.train(run.cell(200, arm)).inputs["rows"]
+    run.workspace.ensure(step)
+    record: dict[str, dict[str, float]] = run.workspace.record(step)
+    return record
+
+
+def test_files_of_words_are_composed_to_pieces(new_run: NewRun) -> None:
+    run = new_run(WORDS)
+    write_files(run.file.parent)
+    record = rows(run)
+    for side in SIDES:
+        assert record[side]["rows"] > 50
+        assert record[side]["lengths"]["mean"] == pytest.approx(1)  # type: ignore[index]
+        assert 0.3 < record[side]["test"]["tokens"] <= 1  # type: ignore[index]
+
+
+def test_files_of_tokens_are_looked_up_under_their_bare_names(new_run: NewRun) -> None:
+    run = new_run((WORDS[0], "  word2vec: {source: a.vec, target: b.vec}"))
+    write_files(run.file.parent)
+    looked_up = rows(run)["target"]["rows"]
+    assert 0 < looked_up < rows(new_run(WORDS))["target"]["rows"]
+
+
+def test_a_file_that_is_missing_is_said_before_anything_is_built(new_run: NewRun) -> None:
+    result = new_run(WORDS).call("run")
+    assert result.returncode == 1
+    assert "a.vec: there is no such file" in result.stderr.replace("\n", "")
+    assert "--data DIR" in result.stderr
+
+
+def test_alignment_brings_translations_together_and_is_measured(new_run: NewRun) -> None:
+    aligned = "{source: a.vec, target: b.vec, of: words, align: {lexicon: lexicon.txt}}"
+    run = new_run((WORDS[0], f"  word2vec: {aligned}"))
+    write_files(run.file.parent)
+    step = run.pipeline.vectors("word2vec", 200, 1)
+    folder = run.workspace.ensure(step)
+    assert run.workspace.record(step)["held_out"] > 0
+    spaces = [dict(zip(*vec.load(folder / f"{side}.vec"), strict=True)) for side in SIDES]
+    pairs = [line.split() for line in (run.file.parent / "lexicon.txt").read_text().splitlines()]
+    cosines = [spaces[0][a] @ spaces[1][b] for a, b in pairs if a in spaces[0] and b in spaces[1]]
+    assert np.mean(cosines) > 0.9
+
+
+def test_a_lexicon_may_come_from_the_sample_and_never_from_dev_or_test(new_run: NewRun) -> None:
+    run = new_run((WORDS[0], "  word2vec: {epochs: 2, align: {lexicon: induced, rounds: 1}}"))
+    step = run.pipeline.vectors("word2vec", 200, 1)
+    run.workspace.ensure(step)
+    record = run.workspace.record(step)
+    assert record["lexicon"] > 20
+    assert len(record["rounds"]) == 2
+    assert step.inputs.keys() == {"vectors", "sample", "binarise"}
+
+
+def test_vectors_of_words_are_trained_and_composed_too(new_run: NewRun) -> None:
+    run = new_run(
+        (WORDS[0], "  word2vec: {epochs: 2, of: words, model: fasttext, width: 8}"),
+        (
+            "  frozen: {vectors: word2vec, tuning: frozen}",
+            "  frozen: {vectors: word2vec, tuning: frozen, dimension: projection}",
+        ),
+    )
+    assert rows(run)["source"]["rows"] > 100
