@@ -1,5 +1,6 @@
 """Vectors of every origin come to a cell's tables, and what they cover is on record."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -89,3 +90,16 @@ def test_vectors_of_words_are_trained_and_composed_too(new_run: NewRun) -> None:
         ),
     )
     assert rows(run)["source"]["rows"] > 100
+
+
+def test_the_report_says_how_the_data_and_the_vectors_came_about(new_run: NewRun) -> None:
+    aligned = "{source: a.vec, target: b.vec, of: words, align: {lexicon: lexicon.txt}}"
+    run = new_run((WORDS[0], f"  word2vec: {aligned}"))
+    write_files(run.file.parent)
+    cells = ("--cell", "200-random-s1", "--cell", "200-finetuned-s1")
+    assert run.call("run", *cells).returncode == 0
+    assert run.call("report").returncode == 0
+    page = (run.workspace_root / "tiny/report/tiny.md").read_text()
+    assert "| Synthetic/v1 | 500 | 0 |" in page
+    assert re.search(r"Pairs alike to a test sentence, of each sample: \d+ of 200 \(seed 1;", page)
+    assert re.search(r"- finetuned at 200 pairs, seed 1: [01]\.\d\d / [01]\.\d\d \(before", page)

@@ -13,7 +13,7 @@ from rich.progress import track
 from nmt_ablation.errors import UserError
 from nmt_ablation.experiment import Cell
 from nmt_ablation.pipeline import Pipeline
-from nmt_ablation.workspace import Workspace
+from nmt_ablation.workspace import Json, Step, Workspace
 
 Row = dict[str, Any]
 """One cell: its scores, how its training ended, and the digests of all that made it."""
@@ -117,6 +117,7 @@ def _row(pipeline: Pipeline, workspace: Workspace, cell: Cell) -> Row:
         "p_chrf": None,
         **trained,
         "coverage": workspace.record(train.inputs["rows"]) if "rows" in train.inputs else None,
+        "alignment": _alignment(train, workspace),
         "near_duplicates": workspace.record(alike) if workspace.done(alike) else None,
         "test_sentences": workspace.record(pipeline.hold_out())["test"]["pairs"],
         "digest": score.digest,
@@ -126,6 +127,13 @@ def _row(pipeline: Pipeline, workspace: Workspace, cell: Cell) -> Row:
         compared = workspace.record(compare)
         row["p_bleu"], row["p_chrf"] = compared["bleu"]["p"], compared["chrf"]["p"]
     return row
+
+
+def _alignment(train: Step, workspace: Workspace) -> Json:
+    """What is on record of how an arm's vectors were aligned, if they were."""
+    rows = train.inputs.get("rows")
+    vectors = rows.inputs["vectors"] if rows else None
+    return workspace.record(vectors) if vectors and vectors.stage == "align" else None
 
 
 def _same_batches(one: Row, other: Row) -> bool:

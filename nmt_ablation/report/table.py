@@ -48,7 +48,25 @@ def coverage_as_markdown(rows: list[Row]) -> str:
                 line.append(f"{share['types']:.1%} / {share['tokens']:.1%}")
         lines.append(line)
     table = "".join(f"| {' | '.join(line)} |\n" for line in lines)
-    return f"Types / tokens that have a vector:\n\n{table}\n"
+    return f"Types / tokens that have a vector:\n\n{table}\n{_alignments(covered)}"
+
+
+def _alignments(rows: list[Row]) -> str:
+    """How well vectors were aligned; a line for each alignment, which cells may share."""
+    found = {}
+    for row in rows:
+        if (alignment := row["alignment"]) is not None:
+            before, after = alignment["rounds"][0], alignment["rounds"][-1]
+            found[row["pairs"], row["arm"], row["seed"]] = (
+                f"{row['arm']} at {row['pairs']:,} pairs, seed {row['seed']}: "
+                f"{after['source_to_target']:.2f} / {after['target_to_source']:.2f} "
+                f"(before refinement {before['source_to_target']:.2f} / "
+                f"{before['target_to_source']:.2f}), of {alignment['held_out']} words held out"
+            )
+    if not found:
+        return ""
+    listed = "".join(f"- {line}\n" for line in found.values())
+    return f"Alignment, precision at 1 by CSLS in either direction:\n\n{listed}\n"
 
 
 def data_as_markdown(corpora: list[Row], rows: list[Row]) -> str:
