@@ -199,10 +199,20 @@ class HeldOut(Block):
     """Decides the score, once."""
 
 
+class Encoder(Block):
+    """A multilingual encoder: mBERT, XLM-R or LaBSE."""
+
+    name: str
+    """A local directory, or a model of the hub: `owner/name`."""
+    revision: str | None = None
+    """The full hash of a commit; needed for a model of the hub."""
+
+
 class SegmentationConfig(Block):
-    type: Literal["sentencepiece-unigram", "sentencepiece-bpe", "subword-nmt", "words"]
+    type: Literal["sentencepiece-unigram", "sentencepiece-bpe", "subword-nmt", "words", "encoder"]
     size: Positive
-    """Pieces (sentencepiece), merges (subword-nmt) or most frequent words (words)."""
+    """Pieces (sentencepiece), merges (subword-nmt), or most frequent words (words) or pieces of the
+    encoder's (encoder)."""
     fit_on: Literal["monolingual", "pool", "sample"]
     """The text it is fitted on: all monolingual text, up to a million pairs of the pool, or the
     sample. All but `sample` is knowledge from outside the sample."""
@@ -260,13 +270,26 @@ class FileVectors(Vectors):
     target: str
 
 
+class EncoderVectors(Block):
+    """The rows of the encoder's own table, for its own pieces."""
+
+    encoder: Literal["input"]
+    """Its input embeddings."""
+    missing: Literal["random", "mean"] = "random"
+    """What tokens without a vector start from."""
+
+
 def _kind_of_vectors(value: Any) -> str:
-    named = isinstance(value, dict) and {"source", "target"} & value.keys()
-    return "files" if named or isinstance(value, FileVectors) else "trained"
+    keys = value.keys() if isinstance(value, dict) else set(type(value).model_fields)
+    if "encoder" in keys:
+        return "encoder"
+    return "files" if {"source", "target"} & keys else "trained"
 
 
 VectorSource = Annotated[
-    Annotated[TrainedVectors, Tag("trained")] | Annotated[FileVectors, Tag("files")],
+    Annotated[TrainedVectors, Tag("trained")]
+    | Annotated[FileVectors, Tag("files")]
+    | Annotated[EncoderVectors, Tag("encoder")],
     Discriminator(_kind_of_vectors),
 ]
 
@@ -400,6 +423,8 @@ class Experiment(Block):
     """Numbers of training pairs (`5k`, `1M`), or `all` of the pool."""
     seeds: Annotated[list[Seed], Field(min_length=1)]
     """A seed draws the samples, and the weights, batches and dropout of their trainings."""
+    encoder: Encoder | None = None
+    """Whose tokenizer and input embeddings are used, if any are."""
     segmentation: SegmentationConfig
     vectors: dict[Name, VectorSource] = {}
     arms: Annotated[dict[Name, Arm], Field(min_length=1)]
@@ -480,7 +505,16 @@ class Experiment(Block):
                 _fail(("arms", name), "tying: all needs one dictionary; set segmentation.joint")
             if self.tying(arm) == "all" and len(arm.vector_sides) == 1:
                 _fail(("arms", name), "tying: all leaves one table, so side must be both")
+        if self.segmentation.type == "encoder" and self.encoder is None:
+            _fail(("segmentation", "type"), "needs an encoder: name one under encoder")
         for name, vectors in self.vectors.items():
+            if isinstance(vectors, EncoderVectors):
+                if self.segmentation.type != "encoder":
+                    _fail(
+                        ("vectors", name),
+                        "the encoder's rows are of its own pieces; set segmentation.type: encoder",
+                    )
+                continue
             if vectors.align is None:
                 continue
             if isinstance(vectors, TrainedVectors) and vectors.joint:

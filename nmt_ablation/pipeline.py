@@ -17,6 +17,7 @@ from nmt_ablation.experiment import (
     SIDES,
     Arm,
     Cell,
+    EncoderVectors,
     FileVectors,
     HeldOutSet,
     MonolingualCorpus,
@@ -288,6 +289,25 @@ class Pipeline:
             build,
         )
 
+    def encoder(self) -> Step:
+        """A multilingual encoder: its table, and its tokenizer."""
+        config = self.experiment.encoder
+        assert config is not None
+        name, revision = config.name, config.revision
+        local = self.places.data / name
+        parameters: dict[str, Json] = {"name": name, "revision": revision}
+        if local.is_dir():
+            files = [path for path in sorted(local.iterdir()) if path.is_file()]
+            parameters = {"files": {path.name: sha256(path) for path in files}}
+            name = str(local)
+
+        def build(to: Build) -> Json:
+            from nmt_ablation.embeddings.encoder import fetch
+
+            return fetch(name, revision, to.folder, to.tick)
+
+        return Step("encoder", 1, parameters, {}, build, resumable=True)
+
     def segmentation(self, size: Size, seed: int) -> Step:
         """The segmentation and dictionaries; the same for all sizes unless fitted on the sample."""
         config, languages = self.experiment.segmentation, self._languages()
@@ -298,6 +318,8 @@ class Pipeline:
             inputs = {"sample": self.text_of_pool()}
         else:
             inputs = {"sample": self.sample(size, seed)}
+        if config.type == "encoder":
+            inputs["encoder"] = self.encoder()
 
         def texts(to: Build, side: Side) -> Path:
             if config.fit_on == "monolingual":
@@ -307,7 +329,8 @@ class Pipeline:
         def build(to: Build) -> Json:
             from nmt_ablation import segmentation
 
-            segmentation.fit(config, {side: [texts(to, side)] for side in SIDES}, to.folder)
+            of_sides = {side: [texts(to, side)] for side in SIDES}
+            segmentation.fit(config, of_sides, to.folder, to.inputs.get("encoder"))
             return {
                 side: sum(1 for _ in text.stream_lines(to.folder / f"dictionary.{side}.txt"))
                 for side in SIDES
@@ -356,6 +379,8 @@ class Pipeline:
     def vectors(self, name: str, size: Size, seed: int) -> Step:
         """Vectors of tokens or words, `source.vec` and `target.vec`: trained, or out of files."""
         config = self.experiment.vectors[name]
+        if isinstance(config, EncoderVectors):
+            return self._encoder_vectors(size, seed)
         if isinstance(config, TrainedVectors):
             made = self._trained_vectors(config, size, seed)
         else:
@@ -437,6 +462,21 @@ class Pipeline:
         }
         return Step("vectors", 2, parameters, inputs, build)
 
+    def _encoder_vectors(self, size: Size, seed: int) -> Step:
+        def build(to: Build) -> Json:
+            from nmt_ablation.embeddings import vec
+            from nmt_ablation.embeddings.encoder import table
+
+            record = {}
+            for side in SIDES:
+                tokens, values = table(to.inputs["encoder"], self._dictionary(side, to))
+                vec.write(to.folder / f"{side}.vec", tokens, values)
+                record[side] = {"vectors": len(tokens), "dimension": int(values.shape[1])}
+            return record
+
+        inputs = {"encoder": self.encoder(), "segmentation": self.segmentation(size, seed)}
+        return Step("vectors", 2, {"languages": self._languages()}, inputs, build)
+
     def _aligned_vectors(self, config: Vectors, made: Step, size: Size, seed: int) -> Step:
         """Vectors with the source side turned into the space of the target side."""
         aligning = config.align
@@ -496,6 +536,7 @@ class Pipeline:
         if name is None:
             raise ValueError("an arm without vectors has no rows")
         config = self.experiment.vectors[name]
+        of_words = not isinstance(config, EncoderVectors) and config.of == "words"
         width = None if arm.dimension == "projection" else self.experiment.model.width
         placing: dict[str, Any] = {
             "matched": arm.scale == "matched",
@@ -513,7 +554,7 @@ class Pipeline:
             for side in SIDES:
                 known = dict(zip(*vec.load(to.inputs["vectors"] / f"{side}.vec"), strict=True))
                 tokens = self._dictionary(side, to)
-                if config.of == "words":
+                if of_words:
                     counts = compose.words(text.stream_lines(self._text(side, to)))
                     known = compose.compose(tokens, counts, self._segmenter(side, to), known)
                 else:
@@ -533,9 +574,9 @@ class Pipeline:
             "segmentation": self.segmentation(size, seed),
             "binarise": self.binarise(size, seed),
         }
-        if config.of == "words":
+        if of_words:
             inputs |= self._texts(self._vocabulary(), size, seed)
-        parameters = placing | {"of": config.of, "languages": self._languages()}
+        parameters = placing | {"of_words": of_words, "languages": self._languages()}
         return Step("rows", 3, parameters, inputs, build)
 
     def train(self, cell: Cell) -> Step:

@@ -90,12 +90,25 @@ class SentencePiece:
         ]
 
 
-def fit(config: SegmentationConfig, texts: dict[Side, list[Path]], folder: Path) -> None:
+def fit(
+    config: SegmentationConfig,
+    texts: dict[Side, list[Path]],
+    folder: Path,
+    encoder: Path | None = None,
+) -> None:
     """Fit a segmentation on text and write it, with a dictionary for each side.
+
+    Args:
+        config: what kind, and how large.
+        texts: of each side.
+        folder: where it goes.
+        encoder: where the encoder is whose tokenizer it is, if it is one's.
 
     Raises:
         UserError: the text is too little for the size asked for.
     """
+    if encoder is not None:
+        (folder / "tokenizer.json").write_bytes((encoder / "tokenizer.json").read_bytes())
     if config.joint:
         _fit_one(config, [path for side in SIDES for path in texts[side]], folder, SIDES)
     else:
@@ -109,6 +122,10 @@ def load(config: SegmentationConfig, folder: Path, side: Side) -> Segmenter:
         return Words()
     if config.type == "subword-nmt":
         return SubwordNmt(folder / f"codes.{side}")
+    if config.type == "encoder":
+        from nmt_ablation.embeddings.encoder import EncoderTokenizer
+
+        return EncoderTokenizer(folder)
     return SentencePiece(folder / f"sentencepiece.{side}.model")
 
 
@@ -123,6 +140,10 @@ def _fit_one(
     if config.type == "words":
         counts = Counter(token for line in _lines(texts) for token in Words().encode(line))
         tokens = [token for token, _ in _by_frequency(counts)][: config.size]
+    elif config.type == "encoder":
+        encoder = load(config, folder, first)
+        counts = Counter(token for line in _lines(texts) for token in encoder.encode(line))
+        tokens = [token for token, _ in _by_frequency(counts) if token != "<unk>"][: config.size]
     elif config.type == "subword-nmt":
         words = Counter(token for line in _lines(texts) for token in Words().encode(line))
         frequencies = [f"{token} {count}" for token, count in _by_frequency(words)]

@@ -64,7 +64,9 @@ class EncoderTokenizer:
             raise UserError(f"{path}: is missing or no text; {FETCH_AGAIN}") from None
         try:
             self._tokenizer = Tokenizer.from_str(text)
-        except Exception as error:  # tokenizers raises nothing more special
+        except Exception as error:
+            if type(error) is not Exception:  # tokenizers raises just that, and nothing else
+                raise
             raise UserError(f"{path}: is no tokenizer ({error}); {FETCH_AGAIN}") from None
         # A file may say that lines are cut off or filled up, for the encoder's sake.
         self._tokenizer.no_truncation()
