@@ -358,6 +358,43 @@ class Arm(Block):
         return self.dimension == "projection" or self.learning_rate != 1
 
 
+READY_MADE: dict[str, dict[str, Any]] = {
+    "random": {"vectors": None},
+    "finetuned": {},
+    "frozen": {"tuning": "frozen"},
+    "slow": {"learning_rate": 0.1},
+    "source-only": {"side": "source"},
+    "target-only": {"side": "target"},
+    "raw-scale": {"scale": "raw"},
+    "frozen-random": {"vectors": None, "tuning": "frozen"},
+    "shuffled": {"shuffled": True},
+    "frozen-shuffled": {"shuffled": True, "tuning": "frozen"},
+}
+"""The usual arms, and the controls, by name; all but those that say otherwise have the one set of
+vectors that there is."""
+
+
+def _ready_made(names: list[Any], vectors: Any) -> dict[str, Any]:
+    """Arms of a list of names."""
+    sets = list(vectors) if isinstance(vectors, dict) else []
+    arms = {}
+    for at, name in enumerate(names):
+        if name not in READY_MADE:
+            near = difflib.get_close_matches(str(name), READY_MADE, n=1)
+            hint = f" (did you mean '{near[0]}'?)" if near else ""
+            known = ", ".join(READY_MADE)
+            _fail(("arms", at), f"no ready-made arm is called '{name}'{hint}; there are: {known}")
+        arm = {"vectors": sets[0] if len(sets) == 1 else None} | READY_MADE[name]
+        if arm["vectors"] is None and "vectors" not in READY_MADE[name]:
+            _fail(
+                ("arms", at),
+                f"'{name}' has the one set of vectors that there is, and there are {len(sets)}; "
+                "write arms as a mapping, and name the vectors of each",
+            )
+        arms[name] = {key: value for key, value in arm.items() if value is not None}
+    return arms
+
+
 class Model(Block):
     encoder_layers: Positive = 3
     decoder_layers: Positive = 3
@@ -428,12 +465,20 @@ class Experiment(Block):
     segmentation: SegmentationConfig
     vectors: dict[Name, VectorSource] = {}
     arms: Annotated[dict[Name, Arm], Field(min_length=1)]
+    """By names of your own; or a list of ready-made ones: `[random, finetuned, shuffled]`."""
     baseline: str
     """The arm that the others are compared with."""
     model: Model = Model()
     training: Training = Training()
     decoding: Decoding = Decoding()
     scoring: Scoring = Scoring()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named_arms(cls, data: Any) -> Any:
+        if isinstance(data, dict) and isinstance(data.get("arms"), list):
+            return data | {"arms": _ready_made(data["arms"], data.get("vectors"))}
+        return data
 
     @property
     def source(self) -> str:

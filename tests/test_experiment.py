@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from nmt_ablation.errors import UserError
+from nmt_ablation.experiment import READY_MADE, Arm
 from nmt_ablation.experiment_file import load
 from tests.conftest import TINY
 
@@ -137,4 +138,36 @@ def test_one_table_for_both_sides_needs_one_dictionary(tmp_path: Path) -> None:
     with pytest.raises(
         UserError, match=r"bad\.yaml:13: arms\.random: tying: all needs one dictionary"
     ):
+        load(file)
+
+
+ARMS = TINY[TINY.index("arms:") : TINY.index("baseline:")]
+
+
+def test_the_usual_arms_and_the_controls_have_names(tmp_path: Path) -> None:
+    file = tmp_path / "named.yaml"
+    file.write_text(TINY.replace(ARMS, f"arms: [{', '.join(READY_MADE)}]\n"))
+    arms = load(file).experiment.arms
+    assert list(arms) == list(READY_MADE)
+    assert arms["random"] == Arm()
+    assert arms["frozen-random"] == Arm(tuning="frozen")
+    assert arms["frozen"] == Arm(vectors="word2vec", tuning="frozen")
+    assert arms["shuffled"] == Arm(vectors="word2vec", shuffled=True)
+    assert arms["source-only"] == Arm(vectors="word2vec", side="source")
+
+
+@pytest.mark.parametrize(
+    ("vectors", "arms", "says"),
+    [
+        ("word2vec: {epochs: 2}", "[random,\n  finetund]", r":13: .*did you mean 'finetuned'"),
+        ("a: {epochs: 2}\n  b: {epochs: 3}", "[random,\n  frozen]", ":14: .* there are 2; write"),
+    ],
+)
+def test_arms_that_no_name_stands_for_are_refused(
+    tmp_path: Path, vectors: str, arms: str, says: str
+) -> None:
+    file = tmp_path / "named.yaml"
+    text = TINY.replace("word2vec: {epochs: 2}", vectors)
+    file.write_text(text.replace(ARMS, f"arms: {arms}\n"))
+    with pytest.raises(UserError, match=says):
         load(file)
