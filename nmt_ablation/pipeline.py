@@ -391,13 +391,13 @@ class Pipeline:
         width = config.width or self.experiment.model.width
 
         def build(to: Build) -> Json:
-            from nmt_ablation import segmentation
+            from nmt_ablation.embeddings.compose import BareWords
             from nmt_ablation.embeddings.train import train
 
             texts = {
                 side: (
                     self._text(side, to),
-                    segmentation.Words() if config.of == "words" else self._segmenter(side, to),
+                    BareWords() if config.of == "words" else self._segmenter(side, to),
                 )
                 for side in SIDES
             }
@@ -454,7 +454,7 @@ class Pipeline:
 
         inputs = {"segmentation": self.segmentation(size, seed)}
         if config.of == "words":
-            inputs |= self._texts(self._vocabulary(), size, seed)
+            inputs |= self._texts(self._vocabulary(config), size, seed)
         parameters = {
             "of": config.of,
             "files": [sha256(path) for path in paths.values()],
@@ -488,7 +488,6 @@ class Pipeline:
 
         def entries(to: Build, tokens: list[list[str]]) -> list[tuple[str, str]]:
             from nmt_ablation.embeddings import compose, lexicon
-            from nmt_ablation.segmentation import Words
 
             if file is not None:
                 return lexicon.read_lexicon(file)
@@ -501,8 +500,7 @@ class Pipeline:
                     sides.append([line.split() for line in text.stream_lines(path)])
                 else:
                     lines = text.stream_lines(to.inputs["sample"] / f"train.{language}")
-                    cut = Words()
-                    sides.append([list(map(compose.bare, cut.encode(line))) for line in lines])
+                    sides.append([compose.BareWords().encode(line) for line in lines])
             return lexicon.induced(*sides)
 
         def build(to: Build) -> Json:
@@ -575,7 +573,7 @@ class Pipeline:
             "binarise": self.binarise(size, seed),
         }
         if of_words:
-            inputs |= self._texts(self._vocabulary(), size, seed)
+            inputs |= self._texts(self._vocabulary(config), size, seed)
         parameters = placing | {"of_words": of_words, "languages": self._languages()}
         return Step("rows", 3, parameters, inputs, build)
 
@@ -734,8 +732,10 @@ class Pipeline:
         """By names, in their order."""
         return {str(corpus): self.clean(corpus) for corpus in self.experiment.corpora.parallel}
 
-    def _vocabulary(self) -> Literal["monolingual", "sample"]:
+    def _vocabulary(self, config: Vectors | EncoderVectors) -> Literal["monolingual", "sample"]:
         """The text whose words count, where vectors are of words."""
+        if isinstance(config, TrainedVectors):
+            return config.text  # those of the sample alone may know of no other text
         return "monolingual" if self.experiment.corpora.monolingual else "sample"
 
     def _texts(

@@ -103,3 +103,23 @@ def test_the_report_says_how_the_data_and_the_vectors_came_about(new_run: NewRun
     assert "| Synthetic/v1 | 500 | 0 |" in page
     assert re.search(r"Pairs alike to a test sentence, of each sample: \d+ of 200 \(seed 1;", page)
     assert re.search(r"- finetuned at 200 pairs, seed 1: [01]\.\d\d / [01]\.\d\d \(before", page)
+
+
+def test_vectors_of_the_sample_know_of_no_other_text(new_run: NewRun) -> None:
+    run = new_run(
+        (WORDS[0], "  word2vec: {epochs: 2, text: sample, of: words}"),
+        ("fit_on: monolingual", "fit_on: sample"),
+        ("  monolingual: [Synthetic/v1]\n", ""),
+        ("size: 300", "size: 150"),
+    )
+    step = run.pipeline.train(run.cell(200, "frozen")).inputs["rows"]
+    assert {"monolingual", "test-set"}.isdisjoint(needed.stage for needed in step.ancestors())
+    assert rows(run)["source"]["rows"] > 50
+
+
+def test_words_are_trained_without_the_marks_that_glue_them(new_run: NewRun) -> None:
+    run = new_run((WORDS[0], "  word2vec: {epochs: 1, of: words}"))
+    folder = run.workspace.ensure(run.pipeline.vectors("word2vec", 200, 1))
+    tokens, _ = vec.load(folder / "target.vec")
+    assert "the" in tokens
+    assert not any("￭" in token for token in tokens)

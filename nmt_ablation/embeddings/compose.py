@@ -17,6 +17,13 @@ def bare(token: str) -> str:
     return token.removeprefix(WORD_START).removesuffix(CONTINUES).strip(JOINER) or token
 
 
+class BareWords(Words):
+    """Words and punctuation marks without the joiners by which they could be put together again."""
+
+    def encode(self, line: str) -> list[str]:
+        return [bare(token) for token in super().encode(line)]
+
+
 def spellings(token: str) -> list[str]:
     """Under which names a file may have a token, the best first. Many files are lower-cased."""
     return list(dict.fromkeys((token, bare(token), bare(token).lower())))
@@ -34,8 +41,8 @@ def look_up(tokens: Sequence[str], known: Mapping[str, Vector]) -> dict[str, Vec
 
 def words(lines: Iterable[str]) -> Counter[str]:
     """How often each word stands in a text."""
-    segmenter = Words()
-    return Counter(bare(token) for line in lines for token in segmenter.encode(line))
+    segmenter = BareWords()
+    return Counter(token for line in lines for token in segmenter.encode(line))
 
 
 def compose(
