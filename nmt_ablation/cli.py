@@ -297,7 +297,8 @@ def fill_mirror(experiment: Path, to: Path, mirror: str | None, max_bytes: int |
     """
     from nmt_ablation.corpus.download import UnreachableError
     from nmt_ablation.corpus.mirror import add, write_listing
-    from nmt_ablation.pipeline import Pipeline, Places
+    from nmt_ablation.pipeline import Pipeline
+    from nmt_ablation.places import Places
     from nmt_ablation.progress import short_name, transfers
     from nmt_ablation.workspace import machine_lock
 
@@ -484,7 +485,7 @@ def _runner(
     mirror: str | None,
     max_bytes: int | None = None,
 ) -> "Runner":
-    from nmt_ablation.pipeline import Places
+    from nmt_ablation.places import Places
     from nmt_ablation.runner import Runner
     from nmt_ablation.workspace import Workspace
 

@@ -22,7 +22,8 @@ from nmt_ablation.corpus.lock import ChangedError
 from nmt_ablation.errors import UserError
 from nmt_ablation.experiment import Cell
 from nmt_ablation.experiment_file import ExperimentFile
-from nmt_ablation.pipeline import Pipeline, Places
+from nmt_ablation.pipeline import Pipeline
+from nmt_ablation.places import Places
 from nmt_ablation.workspace import Step, Workspace
 
 POLL_SECONDS = 0.2

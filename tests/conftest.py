@@ -11,7 +11,8 @@ import pytest
 from nmt_ablation.corpus.synthetic import write_mirror
 from nmt_ablation.experiment import Cell
 from nmt_ablation.experiment_file import load
-from nmt_ablation.pipeline import Pipeline, Places
+from nmt_ablation.pipeline import Pipeline
+from nmt_ablation.places import Places
 from nmt_ablation.workspace import Workspace
 
 COMMAND = Path(sys.executable).with_name("nmt-ablation")

@@ -30,7 +30,8 @@ from nmt_ablation.corpus.synthetic import write_mirror
 from nmt_ablation.errors import UserError
 from nmt_ablation.experiment import CorpusVersion
 from nmt_ablation.experiment_file import load
-from nmt_ablation.pipeline import Pipeline, Places
+from nmt_ablation.pipeline import Pipeline
+from nmt_ablation.places import Places
 from nmt_ablation.runner import Runner
 from nmt_ablation.workspace import Workspace
 from tests.conftest import COMMAND, TINY, NewRun

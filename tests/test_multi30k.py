@@ -9,7 +9,8 @@ import pytest
 from nmt_ablation.corpus.text import normal_form, stream_lines
 from nmt_ablation.experiment import SIDES
 from nmt_ablation.experiment_file import load
-from nmt_ablation.pipeline import Pipeline, Places
+from nmt_ablation.pipeline import Pipeline
+from nmt_ablation.places import Places
 from nmt_ablation.workspace import Workspace
 
 ROOT = Path(__file__).parents[1]

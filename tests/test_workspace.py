@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from nmt_ablation.experiment_file import load
-from nmt_ablation.pipeline import Pipeline, Places
+from nmt_ablation.pipeline import Pipeline
+from nmt_ablation.places import Places
 from nmt_ablation.workspace import Build, Step, Workspace
 from tests.conftest import TINY, NewRun
 

@@ -12,6 +12,7 @@ from typing import IO
 import numpy as np
 import numpy.typing as npt
 
+from nmt_ablation.corpus.text import is_number
 from nmt_ablation.errors import UserError
 from nmt_ablation.workspace import Tick
 
@@ -147,18 +148,10 @@ def _scores(block: bytes, name: str, before: int) -> npt.NDArray[np.float64]:
     try:
         return np.array(lines, np.float64)
     except ValueError:
-        number = next(at for at, line in enumerate(lines) if not _is_number(line))
+        number = next(at for at, line in enumerate(lines) if not is_number(line))
         raise UserError(
             f"{name}:{before + number + 1}: {lines[number][:40]!r} is no score"
         ) from None
-
-
-def _is_number(text: bytes) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _one_line(text: str) -> str:

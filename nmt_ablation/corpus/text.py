@@ -35,6 +35,15 @@ def normal_form(line: str) -> str:
     return _NOT_WORDS.sub("", folded) or _SPACES.sub("", folded)
 
 
+def is_number(text: bytes) -> bool:
+    """Whether a field of a file says a number."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
 def read_lines(path: Path) -> list[str]:
     """The lines of a text file, exactly as they stand but for line ends and a byte order mark.
 

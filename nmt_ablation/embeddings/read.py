@@ -21,6 +21,7 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
+from nmt_ablation.corpus.text import is_number
 from nmt_ablation.errors import UserError
 from nmt_ablation.workspace import Tick
 
@@ -223,7 +224,7 @@ def _read_text(file: _File, rows: int | None, dimension: int, wanted: Sequence[s
                 try:
                     row = np.array(fields, np.float32)
                 except ValueError:
-                    wrong = next(field for field in fields if not _is_number(field))
+                    wrong = next(field for field in fields if not is_number(field))
                     raise UserError(
                         f"{file.path}{place}: {_shown(wrong)} is no number; fetch the file anew"
                     ) from None
@@ -246,7 +247,7 @@ def _token(path: Path, number: int, line: bytes, dimension: int) -> bytes:
         return line[: line.index(b" ")]
     if surplus > 0:
         token = line.rsplit(b" ", dimension)[0]
-        if not _is_number(token.rpartition(b" ")[2]):
+        if not is_number(token.rpartition(b" ")[2]):
             return token
     raise UserError(
         f"{path}:{number}: has {dimension + surplus:,} numbers and should have {dimension:,}; if "
@@ -362,7 +363,7 @@ def _header(path: Path, head: bytes) -> tuple[int, int] | None:
 def _is_binary(body: bytes, dimension: int) -> bool:
     """Whether what follows a header is word2vec's binary, and not text, be it faulty."""
     fields = body.partition(b"\n")[0].rstrip(b" \r").split(b" ")
-    if len(fields) > dimension and all(map(_is_number, fields[-dimension:])):
+    if len(fields) > dimension and all(map(is_number, fields[-dimension:])):
         return False
     try:
         text = codecs.getincrementaldecoder("utf-8")().decode(body[:LONGEST_TOKEN])
@@ -376,7 +377,7 @@ def _dimension(path: Path, head: bytes) -> int:
     line, _, _ = head.partition(b"\n")
     fields = line.rstrip(b" \r").split(b" ")[1:]
     dimension = next(
-        (at for at, field in enumerate(reversed(fields)) if not _is_number(field)), len(fields)
+        (at for at, field in enumerate(reversed(fields)) if not is_number(field)), len(fields)
     )
     if dimension:
         return dimension
@@ -388,14 +389,6 @@ def _dimension(path: Path, head: bytes) -> int:
         f"{path}: starts with {_shown(line)}, which is neither `rows dimension` nor a token and "
         "numbers; name a file of text, word2vec's binary or fastText's .bin"
     )
-
-
-def _is_number(text: bytes) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _is_utf8(text: bytes) -> bool:

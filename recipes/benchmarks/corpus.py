@@ -22,7 +22,8 @@ from statistics import median
 
 from nmt_ablation.corpus.synthetic import write_mirror
 from nmt_ablation.experiment_file import load
-from nmt_ablation.pipeline import Pipeline, Places
+from nmt_ablation.pipeline import Pipeline
+from nmt_ablation.places import Places
 from nmt_ablation.workspace import Workspace
 
 EXPERIMENT = """\
