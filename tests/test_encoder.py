@@ -30,7 +30,7 @@ from tokenizers import (  # noqa: E402
 )
 
 from nmt_ablation.corpus.synthetic import Language  # noqa: E402
-from nmt_ablation.embeddings.encoder import EncoderTokenizer, fetch, table  # noqa: E402
+from nmt_ablation.encoder import EncoderTokenizer, fetch, table  # noqa: E402
 from nmt_ablation.errors import UserError  # noqa: E402
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -458,7 +458,7 @@ def hub(mbert: tuple[Path, Any]) -> Iterator[Hub]:
 FETCH = """
 import json, sys
 from pathlib import Path
-from nmt_ablation.embeddings.encoder import fetch
+from nmt_ablation.encoder import fetch
 from nmt_ablation.errors import UserError
 told = []
 try:

@@ -38,7 +38,7 @@ class VectorStages(CorpusStages):
             name = str(local)
 
         def build(to: Build) -> Json:
-            from nmt_ablation.embeddings.encoder import fetch
+            from nmt_ablation.encoder import fetch
 
             return fetch(name, revision, to.folder, to.tick)
 
@@ -201,7 +201,7 @@ class VectorStages(CorpusStages):
     def _encoder_vectors(self, size: Size, seed: int) -> Step:
         def build(to: Build) -> Json:
             from nmt_ablation.embeddings import vec
-            from nmt_ablation.embeddings.encoder import table
+            from nmt_ablation.encoder import table
 
             record = {}
             for side in SIDES:
