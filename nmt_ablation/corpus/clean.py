@@ -70,8 +70,9 @@ def _other_language(block: Block, limits: Cleaning) -> Flags:
     if limits.min_language_probability is not None:
         for lines, language in zip(block.sides, block.languages, strict=True):
             code = _known_language(language)
+            texts = lines.text.decode().split("\n")
             for number in np.flatnonzero(block.left & ~dropped).tolist():
-                found, probability = _identifier().classify(lines.line(number))
+                found, probability = _identifier().classify(texts[number])
                 sure = probability >= limits.min_language_probability
                 dropped[number] = found != code and sure
     return dropped

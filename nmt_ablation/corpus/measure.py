@@ -69,7 +69,8 @@ class Lines:
 
     def line(self, number: int) -> str:
         """One line, without its line feed."""
-        return self._slice(number, number + 1).decode()
+        start = int(self.octets[:number].sum()) + number
+        return self.text[start : start + int(self.octets[number])].decode()
 
     def keep(self, chosen: Flags) -> bytes:
         """The text of the chosen lines."""
@@ -77,10 +78,6 @@ class Lines:
             return self.text
         octets = np.frombuffer(self.text, np.uint8)
         return octets[np.repeat(chosen, self.octets + 1)].tobytes()
-
-    def _slice(self, first: int, end: int) -> bytes:
-        starts = np.concatenate(([0], np.cumsum(self.octets.astype(np.int64) + 1)))
-        return self.text[starts[first] : starts[end] - 1]
 
 
 class Measure:
