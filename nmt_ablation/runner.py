@@ -7,6 +7,7 @@ a server that has torch and fairseq imported already, which takes seconds that w
 import logging
 import multiprocessing
 import os
+import signal
 import sys
 import threading
 import time
@@ -49,7 +50,13 @@ class Job:
         self.outcome, theirs = context.Pipe(duplex=False)
         arguments = (steps, file, places, root, self.log, theirs)
         self.process: ForkServerProcess = context.Process(target=_work, args=arguments)
-        self.process.start()
+        # A terminal sends Ctrl-C to all processes. This one stops the jobs; they inherit that it is
+        # blocked, or one that has just started would answer with a traceback.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            self.process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         theirs.close()
 
     def alive(self) -> bool:
