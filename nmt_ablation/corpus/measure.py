@@ -27,7 +27,7 @@ from nmt_ablation.corpus.hashes import (
     hash_texts,
     stir,
 )
-from nmt_ablation.corpus.text import normal_form, tidy
+from nmt_ablation.corpus.text import NOT_TEXT, normal_form, tidy
 
 UnicodeForm = Literal["NFC", "NFKC", "none"]
 Counts = npt.NDArray[np.int32]
@@ -141,7 +141,7 @@ class Measure:
 
 def has_controls(line: str) -> bool:
     """Whether a line holds characters that are not text."""
-    return _CONTROLS.search(line) is not None
+    return NOT_TEXT.search(line) is not None
 
 
 def form_hashes(lines: Iterable[str]) -> Hashes:
@@ -153,9 +153,6 @@ def scripts(language: str) -> tuple[str, ...]:
     """ISO 15924 codes of the scripts a language is most likely written in, by Unicode's CLDR."""
     script = langcodes.get(language).maximize().script or "Latn"
     return _MIXED.get(script, (script,))
-
-
-_CONTROLS = regex.compile(r"[\p{Cc}\p{Zl}\p{Zp}\uFEFF]")
 
 
 def _decode_each(block: bytes) -> tuple[str, npt.NDArray[np.int64]]:
@@ -197,7 +194,7 @@ def _unsteady() -> set[str]:
 def _untidy(form: UnicodeForm) -> str:
     """Characters that `text.tidy` may change, but for spaces, which go by their neighbours."""
     odd = "".join(regex.findall(r"[\s--[ \n]]", _assigned(), regex.V1))
-    odd += "".join(_CONTROLS.findall(_assigned()))
+    odd += "".join(NOT_TEXT.findall(_assigned()))
     if form == "none":
         return odd
     normalised = _each(lambda text: unicodedata.normalize(form, text))

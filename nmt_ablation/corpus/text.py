@@ -14,7 +14,7 @@ Pair = tuple[str, str]
 
 # A line ends at LF and nowhere else. Other controls and separators (a lone CR, NUL, NEL, BOM,
 # U+2028) would end it for some other program, and shift the two sides against each other.
-_NOT_TEXT = regex.compile(r"[\p{Cc}\p{Zl}\p{Zp}\uFEFF]+")
+NOT_TEXT = regex.compile(r"[\p{Cc}\p{Zl}\p{Zp}\uFEFF]+")
 _SPACES = regex.compile(r"\s+")
 _NOT_WORDS = regex.compile(r"[^\p{L}\p{M}\p{N}]+")
 
@@ -22,7 +22,7 @@ _NOT_WORDS = regex.compile(r"[^\p{L}\p{M}\p{N}]+")
 def tidy(line: str, form: Literal["NFC", "NFKC", "none"] = "NFC") -> str:
     """A line in a Unicode form, without control characters, each run of white space one space,
     none at the ends."""
-    line = _NOT_TEXT.sub(" ", line)
+    line = NOT_TEXT.sub(" ", line)
     if form != "none":
         line = unicodedata.normalize(form, line)
     return _SPACES.sub(" ", line).strip()

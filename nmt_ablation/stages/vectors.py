@@ -283,6 +283,7 @@ class VectorStages(CorpusStages):
         def build(to: Build) -> Json:
             from nmt_ablation.embeddings import compose, vec
             from nmt_ablation.embeddings.place import coverage, place
+            from nmt_ablation.segmentation import dictionary_file
 
             record = {}
             for side in SIDES:
@@ -293,7 +294,7 @@ class VectorStages(CorpusStages):
                     known = compose.compose(tokens, counts, self._segmenter(side, to), known)
                 else:
                     known = compose.look_up(tokens, known)
-                dictionary = _dictionary_file(to.inputs["segmentation"], side)
+                dictionary = dictionary_file(to.inputs["segmentation"], side)
                 placed = place(known, dictionary, to.folder / f"{side}.npz", **placing)
                 segmented = to.inputs["binarise"] / "segmented"
                 language = self.experiment.language(side)
@@ -340,11 +341,7 @@ class VectorStages(CorpusStages):
 
     def _dictionary(self, side: Side, to: Build) -> list[str]:
         """The tokens of a side's dictionary."""
-        path = _dictionary_file(to.inputs["segmentation"], side)
+        from nmt_ablation.segmentation import dictionary_file
+
+        path = dictionary_file(to.inputs["segmentation"], side)
         return [line.rsplit(" ", 1)[0] for line in text.stream_lines(path)]
-
-
-def _dictionary_file(folder: Path, side: Side) -> Path:
-    from nmt_ablation.segmentation import dictionary_file
-
-    return dictionary_file(folder, side)
