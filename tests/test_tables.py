@@ -8,57 +8,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from fairseq import checkpoint_utils, options, tasks
-from fairseq.dataclass.utils import convert_namespace_to_omegaconf
-from fairseq.trainer import Trainer
+from fairseq import checkpoint_utils
 from torch import Tensor
 
-from nmt_ablation.segmentation import Words
-from nmt_ablation.training.launch import Arguments, fairseq_arguments
-from nmt_ablation.training.tables import SPECIAL_SYMBOLS, Tables, embedding_table, fold
+from nmt_ablation.training.tables import SPECIAL_SYMBOLS, Tables, embedding_table
 from tests.conftest import NewRun, Run
+from tests.stepwise import Stepwise, same
 
 SOURCE, TARGET = "encoder.embed_tokens.weight", "decoder.embed_tokens.weight"
 OUTPUT = "decoder.output_projection.weight"
 OTHER = "encoder.layers.0.fc1.weight"
-
-
-class Training:
-    """A training of the tiny model that can be looked at after each update."""
-
-    def __init__(self, run: Run, folder: Path, tables: Tables, weight_decay: float = 0.1) -> None:
-        step = run.pipeline.train(run.cell(200, "random"))
-        experiment = run.pipeline.experiment
-        arguments = Arguments(
-            data=run.workspace.path(step.inputs["binarise"]) / "data-bin",
-            source="xx",
-            target="en",
-            tables=tables,
-            model=experiment.model,
-            training=experiment.training.model_copy(update={"weight_decay": weight_decay}),
-            seed=1,
-            segmenter=Words(),
-            bleu_tokenizer="13a",
-        )
-        parser = options.get_training_parser(default_task="translation_arm")
-        parsed = options.parse_args_and_arch(parser, fairseq_arguments(arguments, folder))
-        configuration = convert_namespace_to_omegaconf(parsed)
-        torch.manual_seed(1)
-        self.task = tasks.setup_task(configuration.task)
-        self.model = self.task.build_model(configuration.model)
-        criterion = self.task.build_criterion(configuration.criterion)
-        self.trainer = Trainer(configuration, self.task, self.model, criterion)
-        self.epoch = self.trainer.get_train_iterator(epoch=1, load_dataset=True)
-        self.batches = iter(self.epoch.next_epoch_itr(shuffle=False))
-
-    def update(self, times: int = 1) -> dict[str, Tensor]:
-        """Train on, and return what the tables and the rest have come to."""
-        for _ in range(times):
-            self.trainer.train_step([next(self.batches)])
-        return self.weights()
-
-    def weights(self) -> dict[str, Tensor]:
-        return {name: weight.clone() for name, weight in fold(self.model.state_dict()).items()}
 
 
 Start = Any
@@ -68,8 +27,9 @@ Start = Any
 def start(finished: Run, tmp_path: Path) -> Start:
     """Makes a training whose tables have some shape."""
 
-    def make(**tables: Any) -> Training:
-        return Training(finished, tmp_path, Tables(**tables))
+    def make(**tables: Any) -> Stepwise:
+        # Where weights decay, what stands still without a gradient would give itself away.
+        return Stepwise(finished, tmp_path, Tables(**tables), weight_decay=0.1)
 
     return make
 
@@ -88,10 +48,6 @@ def values_of(path: str) -> tuple[Tensor, Tensor]:
 
 
 BOTH = ("source", "target")
-
-
-def same(one: dict[str, Tensor], other: dict[str, Tensor], name: str) -> bool:
-    return torch.equal(one[name], other[name])
 
 
 def test_frozen_is_equal_to_the_bit_and_the_rest_learns(start: Start, rows: Any) -> None:
@@ -174,7 +130,7 @@ def test_all_arms_start_from_the_same_other_weights(start: Start, rows: Any) -> 
         {"tying": "all"},
     ):
         arm = start(**tables)
-        assert arm.task.initial_weights == plain.task.initial_weights
+        assert arm.task.arms[0].initial_weights == plain.task.arms[0].initial_weights
         one, other = plain.weights(), arm.weights()
         assert all(same(one, other, name) for name in one.keys() - {SOURCE, TARGET, OUTPUT})
 

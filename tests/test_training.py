@@ -11,13 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from fairseq import checkpoint_utils, options, tasks
-from fairseq.dataclass.utils import convert_namespace_to_omegaconf
+from fairseq import checkpoint_utils
 
-from nmt_ablation.segmentation import Words
-from nmt_ablation.training.launch import LOG, Arguments, fairseq_arguments
+from nmt_ablation.training.launch import LOG
 from nmt_ablation.training.tables import SPECIAL_SYMBOLS, Tables
 from tests.conftest import COMMAND, NewRun, Run
+from tests.stepwise import Stepwise
 
 Weights = dict[str, torch.Tensor]
 
@@ -131,32 +130,8 @@ def test_coverage_is_recorded_by_types_and_tokens(finished: Run) -> None:
 
 def test_every_pair_is_in_every_epoch(finished: Run, tmp_path: Path) -> None:
     """With fairseq's own default up to 7 pairs are silently left out."""
-    step = finished.pipeline.train(finished.cell(200, "random"))
-    experiment = finished.pipeline.experiment
-    arguments = Arguments(
-        data=finished.workspace.path(step.inputs["binarise"]) / "data-bin",
-        source="xx",
-        target="en",
-        tables=Tables(),
-        model=experiment.model,
-        training=experiment.training,
-        seed=1,
-        segmenter=Words(),
-        bleu_tokenizer="13a",
-    )
-    parser = options.get_training_parser(default_task="translation_arm")
-    parsed = options.parse_args_and_arch(parser, fairseq_arguments(arguments, tmp_path))
-    configuration = convert_namespace_to_omegaconf(parsed)
-    task = tasks.setup_task(configuration.task)
-    for split, pairs in (("train", 200), ("valid", 20)):
-        task.load_dataset(split)
-        batches = task.get_batch_iterator(
-            task.dataset(split),
-            max_tokens=configuration.dataset.max_tokens,
-            required_batch_size_multiple=configuration.dataset.required_batch_size_multiple,
-        ).next_epoch_itr()
-        ids = [int(i) for batch in batches for i in batch["id"]]
-        assert sorted(ids) == list(range(pairs))
+    batches = Stepwise(finished, tmp_path, Tables()).epoch.next_epoch_itr()
+    assert sorted(int(i) for batch in batches for i in batch["id"]) == list(range(200))
 
 
 def test_stock_fairseq_translates_with_a_cell(finished: Run) -> None:

@@ -1,93 +1,139 @@
-"""The fairseq plug-in: a translation task that starts and tunes embeddings as an arm says.
+"""The fairseq plug-in: a translation task that trains one arm, or several side by side.
 
-The model stays fairseq's own `transformer`, so that stock fairseq programs load the checkpoints;
+The models are fairseq's own `transformer`, so that stock fairseq programs load the checkpoints;
 what an arm changes happens in this task:
 
 - embeddings take the arm's shape (`tables`) after the whole model is drawn at random, so that all
   arms of a seed share every other weight;
-- each look at the valid set translates it, and scores text, not pieces;
+- all arms see the same batches, and their losses are computed together (`transformer`);
+- each look at the valid set translates it, and scores text, not pieces. It is made here and not by
+  fairseq, whose patience and best checkpoint know one model only, and are forgotten on resuming;
 - a digest of the order of batches travels in the checkpoint, so that the pairing of arms can be
-  proved afterwards; so does the state of patience, which fairseq forgets when it resumes.
+  proved afterwards.
 """
 
-import argparse
 import hashlib
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
-from typing import Any, ClassVar, Optional
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
 
-import numpy as np
 import torch
 from fairseq import utils
+from fairseq.models import BaseFairseqModel
 from fairseq.tasks import register_task
 from fairseq.tasks.translation import TranslationConfig, TranslationTask
-from fairseq_cli import train as fairseq_train
-from sacrebleu.metrics.bleu import BLEU
 from torch import Tensor, nn
-from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from nmt_ablation.experiment import Training
 from nmt_ablation.segmentation import Segmenter
-from nmt_ablation.training.tables import Tables
+from nmt_ablation.training import checkpoint
+from nmt_ablation.training.optimizer import FusedAdam
+from nmt_ablation.training.tables import Tables, fold
+from nmt_ablation.training.valid import ValidSet, batch_losses
+from nmt_ablation.workspace import Tick
 
-# What fairseq's checkpoints hold besides tensors. With these named, torch loads them without the
-# unrestricted unpickler, which would run whatever code a checkpoint names.
-torch.serialization.add_safe_globals(
-    [
-        argparse.Namespace,
-        np.ndarray,
-        np.dtype,
-        np._core.multiarray._reconstruct,  # type: ignore[attr-defined]
-        np._core.multiarray.scalar,  # type: ignore[attr-defined]
-        np.dtypes.Int64DType,
-        np.dtypes.Float64DType,
-    ]
-)
-
+BEST = "checkpoint_best.pt"
 RECORD_BATCHES_EVERY = 50
 
 
-class DivergedError(ArithmeticError):
-    """The loss is no number any more."""
+class EndedError(BaseException):
+    """There is nothing more to do now; fairseq has no other way to be told.
+
+    No Exception: of those fairseq believes that training has crashed, and saves all of it.
+    """
+
+
+@dataclass(frozen=True)
+class ArmPlan:
+    """An arm that is to be trained."""
+
+    tables: Tables
+    """How its embeddings start and learn."""
+    folder: Path
+    """Where its best checkpoint goes."""
 
 
 @dataclass
-class ArmTaskConfig(TranslationConfig):  # type: ignore[misc]
-    # fairseq makes options of these annotations, and knows Optional[str] but not str | None.
-    arm: Optional[str] = field(
-        default=None, metadata={"help": "how the embeddings start and learn: a Tables as JSON"}
-    )
-    matrix_precision: str = field(
-        default="float32", metadata={"help": "of matrix products: float32 or bfloat16"}
-    )
+class ArmState:
+    """How far an arm is; travels in the checkpoint."""
+
+    initial_weights: str = ""
+    """Digest of the model as it was drawn, before it took the arm's shape."""
+    looks: list[dict[str, float | None]] = field(default_factory=list)
+    """At the valid set: updates, loss in bits a token, and BLEU."""
+    best: float | None = None
+    best_update: int = 0
+    looks_since_best: int = 0
+    ended: str | None = None
+    """What has ended it: patience, budget or divergence."""
+    ended_at: int = 0
 
 
-@register_task("translation_arm", dataclass=ArmTaskConfig)
-class ArmTask(TranslationTask):  # type: ignore[misc]
-    """fairseq's translation task, with an arm's embeddings."""
+@dataclass(frozen=True)
+class Plan:
+    """What the task has to know besides fairseq's own options."""
 
-    on_update: ClassVar[Callable[[int], None]] = staticmethod(lambda update: None)
-    """Called with the number of updates, before each."""
-    segmenter: ClassVar[Segmenter | None] = None
+    arms: Sequence[ArmPlan]
+    training: Training
+    seed: int
+    configuration: Any
+    """fairseq's, to be written into checkpoints."""
+    segmenter: Segmenter
     """Puts the tokens of a hypothesis together when the valid set is scored."""
-    bleu_tokenizer: ClassVar[str] = "13a"
+    bleu_tokenizer: str
     """sacreBLEU's, for the same."""
+    tick: Tick
 
-    def __init__(self, cfg: ArmTaskConfig, src_dict: Any, tgt_dict: Any) -> None:
+
+class Arms(BaseFairseqModel):  # type: ignore[misc]
+    """The models of all arms, each with its own weights."""
+
+    def __init__(self, models: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.models = nn.ModuleList(models)
+
+    def max_positions(self) -> Any:
+        first: Any = self.models[0]
+        return first.max_positions()
+
+
+@register_task("translation_arms", dataclass=TranslationConfig)
+class ArmsTask(TranslationTask):  # type: ignore[misc]
+    """fairseq's translation task, for the arms of a plan."""
+
+    plan: ClassVar[Plan]
+    """To be set before fairseq makes the task."""
+    current: ClassVar["ArmsTask"]
+    """The one that fairseq has made."""
+    stop: ClassVar[bool] = False
+    """Whether to stop with a checkpoint, as soon as may be."""
+
+    def __init__(self, cfg: TranslationConfig, src_dict: Any, tgt_dict: Any) -> None:
         super().__init__(cfg, src_dict, tgt_dict)
-        self.tables = Tables.from_json(cfg.arm) if cfg.arm else Tables()
-        self.still: list[nn.Parameter] = []
-        """Weights that stand still until they are thawed."""
+        self.arms = [ArmState() for _ in self.plan.arms]
+        self.models: list[Any] = []
+        self.still: list[list[nn.Parameter]] = []
+        """Of each arm, the weights that stand still until they are thawed."""
         self.batches = hashlib.sha256(b"").hexdigest()
         self.batches_at: dict[int, str] = {}
-        self.initial_weights = ""
+        self.started, self.seconds_before = time.monotonic(), 0.0
+        self.valid: ValidSet | None = None
+        ArmsTask.current = self
+        FusedAdam.on_broken = lambda number: self._end(number, "divergence")
+        self.update = 0
 
     def build_model(self, cfg: Any, from_checkpoint: bool = False) -> nn.Module:
-        model: nn.Module = super().build_model(cfg, from_checkpoint)
-        if not from_checkpoint:
-            self.initial_weights = digest_of_weights(model.state_dict())
-            self.still = self.tables.shape(model)
-        return model
+        for number, (arm, state) in enumerate(zip(self.plan.arms, self.arms, strict=True)):
+            with utils.set_torch_seed(self.plan.seed):
+                model = super().build_model(cfg, from_checkpoint)
+            state.initial_weights = digest_of_weights(model.state_dict())
+            self.still.append(arm.tables.shape(model))
+            for weight in model.parameters():
+                weight.model_number = number
+            self.models.append(model)
+        return Arms(self.models)
 
     def can_reuse_epoch_itr(self, dataset: Any) -> bool:
         """Make the batches of each epoch anew. fairseq draws them by seed and epoch, but keeps
@@ -102,110 +148,112 @@ class ArmTask(TranslationTask):  # type: ignore[misc]
         optimizer: Any,
         update_num: int,
         ignore_grad: bool = False,
-    ) -> Any:
+    ) -> tuple[Tensor, int, dict[str, Any]]:
+        """Losses and gradients of all arms that have not ended.
+
+        Raises:
+            EndedError: all have, or training was asked to stop.
+        """
+        self._stop_if_asked()
+        self.update = update_num
+        training = self.plan.training
+        if update_num and update_num % training.validate_every == 0:
+            self._look()
+        if update_num >= training.max_updates:
+            for number in self._active():
+                self._end(number, "budget")
+        active = self._active()
+        if not active:
+            raise EndedError
+        self.plan.tick(update_num, training.max_updates)
         ids: bytes = sample["id"].numpy(force=True).tobytes()
         self.batches = hashlib.sha256(self.batches.encode() + ids).hexdigest()
         if update_num == 0 or (update_num + 1) % RECORD_BATCHES_EVERY == 0:
             self.batches_at[update_num + 1] = self.batches
-        type(self).on_update(update_num)
-        with self._precision(sample):
-            step = super().train_step(sample, model, criterion, optimizer, update_num, ignore_grad)
-        if not torch.isfinite(step[0]):
-            # Said here, as fairseq would look for the layer at fault, and break on it.
-            raise DivergedError(f"the loss at update {update_num + 1} is {float(step[0])}")
-        if update_num < self.tables.thaw_at:
-            # Without a gradient the optimiser leaves a weight alone, and keeps no state for it.
-            for weight in self.still:
-                weight.grad = None
-        return step
 
-    def valid_step(self, sample: dict[str, Any], model: nn.Module, criterion: nn.Module) -> Any:
-        with self._precision(sample):
-            return super().valid_step(sample, model, criterion)
-
-    def inference_step(
-        self, generator: Any, models: list[nn.Module], sample: dict[str, Any], **more: Any
-    ) -> list[list[dict[str, Any]]]:
-        """Hypotheses of each sentence; the empty one of each if the model is broken."""
-        try:
-            found: list[list[dict[str, Any]]] = super().inference_step(
-                generator, models, sample, **more
-            )
-        except AssertionError:
-            # So fairseq's search ends if probabilities are no numbers: not even the end of the
-            # sentence has one.
-            empty = torch.tensor([self.target_dictionary.eos()])
-            found = [[{"tokens": empty}] for _ in sample["net_input"]["src_tokens"]]
-        return found
-
-    def begin_valid_epoch(self, epoch: int, model: nn.Module) -> None:
-        super().begin_valid_epoch(epoch, model)
-        # Looks that find not a word right don't count for patience: training has hardly begun.
-        if getattr(fairseq_train.should_stop_early, "best", None) == 0:
-            fairseq_train.should_stop_early.best = None
-
-    def _inference_with_bleu(self, generator: Any, sample: dict[str, Any], model: nn.Module) -> Any:
-        """BLEU of a batch by the tokenizer that the test set is scored with; fairseq's own look
-        knows one tokenizer only, which finds no words where none are set apart by spaces."""
-        dictionary = self.target_dictionary
-
-        def text(tokens: Tensor, unknown: str) -> str:
-            line: str = dictionary.string(
-                utils.strip_pad(tokens.int().cpu(), dictionary.pad()), unk_string=unknown
-            )
-            return line if self.segmenter is None else self.segmenter.decode(line.split())
-
-        found = self.inference_step(generator, [model], sample)
-        # An unknown token never counts as a match.
-        hypotheses = [text(best[0]["tokens"], "UNKNOWN-HYPOTHESIS") for best in found]
-        references = [text(tokens, "UNKNOWN-REFERENCE") for tokens in sample["target"]]
-        score = BLEU(tokenize=self.bleu_tokenizer).corpus_score(hypotheses, [references])
-        # Where a batch's hypotheses are all empty fairseq would log no BLEU at all, and then
-        # stop because it finds none; they score 0 like any other text without a match.
-        score.totals[0] = max(1, score.totals[0])
-        return score
+        model.train()
+        models = [self.models[number] for number in active]
+        smoothed, plain = batch_losses(models, sample, self.target_dictionary, training)
+        finite = smoothed.isfinite()
+        loss = smoothed[finite].sum()
+        for number, good in zip(active, finite.tolist(), strict=True):
+            if not good:
+                self._end(number, "divergence")
+        if bool(finite.any()):
+            optimizer.backward(loss * 0 if ignore_grad else loss)
+        for number in range(len(self.models)):
+            if self.arms[number].ended:
+                _forget_gradients(self.models[number].parameters())
+            elif update_num < self.plan.arms[number].tables.thaw_at:
+                # Without a gradient the optimiser leaves a weight alone, and keeps no state for it.
+                _forget_gradients(self.still[number])
+        log = {
+            "loss": loss.detach() / len(active),
+            "nll_loss": plain[finite].sum() / len(active),
+            "ntokens": sample["ntokens"],
+            "nsentences": sample["nsentences"],
+            "sample_size": sample["ntokens"],
+        }
+        return loss, sample["ntokens"], log
 
     def get_checkpoint_dict(self) -> dict[str, Any]:
         """fairseq keeps this in the checkpoint, and gives it back when training resumes."""
-        stop = fairseq_train.should_stop_early
         state = {
-            "best": getattr(stop, "best", None),
-            "looks_since_best": getattr(stop, "num_runs", 0),
+            "arms": [asdict(arm) for arm in self.arms],
             "batches": self.batches,
             "batches_at": self.batches_at,
-            "initial_weights": self.initial_weights,
+            "seconds": self.seconds(),
         }
         return {type(self).__name__: state}
 
     def set_checkpoint_dict(self, state: dict[str, Any]) -> None:
-        fairseq_train.should_stop_early.best = state["best"]
-        fairseq_train.should_stop_early.num_runs = state["looks_since_best"]
+        self.arms = [ArmState(**arm) for arm in state["arms"]]
         self.batches = state["batches"]
         self.batches_at = state["batches_at"]
-        self.initial_weights = state["initial_weights"]
+        self.seconds_before = state["seconds"]
 
-    def _precision(self, sample: dict[str, Any]) -> AbstractContextManager[object]:
-        if self.cfg.matrix_precision == "float32":
-            return nullcontext()
-        device = sample["id"].device.type
-        return _Bfloat16(device)
+    def seconds(self) -> float:
+        """For which this training has run, before and after resumptions."""
+        return self.seconds_before + time.monotonic() - self.started
 
+    def _stop_if_asked(self) -> None:
+        """fairseq saves after an update and nowhere else: have it save after this one, and stop
+        before the next."""
+        checkpoints = self.plan.configuration.checkpoint
+        if self.stop and checkpoints.save_interval_updates == 1:
+            raise EndedError
+        if self.stop:
+            checkpoints.save_interval_updates = 1
 
-class _Bfloat16(AbstractContextManager[None]):
-    """Matrix products in bfloat16. On a CPU, attention as plain matrix products too: for
-    sentences (short sequences) they are faster than torch's blocked attention."""
+    def _active(self) -> list[int]:
+        return [number for number, arm in enumerate(self.arms) if not arm.ended]
 
-    def __init__(self, device: str) -> None:
-        self.autocast = torch.autocast(device, dtype=torch.bfloat16)
-        self.attention = sdpa_kernel(SDPBackend.MATH) if device == "cpu" else nullcontext()
+    def _end(self, number: int, cause: str) -> None:
+        self.arms[number].ended, self.arms[number].ended_at = cause, self.update
 
-    def __enter__(self) -> None:
-        self.autocast.__enter__()  # type: ignore[no-untyped-call]
-        self.attention.__enter__()
-
-    def __exit__(self, *exception: Any) -> None:
-        self.attention.__exit__(*exception)
-        self.autocast.__exit__(*exception)
+    def _look(self) -> None:
+        """Look at the valid set: score each arm, keep it if it is its best yet, end it if it is out
+        of patience."""
+        plan = self.plan
+        if self.valid is None:
+            longest = min(self.models[0].max_positions())
+            self.valid = ValidSet(self, longest, plan.training, plan.segmenter, plan.bleu_tokenizer)
+        for number in self._active():
+            model, arm = self.models[number], self.arms[number]
+            model.eval()
+            with torch.no_grad():
+                loss, bleu = self.valid.loss(model), self.valid.bleu(model)
+            arm.looks.append({"update": self.update, "loss": loss, "bleu": bleu})
+            if arm.best is None or bleu > arm.best:
+                arm.best, arm.best_update, arm.looks_since_best = bleu, self.update, 0
+                path = plan.arms[number].folder / BEST
+                weights = fold(model.state_dict())
+                checkpoint.write(path, weights, plan.configuration, self.update)
+            elif arm.best > 0:
+                # Looks that find not a word right don't count: training has hardly begun.
+                arm.looks_since_best += 1
+            if arm.looks_since_best >= plan.training.patience:
+                self._end(number, "patience")
 
 
 def digest_of_weights(weights: Mapping[str, Tensor]) -> str:
@@ -215,3 +263,8 @@ def digest_of_weights(weights: Mapping[str, Tensor]) -> str:
         digest.update(name.encode())
         digest.update(weights[name].numpy(force=True).tobytes())
     return digest.hexdigest()
+
+
+def _forget_gradients(weights: Iterable[nn.Parameter]) -> None:
+    for weight in weights:
+        weight.grad = None

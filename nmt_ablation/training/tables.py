@@ -10,9 +10,8 @@ rate, and nothing of the optimiser has to know. `fold` turns such tables into pl
 stock fairseq loads the model.
 """
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -44,13 +43,6 @@ class Tables:
     tying: Tying = "none"
     seed: int = 1
     """What has to be drawn besides the model is drawn from this."""
-
-    def to_json(self) -> str:
-        return json.dumps(asdict(self))
-
-    @classmethod
-    def from_json(cls, text: str) -> "Tables":
-        return cls(**json.loads(text))
 
     def shape(self, model: nn.Module) -> list[nn.Parameter]:
         """Give the tables of a fairseq Transformer that was just drawn their shape; return the

@@ -172,7 +172,10 @@ def sides(
         (work / "config.yaml").write_text(config)
         return measured([str(opusfilter), str(work / "config.yaml")], cores, work)
 
-    found = {"opus_read": run_opus_read, "ours": run_ours}
+    found: dict[str, Callable[[int], tuple[float, int]]] = {
+        "opus_read": run_opus_read,
+        "ours": run_ours,
+    }
     return found | ({"opusfilter": run_opusfilter} if opusfilter else {})
 
 

@@ -1,0 +1,310 @@
+"""fairseq's Transformer at the machine's speed: the same function of the same weights.
+
+fairseq's modules hold the weights and are what checkpoints are made of; here their loss is computed
+once more, faster on a CPU than they compute it themselves:
+
+- sentences are packed, so that padding costs nothing outside of attention;
+- matrix products are in bfloat16 if asked for, and each weight is cast once an update;
+- dropout draws 16 bits for each number, where torch draws a double;
+- the loss and its gradient by the logits come from one pass over pieces that stay in the cache,
+  where automatic differentiation goes over sentences x dictionary ten times.
+
+Several models of one shape are computed in one go as a stack: tensors then have the models as
+their first dimension, written as `...` below. Dropout is the same in all models of a stack.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+PIECE_BYTES = {"cpu": 1 << 20, "cuda": 256 << 20}
+"""Logits that the loss works on at a time: what fits in a core's cache, or keeps a GPU busy."""
+
+OUT_OF_SIGHT = -1e4
+"""Added to the attention scores of what must not be seen; exp of it is 0 in any type."""
+
+
+def losses(
+    models: Sequence[nn.Module],
+    source: Tensor,
+    previous: Tensor,
+    target: Tensor,
+    padding: int,
+    smoothing: float,
+    dtype: torch.dtype,
+) -> tuple[Tensor, Tensor]:
+    """Sums over all target tokens, a pair for each model: label-smoothed cross-entropy as fairseq
+    defines it, by which models learn, and plain negative log-likelihood (no gradient), in nats.
+
+    Args:
+        models: fairseq Transformers of one shape, with layer norms before what they normalise.
+        source: indices, sentences x length, padded anywhere.
+        previous: the target's, each token where the next one is to be predicted; padded at the end.
+        target: the token to be predicted.
+        smoothing: the share of probability that goes to all tokens alike.
+        dtype: of matrix products; everything that adds up stays in float32.
+    """
+    stack = _Stack(models, dtype)
+    sources, targets = _Packed(source, padding), _Packed(previous, padding)
+    states = stack.decode(targets, sources, stack.encode(sources))
+    output = stack.weights([[model.decoder.output_projection.weight] for model in stack.models])
+    sums: tuple[Tensor, Tensor] = _apply(
+        _SmoothedLoss, states, output, targets.pick(target), smoothing
+    )
+    return sums[0].reshape(-1), sums[1].reshape(-1)
+
+
+class _Packed:
+    """The tokens of a padded batch in a row, and the way back to sentences."""
+
+    def __init__(self, tokens: Tensor, padding: int) -> None:
+        there = tokens != padding
+        self.sentences, self.length = tokens.shape
+        self.where = None if bool(there.all()) else there.flatten().nonzero().squeeze(1)
+        self.indices = self.pick(tokens)
+        self.positions = self.pick(there.cumsum(1) - 1)
+        self.unseen: Tensor | None = None
+        """Sentences x 1 x 1 x length: to be added to attention scores."""
+        if self.where is not None:
+            unseen = torch.zeros(there.shape, device=tokens.device).masked_fill_(
+                ~there, OUT_OF_SIGHT
+            )
+            self.unseen = unseen[:, None, None, :]
+        # What pads stands behind all tokens that look back.
+        later = torch.full((self.length, self.length), OUT_OF_SIGHT, device=tokens.device)
+        self.unseen_later = later.triu_(1)
+
+    def pick(self, padded: Tensor) -> Tensor:
+        """Sentences x length to tokens."""
+        return padded.flatten() if self.where is None else padded.flatten()[self.where]
+
+    def pad(self, x: Tensor) -> Tensor:
+        """... x tokens x width to ... x sentences x length x width."""
+        if self.where is not None:
+            x = _apply(_Pad, x, self.where, self.sentences * self.length)
+        return _split(x, -2, self.sentences)
+
+    def unpad(self, x: Tensor) -> Tensor:
+        """... x sentences x length x width to ... x tokens x width."""
+        x = x.flatten(-3, -2)
+        return x if self.where is None else _apply(_Unpad, x, self.where)
+
+
+class _Stack:
+    """Models of one shape, computed together."""
+
+    def __init__(self, models: Sequence[Any], dtype: torch.dtype) -> None:
+        self.models, self.dtype = models, dtype
+        self.dropout = models[0].encoder.dropout_module.p if models[0].training else 0.0
+
+    def encode(self, tokens: _Packed) -> Tensor:
+        stacks = [model.encoder for model in self.models]
+        x = self._embed(stacks, tokens)
+        for layers in zip(*(stack.layers for stack in stacks), strict=True):
+            x = self._self_attention(x, layers, tokens, tokens.unseen)
+            x = self._feed_forward(x, layers)
+        return self._norm(x, [stack.layer_norm for stack in stacks])
+
+    def decode(self, tokens: _Packed, sources: _Packed, memory: Tensor) -> Tensor:
+        stacks = [model.decoder for model in self.models]
+        x = self._embed(stacks, tokens)
+        for layers in zip(*(stack.layers for stack in stacks), strict=True):
+            x = self._self_attention(x, layers, tokens, tokens.unseen_later)
+            x = self._cross_attention(x, layers, tokens, sources, memory)
+            x = self._feed_forward(x, layers)
+        return self._norm(x, [stack.layer_norm for stack in stacks])
+
+    def weights(self, of_models: Sequence[Sequence[Tensor]]) -> Tensor:
+        """What each model has of a weight (perhaps in several pieces), in the type of products."""
+        joined = [torch.cat(list(pieces)) if len(pieces) > 1 else pieces[0] for pieces in of_models]
+        return _stacked(joined).to(self.dtype)
+
+    def _embed(self, stacks: Sequence[Any], tokens: _Packed) -> Tensor:
+        tables = [stack.embed_tokens for stack in stacks]
+        found = [F.embedding(tokens.indices, table.weight, table.padding_idx) for table in tables]
+        first = stacks[0].embed_positions
+        first(torch.ones(1, int(tokens.length), device=tokens.indices.device))  # makes its table
+        positions = first.weights[tokens.positions + first.padding_idx + 1]
+        return self._drop(torch.add(positions, _stacked(found), alpha=stacks[0].embed_scale))
+
+    def _self_attention(
+        self, x: Tensor, layers: Sequence[Any], tokens: _Packed, unseen: Tensor | None
+    ) -> Tensor:
+        attention = [layer.self_attn for layer in layers]
+        h = self._norm(x, [layer.self_attn_layer_norm for layer in layers])
+        joined = self._linear(h, [(a.q_proj, a.k_proj, a.v_proj) for a in attention])
+        query, key, value = tokens.pad(joined).chunk(3, dim=-1)
+        return self._attend(x, query, key, value, unseen, attention, tokens)
+
+    def _cross_attention(
+        self, x: Tensor, layers: Sequence[Any], tokens: _Packed, sources: _Packed, memory: Tensor
+    ) -> Tensor:
+        attention = [layer.encoder_attn for layer in layers]
+        h = self._norm(x, [layer.encoder_attn_layer_norm for layer in layers])
+        query = tokens.pad(self._linear(h, [(a.q_proj,) for a in attention]))
+        joined = self._linear(memory, [(a.k_proj, a.v_proj) for a in attention])
+        key, value = sources.pad(joined).chunk(2, dim=-1)
+        return self._attend(x, query, key, value, sources.unseen, attention, tokens)
+
+    def _attend(
+        self,
+        x: Tensor,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        unseen: Tensor | None,
+        attention: Sequence[Any],
+        tokens: _Packed,
+    ) -> Tensor:
+        """`x` with what attention adds to it. Query, key and value are padded."""
+        heads = attention[0].num_heads
+        query, key, value = (
+            _split(part, -1, heads).transpose(-2, -3) for part in (query, key, value)
+        )
+        # Plain products: for sequences as short as sentences, blocked attention is slower.
+        scores = torch.matmul(query * attention[0].scaling, key.mT)
+        if unseen is not None:
+            scores = scores + unseen.to(scores.dtype)
+        found = torch.matmul(torch.softmax(scores, dim=-1), value)
+        packed = tokens.unpad(found.transpose(-2, -3).flatten(-2))
+        return self._add(x, self._linear(packed, [(a.out_proj,) for a in attention]))
+
+    def _feed_forward(self, x: Tensor, layers: Sequence[Any]) -> Tensor:
+        h = self._norm(x, [layer.final_layer_norm for layer in layers])
+        h = torch.relu(self._linear(h, [(layer.fc1,) for layer in layers]))
+        return self._add(x, self._linear(h, [(layer.fc2,) for layer in layers]))
+
+    def _linear(self, x: Tensor, of_models: Sequence[Sequence[nn.Linear]]) -> Tensor:
+        """Linear layers of the same input, their outputs side by side."""
+        weight = self.weights([[layer.weight for layer in layers] for layers in of_models])
+        bias = self.weights([[layer.bias for layer in layers] for layers in of_models])
+        if weight.dim() == 2:
+            return F.linear(x, weight, bias)
+        return torch.baddbmm(bias.unsqueeze(-2), x, weight.mT)
+
+    def _norm(self, x: Tensor, norms: Sequence[nn.LayerNorm]) -> Tensor:
+        shape, epsilon = norms[0].normalized_shape, norms[0].eps
+        if len(norms) == 1:
+            return F.layer_norm(x, shape, norms[0].weight, norms[0].bias, epsilon).to(self.dtype)
+        weight, bias = (_stacked([getattr(n, name) for n in norms]) for name in ("weight", "bias"))
+        plain = F.layer_norm(x, shape, eps=epsilon)
+        return torch.addcmul(bias.unsqueeze(-2), plain, weight.unsqueeze(-2)).to(self.dtype)
+
+    def _drop(self, x: Tensor) -> Tensor:
+        return x * _dropout(x, self.dropout) if self.dropout else x
+
+    def _add(self, x: Tensor, change: Tensor) -> Tensor:
+        if not self.dropout:
+            return x + change
+        return torch.addcmul(x, change.to(x.dtype), _dropout(x, self.dropout))
+
+
+def _apply(function: type[torch.autograd.Function], *arguments: Any) -> Any:
+    return function.apply(*arguments)  # type: ignore[no-untyped-call]
+
+
+def _split(x: Tensor, dimension: int, parts: int) -> Tensor:
+    """Make two dimensions of one."""
+    split: Tensor = x.unflatten(dimension, (parts, -1))  # type: ignore[no-untyped-call]
+    return split
+
+
+def _stacked(tensors: Sequence[Tensor]) -> Tensor:
+    return tensors[0] if len(tensors) == 1 else torch.stack(list(tensors))
+
+
+def _dropout(x: Tensor, rate: float) -> Tensor:
+    """Factors for ... x tokens x width, tokens x width: 0, or what keeps the sum as it is."""
+    shape = x.shape[-2:]
+    if x.device.type != "cpu":
+        return (
+            torch.empty(shape, dtype=x.dtype, device=x.device).bernoulli_(1 - rate).div_(1 - rate)
+        )
+    count = math.prod(shape)
+    drawn = torch.empty((count + 3) // 4, dtype=torch.int64).random_(-(2**63), None)
+    kept = drawn.view(torch.int16)[:count].view(shape) >= round(rate * 2**16) - 2**15
+    return torch.where(kept, torch.tensor(1 / (1 - rate), dtype=x.dtype), 0)
+
+
+class _Pad(torch.autograd.Function):
+    """... x tokens x width to ... x rows x width, zero where there is no token."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, where: Tensor, rows: int) -> Tensor:
+        ctx.where = where
+        return x.new_zeros(*x.shape[:-2], rows, x.shape[-1]).index_copy_(-2, where, x)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        return gradients[0].index_select(-2, ctx.where), None, None
+
+
+class _Unpad(torch.autograd.Function):
+    """The way back."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, where: Tensor) -> Tensor:
+        ctx.where, ctx.rows = where, x.shape[-2]
+        return x.index_select(-2, where)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        (gradient,) = gradients
+        padded = gradient.new_zeros(*gradient.shape[:-2], ctx.rows, gradient.shape[-1])
+        return padded.index_copy_(-2, ctx.where, gradient), None
+
+
+class _SmoothedLoss(torch.autograd.Function):
+    """Label-smoothed and plain cross-entropy of states under an output layer, summed over tokens.
+
+    The gradient by the logits takes their place while they are at hand.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, states: Tensor, weight: Tensor, target: Tensor, smoothing: float
+    ) -> tuple[Tensor, Tensor]:
+        logits = torch.matmul(states, weight.mT)
+        tokens, size = logits.shape[-2:]
+        others = smoothing / (size - 1)  # the share of each token that isn't the right one
+        exact = torch.promote_types(logits.dtype, torch.float32)
+        # The sum of a token's logits, without going over them.
+        sums = torch.matmul(states.to(exact), weight.sum(-2, dtype=exact).unsqueeze(-1)).squeeze(-1)
+        smoothed = logits.new_zeros(logits.shape[:-2], dtype=exact)
+        plain = torch.zeros_like(smoothed)
+        row = logits.element_size() * logits.numel() // tokens
+        step = max(1, PIECE_BYTES[logits.device.type] // row)
+        for start in range(0, tokens, step):
+            piece = logits[..., start : start + step, :]
+            right = target[start : start + step, None].expand(*piece.shape[:-1], 1)
+            probability = torch.softmax(piece, -1)
+            own = probability.gather(-1, right).to(exact).clamp_(torch.finfo(exact).tiny).log_()
+            total = piece.gather(-1, right).to(exact) - own
+            lost = -own.sum((-1, -2))
+            plain += lost
+            smoothed += (1 - smoothing - others) * lost
+            smoothed += others * (size * total.squeeze(-1) - sums[..., start : start + step]).sum(
+                -1
+            )
+            gradient = probability.sub_(others)
+            change = torch.full_like(right, smoothing + others - 1, dtype=piece.dtype)
+            piece.copy_(gradient.scatter_add_(-1, right, change))
+        ctx.save_for_backward(states, weight, logits)
+        ctx.mark_non_differentiable(plain)
+        return smoothed, plain
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        states, weight, by_logits = ctx.saved_tensors
+        by_loss = gradients[0].to(states.dtype)[..., None, None]
+        by_states = torch.matmul(by_logits, weight).mul_(by_loss)
+        by_weight = torch.matmul(by_logits.mT, states).mul_(by_loss)
+        return by_states, by_weight, None, None

@@ -1,0 +1,87 @@
+"""The valid set, by which a training ends and its best checkpoint is picked."""
+
+import math
+from typing import Any
+
+import torch
+from fairseq import utils
+from sacrebleu.metrics.bleu import BLEU
+from torch import Tensor
+
+from nmt_ablation.decoding import Engine
+from nmt_ablation.experiment import Training
+from nmt_ablation.segmentation import Segmenter
+from nmt_ablation.training.transformer import losses
+
+UNKNOWN_HYPOTHESIS, UNKNOWN_REFERENCE = "UNKNOWN-HYPOTHESIS", "UNKNOWN-REFERENCE"
+"""What stands for a token that the dictionary doesn't have: it never counts as a match."""
+
+
+class ValidSet:
+    """Scores models of one shape."""
+
+    def __init__(
+        self, task: Any, longest: int, training: Training, segmenter: Segmenter, bleu_tokenizer: str
+    ) -> None:
+        """Args:
+        task: fairseq's translation task.
+        longest: tokens that a model takes; pairs beyond have no part in the loss.
+        segmenter: puts tokens of the target side together; `bleu_tokenizer` then is sacreBLEU's.
+        """
+        self.training, self.segmenter = training, segmenter
+        self.metric = BLEU(tokenize=bleu_tokenizer)
+        self.dictionaries = task.source_dictionary, task.target_dictionary
+        task.load_dataset("valid")
+        dataset = task.dataset("valid")
+        limit = min(longest, 4 * training.batch_tokens)
+        indices, _ = dataset.filter_indices_by_size(dataset.ordered_indices(), (limit, limit))
+        batches = dataset.batch_by_size(indices, max_tokens=4 * training.batch_tokens)
+        self.batches = [dataset.collater([dataset[i] for i in batch]) for batch in batches]
+        pairs = [dataset[i] for i in range(len(dataset))]
+        self.sources = [self._tokens(0, pair["source"]) for pair in pairs]
+        self.references = [
+            self._text(self._tokens(1, pair["target"]), UNKNOWN_REFERENCE) for pair in pairs
+        ]
+
+    def loss(self, model: Any) -> float | None:
+        """Mean negative log-likelihood of a token, in bits; None if it is no number."""
+        total, count = 0.0, 0
+        for batch in self.batches:
+            total += float(batch_losses([model], batch, self.dictionaries[1], self.training)[1])
+            count += batch["ntokens"]
+        mean = total / math.log(2) / count
+        return mean if math.isfinite(mean) else None
+
+    def bleu(self, model: Any) -> float:
+        """Of greedy translations, as text."""
+        engine = Engine(model, *self.dictionaries, self.training.threads)
+        found = engine.translate(self.sources, beam=1, length_penalty=1, tick=lambda *_: None)
+        hypotheses = [self._text(tokens, UNKNOWN_HYPOTHESIS) for tokens in found]
+        score: float = self.metric.corpus_score(hypotheses, [self.references]).score
+        return round(score, 2)
+
+    def _tokens(self, side: int, indices: Tensor) -> list[str]:
+        """Without the end of the sentence."""
+        dictionary = self.dictionaries[side]
+        return [dictionary[index] for index in indices.tolist() if index != dictionary.eos()]
+
+    def _text(self, tokens: list[str], unknown: str) -> str:
+        mark = self.dictionaries[1].unk_word
+        return self.segmenter.decode([unknown if token == mark else token for token in tokens])
+
+
+def batch_losses(
+    models: list[Any], batch: dict[str, Any], target_dictionary: Any, training: Training
+) -> tuple[Tensor, Tensor]:
+    """Sums of label-smoothed and plain losses of a fairseq batch, a pair for each model."""
+    device = next(models[0].parameters()).device
+    batch = utils.apply_to_sample(lambda tensor: tensor.to(device), batch)
+    return losses(
+        models,
+        batch["net_input"]["src_tokens"],
+        batch["net_input"]["prev_output_tokens"],
+        batch["target"],
+        target_dictionary.pad(),
+        training.label_smoothing,
+        getattr(torch, training.precision),
+    )

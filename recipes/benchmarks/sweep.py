@@ -1,0 +1,166 @@
+"""A whole grid of cells by plain fairseq commands and by nmt-ablation, on this machine.
+
+Both sides start from the same binarised samples and the same vectors, and end with a score for each
+cell. Plain means what a careful person would script: for each cell `fairseq-train` with BLEU of the
+valid set, best checkpoint and patience, on all cores, in float32; then `fairseq-generate` and
+sacreBLEU. There are no frozen embeddings in plain fairseq, so the arms are random and finetuned.
+
+  python recipes/benchmarks/sweep.py --mirror DIR --data DIR
+"""
+
+import argparse
+import json
+import shutil
+import tempfile
+import time
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from sacrebleu.metrics.bleu import BLEU
+from sides import (
+    THREADS,
+    data_bin,
+    hypotheses_in,
+    machine,
+    opened,
+    parser,
+    run,
+    stock_training,
+    stock_translation,
+    timed,
+)
+
+from nmt_ablation.corpus.text import stream_lines
+from nmt_ablation.experiment import Cell
+from nmt_ablation.experiment_file import load as load_experiment
+from nmt_ablation.pipeline import Pipeline
+from nmt_ablation.runner import Runner, Watcher, Work
+from nmt_ablation.segmentation import load as load_segmenter
+from nmt_ablation.workspace import Step, Workspace
+
+
+class Clock(Watcher):
+    """When each cell trains its first update, and when it ends."""
+
+    def __init__(self) -> None:
+        self.training: dict[str, float] = {}
+        self.ends: list[float] = []
+
+    def running(self, name: str, left: list[Step], workspace: Workspace) -> None:
+        if left and left[0].stage == "train" and workspace.progress(left[0]):
+            self.training.setdefault(name, time.monotonic())
+
+    def ended(self, name: str, seconds: float, error: str | None) -> None:
+        if error:
+            raise SystemExit(error)
+        self.ends.append(time.monotonic())
+
+    def gaps(self, at_once: int) -> list[float]:
+        """From the end of a cell to the first update of the one that takes its place."""
+        later = sorted(self.training.values())[at_once:]
+        return [start - end for start, end in zip(later, self.ends, strict=False)]
+
+
+def vectors(step: Step, workspace: Workspace, data: Path, language: str, side: str) -> str:
+    """A cell's rows, as the text that fairseq reads."""
+    tokens = [line.rpartition(" ")[0] for line in stream_lines(data / f"dict.{language}.txt")]
+    path = data.parent / f"{side}.vec"
+    with np.load(workspace.ensure(step.inputs["rows"]) / f"{side}.npz") as rows:
+        lines = [
+            f"{tokens[index]} {' '.join(f'{value:.6f}' for value in values)}"
+            for index, values in zip(rows["indices"], rows["values"], strict=True)
+        ]
+        header = f"{len(lines)} {rows['values'].shape[1]}"
+    path.write_text("\n".join([header, *lines, ""]), encoding="utf-8")
+    return str(path)
+
+
+def plain(given: argparse.Namespace, cell: Cell) -> tuple[float, float]:
+    """Seconds and BLEU of a cell."""
+    pipeline, workspace = opened(given)
+    experiment = pipeline.experiment
+    training, step = experiment.training, pipeline.train(cell)
+    held_out = workspace.ensure(pipeline.hold_out())
+    references = list(stream_lines(held_out / f"test.{experiment.target}"))
+    segmented = workspace.ensure(pipeline.segmentation(cell.size, cell.seed))
+    segmenter = load_segmenter(experiment.segmentation, segmented, "target")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        data = Path(shutil.copytree(data_bin(pipeline, workspace, cell), folder / "data-bin"))
+        command = stock_training(
+            data, experiment.source, experiment.target, experiment.model, training, folder
+        )
+        command += [
+            *("--eval-bleu", '--eval-bleu-args={"beam": 1, "max_len_a": 1.2, "max_len_b": 10}'),
+            *("--eval-bleu-remove-bpe=sentencepiece", "--best-checkpoint-metric=bleu"),
+            *("--maximize-best-checkpoint-metric", f"--patience={training.patience}"),
+            f"--save-interval-updates={training.validate_every}",
+            f"--validate-interval-updates={training.validate_every}",
+            *("--keep-interval-updates=1", "--validate-interval=1000000"),
+        ]
+        if experiment.arms[cell.arm].vectors:
+            source, target = (
+                vectors(step, workspace, data, language, side)
+                for language, side in (
+                    (experiment.source, "source"),
+                    (experiment.target, "target"),
+                )
+            )
+            command += [f"--encoder-embed-path={source}", f"--decoder-embed-path={target}"]
+        trained, _ = timed(command)
+        best = folder / "checkpoint_best.pt"
+        generate = stock_translation(data, best, experiment.decoding.beam)
+        without = "{'encoder_embed_path': None, 'decoder_embed_path': None}"
+        translated, log = timed([*generate, f"--model-overrides={without}"])
+    score: float = BLEU().corpus_score(hypotheses_in(log, segmenter), [references]).score
+    return trained + translated, score
+
+
+def main() -> None:
+    given = parser(__doc__, "sweep.yaml").parse_args()
+    print(machine())
+    pipeline, workspace = opened(given)
+    cells = pipeline.experiment.cells()
+    for step in pipeline.preparation():
+        workspace.ensure(step)
+
+    with tempfile.TemporaryDirectory(dir=given.workspace) as fresh:
+        # All that comes before training is shared; what is trained is not.
+        for folder in (workspace.root / "store").iterdir():
+            if folder.name not in ("train", "translate", "score", "compare"):
+                (Path(fresh) / "store").mkdir(exist_ok=True)
+                (Path(fresh) / "store" / folder.name).symlink_to(folder)
+        runner = Runner(load_experiment(given.experiment), pipeline.places, Workspace(Path(fresh)))
+        clock, start = Clock(), time.monotonic()
+        failed = runner.run(
+            {str(cell): Work(partial(Pipeline.scores, cells=[cell]), [cell]) for cell in cells},
+            THREADS,
+            clock,
+        )
+        ours = time.monotonic() - start
+        assert not failed
+        scores = {
+            str(cell): runner.workspace.record(pipeline.score(cell))["bleu"] for cell in cells
+        }
+    gaps = clock.gaps(THREADS)
+    print(
+        f"ours: {ours:.0f} s; from a cell's end to the next one's first update: "
+        f"{', '.join(f'{gap:.1f}' for gap in gaps)} s"
+    )
+
+    seconds = {}
+    for cell in cells:
+        seconds[str(cell)], score = plain(given, cell)
+        print(
+            f"{cell!s:24} plain {seconds[str(cell)]:5.0f} s, BLEU {score:5.2f}; "
+            f"ours BLEU {scores[str(cell)]:5.2f}",
+            flush=True,
+        )
+    whole = sum(seconds.values())
+    print(f"plain: {whole:.0f} s; ours: {ours:.0f} s; ratio {whole / ours:.2f}")
+    print(json.dumps({"plain": seconds, "ours": ours, "gaps": gaps}))
+
+
+if __name__ == "__main__":
+    run(main)

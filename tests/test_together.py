@@ -1,0 +1,190 @@
+"""Arms trained side by side come to what they come to alone, and don't disturb each other."""
+
+import math
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from nmt_ablation.experiment import Side
+from nmt_ablation.training.plugin import EndedError
+from nmt_ablation.training.tables import Tables
+from tests.conftest import NewRun, Run
+from tests.stepwise import Stepwise
+
+BOTH: tuple[Side, ...] = ("source", "target")
+
+
+@pytest.fixture
+def arms(finished: Run) -> dict[str, Tables]:
+    step = finished.pipeline.train(finished.cell(200, "frozen")).inputs["rows"]
+    folder = finished.workspace.path(step)
+    rows: Any = {side: str(folder / f"{side}.npz") for side in BOTH}
+    return {
+        "random": Tables(),
+        "frozen": Tables(rows=rows, sides=BOTH, frozen=True),
+        "thawed": Tables(rows=rows, sides=BOTH, thaw_at=4),
+        "slow": Tables(rows=rows, sides=BOTH, learning_rate=0.1),
+        "tied": Tables(rows=rows, sides=BOTH, tying="decoder"),
+    }
+
+
+def _apart(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> float:
+    return max(
+        float((one[name] - other[name]).abs().max()) for name in one if "k_proj.bias" not in name
+    )
+
+
+def test_each_arm_comes_to_what_it_comes_to_alone(
+    finished: Run, tmp_path: Path, arms: dict[str, Tables]
+) -> None:
+    together = Stepwise(finished, tmp_path, *arms.values(), clip_norm=0.5)
+    together.update(8)
+    for number, tables in enumerate(arms.values()):
+        alone = Stepwise(finished, tmp_path, tables, clip_norm=0.5)
+        start = alone.weights()
+        now = alone.update(8)
+        # Rounding, beside what was learnt.
+        assert _apart(now, together.weights(number)) < 0.01 * _apart(start, now)
+        assert alone.task.batches == together.task.batches
+
+
+def test_gradients_are_clipped_for_each_arm_alone(finished: Run, tmp_path: Path) -> None:
+    both = Stepwise(finished, tmp_path, Tables(), Tables())
+    for number, size in enumerate((3.0, 0.01)):
+        for weight in both.task.models[number].parameters():
+            weight.grad = torch.full_like(weight, size)
+    count = sum(weight.numel() for weight in both.model.parameters())
+    norm = both.trainer.optimizer.clip_grad_norm(1.0)
+    assert float(norm) == pytest.approx(math.hypot(3, 0.01) * math.sqrt(count), rel=1e-4)
+    for number, expected in enumerate((1.0, min(1.0, 0.01 * math.sqrt(count)))):
+        gradients = [weight.grad for weight in both.task.models[number].parameters()]
+        clipped = torch.linalg.vector_norm(torch.stack([g.norm() for g in gradients]))
+        assert float(clipped) == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("broken", ["weights", "gradient"])
+def test_an_arm_that_breaks_ends_alone(finished: Run, tmp_path: Path, broken: str) -> None:
+    alone = Stepwise(finished, tmp_path, Tables())
+    alone.update(6)
+    both = Stepwise(finished, tmp_path, Tables(), Tables())
+    both.update(3)
+    second = both.task.models[1]
+    if broken == "weights":
+        second.encoder.layers[0].fc1.weight.data[0, 0] = float("nan")
+    else:
+        second.encoder.layers[0].fc1.weight.register_hook(lambda gradient: gradient * float("inf"))
+    both.update()
+    assert [arm.ended for arm in both.task.arms] == [None, "divergence"]
+    at_its_end = both.weights(1)
+    both.update(2)
+    assert both.task.arms[1].ended_at == 3
+    still = both.weights(1)
+    assert all(torch.equal(at_its_end[n].nan_to_num(7), still[n].nan_to_num(7)) for n in still)
+    assert _apart(alone.weights(), both.weights()) < 1e-4
+
+
+def test_when_the_last_arm_ends_training_does(finished: Run, tmp_path: Path) -> None:
+    both = Stepwise(finished, tmp_path, Tables(), Tables(), max_updates=2)
+    both.update(2)
+    with pytest.raises(EndedError):
+        both.update()
+    assert [(arm.ended, arm.ended_at) for arm in both.task.arms] == [("budget", 2)] * 2
+    again = Stepwise(finished, tmp_path, Tables(), Tables())
+    again.task.set_checkpoint_dict(both.task.get_checkpoint_dict()["ArmsTask"])
+    with pytest.raises(EndedError):
+        again.update()
+
+
+def test_an_arm_out_of_patience_ends_alone_and_keeps_its_best(
+    finished: Run, tmp_path: Path
+) -> None:
+    both = Stepwise(finished, tmp_path, Tables(), Tables(), validate_every=2, patience=2)
+    both.update(2)
+    scores = iter([[5.0, 7.0], [6.0, 6.0], [7.0, 7.0]])
+
+    class Scores:
+        """Of the two models, look by look."""
+
+        def __init__(self) -> None:
+            self.now: list[float] = []
+
+        def loss(self, model: Any) -> float:
+            return 1.0
+
+        def bleu(self, model: Any) -> float:
+            self.now = self.now or next(scores)[:]
+            return self.now.pop(0)
+
+    both.task.valid = Scores()
+    both.update(5)
+    first, second = both.task.arms
+    assert (first.ended, first.best, first.best_update) == (None, 7.0, 6)
+    assert (second.ended, second.best, second.best_update) == ("patience", 7.0, 2)
+    for number, update in ((0, 6), (1, 2)):
+        found = torch.load(tmp_path / str(number) / "checkpoint_best.pt", weights_only=True)
+        assert found["optimizer_history"][-1]["num_updates"] == update
+
+
+def test_a_run_together_is_a_run_apart(finished: Run, new_run: NewRun) -> None:
+    """Through the command: the same scores, but for rounding, and records that say how."""
+    run = new_run(("[50, 200]", "[200]"))
+    result = run.call("run", "--together")
+    assert result.returncode == 0, result.stderr
+    assert "Arms of one size and seed train in one process" in result.stderr
+    assert "random: BLEU" in result.stderr
+    for arm in ("random", "frozen", "finetuned", "source"):
+        cell = run.cell(200, arm)
+        step = run.pipeline.train(cell)
+        ours, theirs = run.workspace.record(step), finished.workspace.record(step)
+        assert (ours["together"], theirs["together"]) == (4, 1)
+        assert ours["pairing"]["initial_weights"] == theirs["pairing"]["initial_weights"]
+        shared = ours["pairing"]["batches"].keys() & theirs["pairing"]["batches"].keys()
+        assert all(
+            ours["pairing"]["batches"][at] == theirs["pairing"]["batches"][at] for at in shared
+        )
+        assert ours["valid"][0]["loss"] == pytest.approx(theirs["valid"][0]["loss"], abs=0.01)
+        assert "bleu" in run.workspace.record(run.pipeline.score(cell))
+    assert run.call("run", "--together").returncode == 0  # nothing left to do
+    assert run.call("report").returncode == 0
+
+
+def test_killed_together_and_gone_on_it_is_as_never_killed(new_run: NewRun, tmp_path: Path) -> None:
+    whole = new_run(("[50, 200]", "[200]"))
+    assert whole.call("run", "--together").returncode == 0
+    cut = Run(whole.file, tmp_path / "cut", whole.mirror)
+    steps = [whole.pipeline.train(whole.cell(200, arm)) for arm in ("random", "frozen")]
+    first = cut.workspace.path(steps[0]).with_suffix(".partial")
+    _kill_at_checkpoint(cut, first)
+    assert cut.call("run", "--together").returncode == 0
+    for step in steps:
+        one, other = whole.workspace.record(step), cut.workspace.record(step)
+        assert (one["weights"], one["valid"]) == (other["weights"], other["valid"])
+
+
+def test_what_others_left_is_not_gone_on_from(
+    finished: Run, tmp_path: Path, new_run: NewRun
+) -> None:
+    """Killed together, then each alone."""
+    run = new_run(("[50, 200]", "[200]"))
+    step = run.pipeline.train(run.cell(200, "random"))
+    partial = run.workspace.path(step).with_suffix(".partial")
+    _kill_at_checkpoint(run, partial)
+    assert run.call("run", "--cell", "200-random-s1", "--apart").returncode == 0
+    assert run.workspace.record(step)["weights"] == finished.workspace.record(step)["weights"]
+
+
+def _kill_at_checkpoint(run: Run, folder: Path) -> None:
+    """Start training together, and kill it once there is something to go on from."""
+    process = subprocess.Popen(
+        run.arguments("run", "--together"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    while not (folder / "checkpoint_last.pt").exists():
+        assert process.poll() is None, "it ended before it could be killed"
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    time.sleep(1)  # the job ends with its parent

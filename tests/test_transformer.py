@@ -1,0 +1,141 @@
+"""The fast Transformer is fairseq's: the same losses, gradients and translations."""
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+import torch
+from fairseq import utils
+from fairseq.criterions.label_smoothed_cross_entropy import LabelSmoothedCrossEntropyCriterion
+from torch import Tensor
+
+from nmt_ablation.training import transformer
+from nmt_ablation.training.tables import Tables
+from nmt_ablation.training.transformer import losses
+from tests.conftest import Run
+from tests.stepwise import Stepwise
+
+
+@pytest.fixture(scope="module")
+def training(finished: Run, tmp_path_factory: pytest.TempPathFactory) -> Stepwise:
+    """Two models of one shape that have learnt a little; what they learn from."""
+    folder = tmp_path_factory.mktemp("training")
+    both = Stepwise(finished, folder, Tables(), Tables(seed=2, sides=("source",), frozen=True))
+    both.update(5)
+    for model in both.task.models:
+        for weight in model.parameters():
+            weight.data += 0.1 * torch.randn_like(weight)
+        # In float32 rounding would switch units of the feed-forward layers on or off.
+        model.double().zero_grad()
+    return both
+
+
+def _ours(
+    training: Stepwise,
+    models: Sequence[Any],
+    batch: dict[str, Any],
+    dtype: torch.dtype = torch.float64,
+) -> tuple[Tensor, Tensor]:
+    inputs, padding = batch["net_input"], training.task.target_dictionary.pad()
+    source, previous = inputs["src_tokens"], inputs["prev_output_tokens"]
+    return losses(models, source, previous, batch["target"], padding, 0.1, dtype)
+
+
+def _gradients(model: Any) -> dict[str, Tensor]:
+    found = {name: weight.grad for name, weight in model.named_parameters()}
+    model.zero_grad()
+    return {name: grad.clone() for name, grad in found.items() if grad is not None}
+
+
+def _batches(training: Stepwise) -> list[dict[str, Any]]:
+    """All of an epoch: with padding on one side, on both, and with none."""
+    return list(training.epoch.next_epoch_itr(shuffle=False))
+
+
+def _alike(one: dict[str, Tensor], other: dict[str, Tensor]) -> None:
+    assert one.keys() == other.keys()
+    for name, gradient in one.items():
+        if "k_proj.bias" in name:  # shifts all scores of a query alike, so it has none but rounding
+            continue
+        assert torch.allclose(gradient, other[name], rtol=1e-5, atol=1e-5), name
+
+
+def test_losses_and_gradients_are_those_of_fairseq(training: Stepwise) -> None:
+    criterion = LabelSmoothedCrossEntropyCriterion(training.task, False, 0.1)
+    model = training.model.eval()
+    padded = set()
+    for batch in _batches(training):
+        pad = training.task.source_dictionary.pad()
+        padded.add(
+            (
+                bool((batch["net_input"]["src_tokens"] == pad).any()),
+                bool((batch["target"] == pad).any()),
+            )
+        )
+        loss, _, log = criterion(model, batch)
+        torch.autograd.backward(loss)
+        theirs = _gradients(model)
+        smoothed, plain = _ours(training, [model], batch)
+        torch.autograd.backward(smoothed.sum())
+        assert float(smoothed) == pytest.approx(float(loss), rel=1e-6)
+        assert float(plain) == pytest.approx(float(log["nll_loss"]), rel=1e-5)
+        _alike(theirs, _gradients(model))
+    assert len(padded) > 1
+
+
+def test_float32_and_bfloat16_are_close(training: Stepwise) -> None:
+    model, batch = training.model.eval(), _batches(training)[0]
+    exact = float(_ours(training, [model], batch)[0])
+    model = copy.deepcopy(model).float()
+    for dtype, error in ((torch.float32, 1e-5), (torch.bfloat16, 0.01)):
+        assert float(_ours(training, [model], batch, dtype)[0]) == pytest.approx(exact, rel=error)
+
+
+def test_a_loss_in_pieces_is_the_whole_loss(
+    training: Stepwise, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, batch = training.model.eval(), _batches(training)[0]
+    found = []
+    for size in (4, 10_000, 1 << 30):
+        monkeypatch.setitem(transformer.PIECE_BYTES, "cpu", size)
+        smoothed, _ = _ours(training, [model], batch)
+        torch.autograd.backward(smoothed.sum())
+        found.append((float(smoothed), _gradients(model)))
+    for loss, gradients in found[1:]:
+        assert loss == pytest.approx(found[0][0], rel=1e-6)
+        _alike(found[0][1], gradients)
+
+
+def test_models_of_a_stack_are_as_each_alone_with_the_same_dropout(training: Stepwise) -> None:
+    models = [model.train() for model in training.task.models]
+    assert models[0].encoder.dropout_module.p > 0
+    for batch in _batches(training)[:3]:
+        alone = []
+        for model in models:
+            with utils.set_torch_seed(7):
+                sums = _ours(training, [model], batch)
+            torch.autograd.backward(sums[0].sum())
+            alone.append((float(sums[0]), float(sums[1]), _gradients(model)))
+        with utils.set_torch_seed(7):
+            smoothed, plain = _ours(training, models, batch)
+        torch.autograd.backward(smoothed.sum())
+        for number, (one, other, gradients) in enumerate(alone):
+            assert float(smoothed[number]) == pytest.approx(one, rel=1e-5)
+            assert float(plain[number]) == pytest.approx(other, rel=1e-5)
+            _alike(gradients, _gradients(models[number]))
+    assert "encoder.embed_tokens.weight" not in gradients  # the second arm's is frozen
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.3, 0.5])
+def test_dropout_keeps_its_share_and_the_sum(rate: float) -> None:
+    torch.manual_seed(1)
+    factors = transformer._dropout(torch.empty(1000, 1003), rate)
+    assert torch.unique(factors).tolist() == [0, pytest.approx(1 / (1 - rate))]
+    assert float((factors == 0).float().mean()) == pytest.approx(rate, abs=0.002)
+    assert float(factors.mean()) == pytest.approx(1, abs=0.005)
+    # Neighbours are drawn independently of each other, though from the same number.
+    kept = (factors != 0).float().flatten()
+    for distance in (1, 2, 3, 4, 1003):
+        both = (kept[:-distance] * kept[distance:]).mean()
+        assert float(both) == pytest.approx((1 - rate) ** 2, abs=0.003)
