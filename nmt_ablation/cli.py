@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from nmt_ablation import __version__
-from nmt_ablation.errors import UserError
+from nmt_ablation.errors import StoppedError, UserError
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
+    from nmt_ablation.experiment import Cell
     from nmt_ablation.experiment_file import ExperimentFile
     from nmt_ablation.runner import Runner
 
@@ -84,6 +85,9 @@ class _Group(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
+        except StoppedError as error:
+            click.echo(f"nmt-ablation: {error}", err=True)
+            ctx.exit(75)  # EX_TEMPFAIL: what a cluster's script asks to be queued again
         except UserError as error:
             for line in str(error).splitlines():
                 click.echo(f"error: {line}", err=True)
@@ -172,6 +176,12 @@ def plan(experiment: Path, workspace: Path, data: Path | None, mirror: str | Non
     type=click.IntRange(1),
     help="Cells at once.  [default: as the cores allow; 1 on a GPU]",
 )
+@click.option(
+    "--together/--apart",
+    default=None,
+    help="Train the arms of a size and seed in one process, which is faster on a GPU; each comes "
+    "to what it comes to alone, but for rounding.  [default: together on a GPU]",
+)
 @MAX_BYTES
 def run(
     experiment: Path,
@@ -181,6 +191,7 @@ def run(
     only: tuple[str, ...],
     prepare: bool,
     jobs: int | None,
+    together: bool | None,
     max_bytes: int | None,
 ) -> None:
     """Do all that is not done yet: prepare, train, translate, score.
@@ -194,7 +205,7 @@ def run(
     """
     from nmt_ablation.pipeline import Pipeline
     from nmt_ablation.progress import Bars
-    from nmt_ablation.runner import StepsOf
+    from nmt_ablation.runner import Work
 
     runner = _runner(experiment, workspace, data, mirror, max_bytes)
     runner.check_lock()
@@ -204,20 +215,107 @@ def run(
         if name not in cells:
             raise UserError(f"{experiment}: has no cell '{name}'; allowed: {', '.join(cells)}")
     chosen = {name: cell for name, cell in cells.items() if not only or name in only}
+    gpu = shutil.which("nvidia-smi") is not None
     # A GPU is one device, however many cores stand beside it.
-    places = 1 if shutil.which("nvidia-smi") else _cores()
+    places = 1 if gpu else _cores()
     at_once = jobs or max(1, places // file.training.threads)
-    cell_jobs: dict[str, StepsOf] = {
-        name: partial(Pipeline.scores, cells=[cell]) for name, cell in chosen.items()
-    }
-    phases: list[dict[str, StepsOf]] = [{"preparation": Pipeline.preparation}]
+    together = gpu if together is None else together
+    if together and not prepare:
+        click.echo("Arms of one size and seed train in one process, on the same batches.", err=True)
+    groups: dict[str, list[Cell]] = {}
+    for name, cell in chosen.items():
+        group = f"{cell.size}-s{cell.seed}" if together else name
+        groups.setdefault(group, []).append(cell)
+    phases = [{"preparation": Work(Pipeline.preparation)}]
     if not prepare:
-        phases.append(cell_jobs)
-    with Bars(runner, chosen) as bars:
+        phases.append(
+            {
+                name: Work(partial(Pipeline.scores, cells=cells), cells, together=len(cells) > 1)
+                for name, cells in groups.items()
+            }
+        )
+    with Bars(runner, groups) as bars:
         for phase in phases:
             failed = runner.run(phase, at_once, bars)
             if failed:
                 raise UserError("\n".join(failed.values()))
+
+
+@main.command()
+@EXPERIMENT
+@_places
+@click.option(
+    "--cluster",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    envvar="NMT_ABLATION_CLUSTER",
+    help="What to ask the cluster for; see slurm/cluster.yaml.",
+)
+@click.option("--failed", is_flag=True, help="Submit just what failed before.")
+@click.option("--memory", help="Ask for so much: 8G. For --failed, or all that is submitted.")
+@click.option("--time", help="Ask for so long: 08:00:00.")
+@click.option("--dry-run", is_flag=True, help="Print the scripts, and submit nothing.")
+def submit(
+    experiment: Path,
+    workspace: Path,
+    data: Path | None,
+    mirror: str | None,
+    cluster: Path | None,
+    failed: bool,
+    memory: str | None,
+    time: str | None,
+    dry_run: bool,
+) -> None:
+    """Hand all that is not done yet to SLURM: preparation, an array of cells, the report.
+
+    What needs a network is fetched here first. What is queued or done already is not submitted
+    again.
+
+    \b
+    Examples:
+      nmt-ablation submit recipes/quickstart.yaml --mirror DIR --dry-run
+      nmt-ablation submit recipes/quickstart.yaml --mirror DIR --cluster mine.yaml
+      nmt-ablation submit recipes/quickstart.yaml --mirror DIR --failed --memory 16G
+    """
+    from nmt_ablation.pipeline import Pipeline
+    from nmt_ablation.progress import Bars
+    from nmt_ablation.runner import Work
+    from nmt_ablation.slurm import cluster as clusters
+    from nmt_ablation.slurm.submission import Submissions, write_scripts
+
+    runner = _runner(experiment, workspace.resolve(), data, mirror)
+    runner.check_lock()
+    asked = clusters.load(cluster, {"memory": memory, "time": time})
+    submissions = Submissions(runner)
+    with submissions.lock():
+        cells, left_out = submissions.to_submit(failed)
+        if left_out:
+            click.echo(
+                f"failed before, and left out: {', '.join(left_out)}; see --failed", err=True
+            )
+        if not cells:
+            click.echo("There is nothing to submit: all cells are done or queued.")
+            return
+        if not dry_run:
+            with Bars(runner, {}) as bars:
+                fetching = {"fetch": Work(Pipeline.fetched)}
+                if problems := runner.run(fetching, 1, bars):
+                    raise UserError("\n".join(problems.values()))
+        given = {"workspace": workspace, "data": data or experiment.parent, "mirror": mirror}
+        places = [
+            part
+            for name, value in given.items()
+            if value
+            for part in (f"--{name}", _absolute(value))
+        ]
+        made = write_scripts(runner, asked, cells, places, submissions.next_folder())
+        if dry_run:
+            for script in made.all():
+                click.echo(f"# {script}\n{script.read_text(encoding='utf-8')}")
+            made.remove()
+            return
+        for line in submissions.submit(made):
+            click.echo(line)
+    click.echo(f"Logs are in {made.folder}; how far it is says: nmt-ablation status {experiment}")
 
 
 @main.command()
@@ -450,6 +548,13 @@ def _needs(runner: "Runner") -> Iterator[str]:
         f"(corpora {decimal(room.corpora)}, samples {decimal(room.samples)}, "
         f"models {decimal(room.models)})."
     )
+
+
+def _absolute(place: Path | str) -> str:
+    """A folder as it is found from anywhere; a URL as it is."""
+    from nmt_ablation.corpus.fetch import is_url
+
+    return str(place) if isinstance(place, str) and is_url(place) else str(Path(place).resolve())
 
 
 def _cores() -> int:

@@ -1,4 +1,4 @@
-"""The one exception that means: the user can mend this."""
+"""What the command line tells its user without a traceback."""
 
 
 class UserError(Exception):
@@ -6,3 +6,7 @@ class UserError(Exception):
 
     The command line prints the message alone, without a traceback.
     """
+
+
+class StoppedError(UserError):
+    """Something outside asked for a stop, and everything that was at work is where it can go on."""

@@ -5,14 +5,14 @@ fairseq or gensim are imported where a stage runs, so that planning answers at o
 """
 
 import itertools
+from collections.abc import Sequence
 from typing import Any
 
 from nmt_ablation.corpus import text
-from nmt_ablation.experiment import (
-    Cell,
-)
+from nmt_ablation.errors import UserError
+from nmt_ablation.experiment import Cell
 from nmt_ablation.stages.vectors import VectorStages
-from nmt_ablation.workspace import Build, Json, Step
+from nmt_ablation.workspace import Build, Json, Step, Workspace
 
 
 class Pipeline(VectorStages):
@@ -23,16 +23,6 @@ class Pipeline(VectorStages):
         arm = self.experiment.arms[cell.arm]
         model, training = self.experiment.model, self.experiment.training
         bleu_tokenizer = self.experiment.scoring.bleu_tokenizer
-        segmented_by = self.experiment.segmentation
-        tables: dict[str, Any] = {
-            "sides": arm.sides if arm.differs else (),
-            "frozen": arm.tuning == "frozen",
-            "thaw_at": arm.thaw_at or 0,
-            "learning_rate": arm.learning_rate,
-            "projection": arm.dimension == "projection",
-            "tying": self.experiment.tying(arm),
-            "seed": cell.seed,
-        }
         inputs = {
             "binarise": self.binarise(cell.size, cell.seed),
             "segmentation": self.segmentation(cell.size, cell.seed),
@@ -41,26 +31,13 @@ class Pipeline(VectorStages):
             inputs["rows"] = self.rows(arm, cell.size, cell.seed)
 
         def build(to: Build) -> Json:
-            from nmt_ablation import segmentation
-            from nmt_ablation.training import launch
-            from nmt_ablation.training.tables import Tables
-
-            rows = {side: str(to.inputs["rows"] / f"{side}.npz") for side in arm.vector_sides}
-            arguments = launch.Arguments(
-                data=to.inputs["binarise"] / "data-bin",
-                source=self.experiment.source,
-                target=self.experiment.target,
-                tables=Tables(rows=rows, **tables),
-                model=model,
-                training=training,
-                seed=cell.seed,
-                segmenter=segmentation.load(segmented_by, to.inputs["segmentation"], "target"),
-                bleu_tokenizer=bleu_tokenizer,
-            )
-            return launch.train(arguments, to.folder, to.tick)
+            (outcome,) = self._launch([cell], [to])
+            if isinstance(outcome, UserError):
+                raise outcome
+            return outcome
 
         parameters: dict[str, Json] = {
-            "tables": tables,
+            "tables": self._tables(cell),
             "model": model.model_dump(exclude={"tying"}),
             "training": training.model_dump(),
             "seed": cell.seed,
@@ -68,7 +45,62 @@ class Pipeline(VectorStages):
         # The valid set is scored like the test set; only what isn't usual is part of the digest.
         if bleu_tokenizer != "13a":
             parameters["bleu_tokenizer"] = bleu_tokenizer
-        return Step("train", 1, parameters, inputs, build, resumable=True)
+        return Step("train", 2, parameters, inputs, build, resumable=True)
+
+    def train_together(self, cells: Sequence[Cell], workspace: Workspace) -> dict[str, UserError]:
+        """Train cells of one size and seed in this process, on the same batches.
+
+        Each comes to what it comes to alone, but for rounding. Returns what went wrong, by the
+        digest of the step.
+        """
+        steps = {self.train(cell): cell for cell in cells}
+        different = {step.digest: step for step in steps}  # equal arms are one artifact
+        return workspace.ensure_together(
+            list(different.values()),
+            lambda left, builds: self._launch([steps[step] for step in left], builds),
+        )
+
+    def _launch(self, cells: Sequence[Cell], builds: Sequence[Build]) -> list[Json | UserError]:
+        from nmt_ablation import segmentation
+        from nmt_ablation.training import launch
+        from nmt_ablation.training.plugin import ArmPlan
+        from nmt_ablation.training.tables import Tables
+
+        first, plans = builds[0], []
+        for cell, to in zip(cells, builds, strict=True):
+            sides = self.experiment.arms[cell.arm].vector_sides
+            rows = {side: str(to.inputs["rows"] / f"{side}.npz") for side in sides}
+            plans.append(ArmPlan(Tables(rows=rows, **self._tables(cell)), to.folder))
+        segmented = first.inputs["segmentation"]
+        arguments = launch.Arguments(
+            data=first.inputs["binarise"] / "data-bin",
+            source=self.experiment.source,
+            target=self.experiment.target,
+            model=self.experiment.model,
+            training=self.experiment.training,
+            seed=cells[0].seed,
+            segmenter=segmentation.load(self.experiment.segmentation, segmented, "target"),
+            bleu_tokenizer=self.experiment.scoring.bleu_tokenizer,
+        )
+
+        def tick(done: float, whole: float) -> None:
+            for to in builds:
+                to.tick(done, whole)
+
+        return launch.train(arguments, plans, first.folder, tick)
+
+    def _tables(self, cell: Cell) -> dict[str, Any]:
+        """How a cell's embeddings start and learn, but for where their rows are."""
+        arm = self.experiment.arms[cell.arm]
+        return {
+            "sides": arm.sides if arm.differs else (),
+            "frozen": arm.tuning == "frozen",
+            "thaw_at": arm.thaw_at or 0,
+            "learning_rate": arm.learning_rate,
+            "projection": arm.dimension == "projection",
+            "tying": self.experiment.tying(arm),
+            "seed": cell.seed,
+        }
 
     def translate(self, cell: Cell) -> Step:
         """The test set's hypotheses, detokenised."""
@@ -103,7 +135,7 @@ class Pipeline(VectorStages):
             "segmentation": self.segmentation(cell.size, cell.seed),
         }
         parameters = decoding.model_dump() | {"threads": threads}
-        return Step("translate", 1, parameters, inputs, build)
+        return Step("translate", 2, parameters, inputs, build)
 
     def score(self, cell: Cell) -> Step:
         """BLEU and chrF of a cell, with their signatures."""

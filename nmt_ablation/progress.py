@@ -1,5 +1,6 @@
 """Bars in a terminal, plain lines in a log."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from types import TracebackType
 
@@ -59,7 +60,8 @@ class Bars(Watcher):
     an upper bound.
     """
 
-    def __init__(self, runner: Runner, cells: dict[str, Cell]) -> None:
+    def __init__(self, runner: Runner, cells: Mapping[str, Sequence[Cell]]) -> None:
+        """`cells` are those whose scores each job makes."""
         self.runner, self.cells = runner, cells
         self.budget = runner.file.experiment.training.max_updates
         self.console = Console(stderr=True, highlight=False)
@@ -76,7 +78,7 @@ class Bars(Watcher):
         self.bars: dict[str, TaskID] = {}
         self.stages: dict[str, str] = {}
         self.reached: dict[str, float] = {}
-        to_do = [name for name, cell in cells.items() if runner.left(cell)]
+        to_do = [cell for some in cells.values() for cell in some if runner.left(cell)]
         self.updates = len(to_do) * self.budget
         self.all: TaskID | None = None
 
@@ -116,19 +118,27 @@ class Bars(Watcher):
         if error is not None:
             self.console.print(f"{name}: failed after {seconds:.0f} s: {error}", markup=False)
             return
-        text = f"{name}: done in {seconds:.0f} s"
-        if name in self.cells:
+        self.console.print(f"{name}: done in {seconds:.0f} s{self._scores(name)}", markup=False)
+
+    def _scores(self, name: str) -> str:
+        """What the cells of a job have come to."""
+        cells = self.cells.get(name, ())
+        if cells:
             self._reach(name, self.budget)
+        text = ""
+        for cell in cells:
             pipeline, workspace = self.runner.pipeline, self.runner.workspace
-            score = workspace.record(pipeline.score(self.cells[name]))
-            trained = workspace.record(pipeline.train(self.cells[name]))
-            text += f", BLEU {score['bleu']:.1f}, chrF {score['chrf']:.1f}"
+            score = workspace.record(pipeline.score(cell))
+            trained = workspace.record(pipeline.train(cell))
+            text += f", {cell.arm}: " if len(cells) > 1 else ", "
+            text += f"BLEU {score['bleu']:.1f}, chrF {score['chrf']:.1f}"
             text += f" ({trained['updates']:,} updates, ended by {trained['ended_by']})"
             text += "".join(f"; warning: {warning}" for warning in score["warnings"])
-        self.console.print(text, markup=False)
+        return text
 
     def _reach(self, name: str, updates: float) -> None:
         if self.all is None:
             self.all = self.progress.add_task("all cells, in updates", total=self.updates)
+        updates *= len(self.cells[name])
         self.reached[name] = max(self.reached.get(name, 0), updates)
         self.progress.update(self.all, completed=sum(self.reached.values()))

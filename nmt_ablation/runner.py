@@ -12,7 +12,8 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
@@ -20,7 +21,7 @@ from multiprocessing.process import parent_process
 from pathlib import Path
 
 from nmt_ablation.corpus.lock import ChangedError
-from nmt_ablation.errors import UserError
+from nmt_ablation.errors import StoppedError, UserError
 from nmt_ablation.experiment import Cell
 from nmt_ablation.experiment_file import ExperimentFile
 from nmt_ablation.pipeline import Pipeline
@@ -28,6 +29,10 @@ from nmt_ablation.places import Places
 from nmt_ablation.workspace import Step, Workspace
 
 POLL_SECONDS = 0.2
+STOPPED = 75
+"""Exit code of what stopped when asked to, and can go on: EX_TEMPFAIL of sysexits.h."""
+STOP_SIGNALS = (signal.SIGUSR1, signal.SIGTERM)
+"""What a cluster sends before it takes a machine away."""
 PRELOAD = ["nmt_ablation.training.launch", "nmt_ablation.decoding", "gensim.models", "sacrebleu"]
 
 StepsOf = Callable[[Pipeline], list[Step]]
@@ -35,11 +40,23 @@ StepsOf = Callable[[Pipeline], list[Step]]
 what makes them can."""
 
 
+@dataclass(frozen=True)
+class Work:
+    """What a job is to do."""
+
+    steps: StepsOf
+    """To be built, one after the other."""
+    cells: Sequence[Cell] = ()
+    """Whose scores those are."""
+    together: bool = False
+    """Whether these cells, of one size and seed, are trained side by side first."""
+
+
 class Job:
-    """A list of steps being built in a process of its own."""
+    """Work being done in a process of its own."""
 
     def __init__(
-        self, name: str, steps: StepsOf, file: ExperimentFile, places: Places, root: Path
+        self, name: str, work: Work, file: ExperimentFile, places: Places, root: Path
     ) -> None:
         self.name = name
         self.started = time.monotonic()
@@ -48,7 +65,7 @@ class Job:
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(PRELOAD)
         self.outcome, theirs = context.Pipe(duplex=False)
-        arguments = (steps, file, places, root, self.log, theirs)
+        arguments = (work, file, places, root, self.log, theirs)
         self.process: ForkServerProcess = context.Process(target=_work, args=arguments)
         # A terminal sends Ctrl-C to all processes. This one stops the jobs; they inherit that it is
         # blocked, or one that has just started would answer with a traceback.
@@ -62,9 +79,14 @@ class Job:
     def alive(self) -> bool:
         return self.process.is_alive()
 
-    def stop(self) -> None:
+    def kill(self) -> None:
         self.process.kill()
         self.process.join()
+
+    def ask_to_stop(self) -> None:
+        """Have it end soon: a training with a checkpoint, all else where it stands."""
+        if self.process.pid is not None and self.alive():
+            os.kill(self.process.pid, signal.SIGUSR1)
 
     def error(self) -> str | None:
         """What went wrong, once it has ended."""
@@ -88,14 +110,11 @@ class Runner:
         self.pipeline = Pipeline(file, places)
         self.file, self.places, self.workspace = file, places, workspace
 
-    def steps(self, make: StepsOf) -> list[Step]:
-        """All steps of a job, each after those it needs."""
-        tops = make(self.pipeline)
-        return list({step.digest: step for top in tops for step in top.ancestors()}.values())
-
     def to_do(self, make: StepsOf) -> list[Step]:
-        """The steps of a job that are not built yet."""
-        return [step for step in self.steps(make) if not self.workspace.done(step)]
+        """The steps that are not built yet, each after those it needs."""
+        tops = make(self.pipeline)
+        steps = {step.digest: step for top in tops for step in top.ancestors()}
+        return [step for step in steps.values() if not self.workspace.done(step)]
 
     def check_lock(self) -> None:
         """See that what was fetched, perhaps for another experiment, is what the lock names, and
@@ -119,14 +138,27 @@ class Runner:
         """The steps that are not built yet, from corpora to a cell's scores."""
         return self.to_do(partial(Pipeline.scores, cells=[cell]))
 
-    def run(self, jobs: dict[str, StepsOf], at_once: int, watch: "Watcher") -> dict[str, str]:
-        """Run jobs that have something to do; return the names of those that failed, and why."""
-        left = {name: steps for name, make in jobs.items() if (steps := self.to_do(make))}
+    def run(self, jobs: dict[str, Work], at_once: int, watch: "Watcher") -> dict[str, str]:
+        """Run jobs that have something to do; return the names of those that failed, and why.
+
+        Raises:
+            StoppedError: this process got SIGUSR1 or SIGTERM; all jobs are where they can go on.
+        """
+        left = {name: steps for name, work in jobs.items() if (steps := self.to_do(work.steps))}
         waiting = list(left)
         running: dict[str, Job] = {}
         failed: dict[str, str] = {}
+        asked: list[int] = []
+        handlers = {
+            number: signal.signal(number, lambda got, frame: asked.append(got))
+            for number in STOP_SIGNALS
+        }
         try:
             while waiting or running:
+                if asked:
+                    waiting = []
+                    for job in running.values():
+                        job.ask_to_stop()
                 while waiting and len(running) < at_once:
                     name = waiting.pop(0)
                     running[name] = Job(
@@ -139,12 +171,18 @@ class Runner:
                         watch.running(name, left[name], self.workspace)
                     else:
                         del running[name]
+                        if asked:
+                            continue
                         if (error := job.error()) is not None:
                             failed[name] = error
                         watch.ended(name, time.monotonic() - job.started, error)
         finally:
             for job in running.values():
-                job.stop()
+                job.kill()
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+        if asked:
+            raise StoppedError("stopped when asked to; the same command goes on from here")
         return failed
 
 
@@ -159,7 +197,7 @@ class Watcher:
 
 
 def _work(
-    make: StepsOf,
+    work: Work,
     file: ExperimentFile,
     places: Places,
     root: Path,
@@ -173,10 +211,18 @@ def _work(
     os.dup2(descriptor, 2)
     logging.getLogger("filelock").setLevel(logging.WARNING)  # fairseq turns all of it on
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    workspace = Workspace(root)
+    for number in STOP_SIGNALS:  # a training puts its own handler in their place
+        signal.signal(number, lambda got, frame: os._exit(STOPPED))
+    workspace, pipeline = Workspace(root), Pipeline(file, places)
     try:
-        for step in make(Pipeline(file, places)):
-            workspace.ensure(step)
+        failed = pipeline.train_together(work.cells, workspace) if work.together else {}
+        for step in work.steps(pipeline):
+            if not any(needed.digest in failed for needed in step.ancestors()):
+                workspace.ensure(step)
+        if failed:
+            raise UserError("\n".join(map(str, failed.values())))
+    except StoppedError:
+        os._exit(STOPPED)
     except UserError as error:
         traceback.print_exc()
         outcome.send(str(error))

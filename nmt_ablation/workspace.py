@@ -12,8 +12,9 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
@@ -22,6 +23,7 @@ from typing import Any
 from filelock import FileLock
 
 from nmt_ablation import __version__
+from nmt_ablation.errors import UserError
 
 Json = Any
 Tick = Callable[[float, float], None]
@@ -129,48 +131,90 @@ class Workspace:
     def _partial(self, step: Step) -> Path:
         return self.path(step).with_suffix(".partial")
 
-    def _build(self, step: Step) -> None:
-        final, partial = self.path(step), self._partial(step)
-        final.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(final.with_suffix(".lock")):
-            if self.done(step):
-                return
-            if not step.resumable:
-                shutil.rmtree(partial, ignore_errors=True)
-            partial.mkdir(exist_ok=True)
+    def ensure_together(
+        self,
+        steps: Sequence[Step],
+        build: Callable[[Sequence[Step], Sequence[Build]], Sequence[Json | UserError]],
+    ) -> dict[str, UserError]:
+        """Build several resumable steps in one go, and first all that they need.
+
+        Args:
+            build: takes the place of the builders of those that are not built yet; returns a
+                record of each, or what went wrong with it.
+
+        Returns:
+            what went wrong, by the step's digest.
+        """
+        for step in steps:
+            for needed in step.inputs.values():
+                self.ensure(needed)
+        failed: dict[str, UserError] = {}
+        with ExitStack() as locks:
+            for step in sorted(steps, key=lambda step: step.digest):  # or two could wait in a ring
+                locks.enter_context(self._lock(step))
+            left = [step for step in steps if not self.done(step)]
             started = time.time()
-            record = step.builder(
-                Build(
-                    folder=partial,
-                    inputs={name: self.path(needed) for name, needed in step.inputs.items()},
-                    tick=_writer(partial / PROGRESS),
-                )
-            )
-            (partial / PROGRESS).unlink(missing_ok=True)
-            manifest = {
-                "stage": step.stage,
-                "digest": step.digest,
-                "version": step.version,
-                "parameters": step.parameters,
-                "inputs": {name: needed.digest for name, needed in step.inputs.items()},
-                "files": _hashes(partial),
-                "record": record,
-                "seconds": round(time.time() - started, 1),
-                "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-                "nmt_ablation": __version__,
-                "python": sys.version.split()[0],
-            }
-            made_of = [
-                {key: self._manifest(needed)[key] for key in _MADE_OF}
-                for needed in step.ancestors()
-                if needed is not step
-            ]
-            (partial / PROVENANCE).write_text(json.dumps(made_of, indent=1, ensure_ascii=False))
-            for path in partial.rglob("*"):
-                _sync(path)
-            write_atomically(partial / MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False))
-            partial.rename(final)
-            _sync(final.parent)
+            outcomes = build(left, [self._begin(step) for step in left]) if left else []
+            for step, outcome in zip(left, outcomes, strict=True):
+                if isinstance(outcome, UserError):
+                    failed[step.digest] = outcome
+                else:
+                    self._finish(step, outcome, time.time() - started)
+        return failed
+
+    def _build(self, step: Step) -> None:
+        with self._lock(step):
+            if not self.done(step):
+                started = time.time()
+                record = step.builder(self._begin(step))
+                self._finish(step, record, time.time() - started)
+
+    def _lock(self, step: Step) -> FileLock:
+        final = self.path(step)
+        final.parent.mkdir(parents=True, exist_ok=True)
+        return FileLock(final.with_suffix(".lock"))
+
+    def _begin(self, step: Step) -> Build:
+        partial = self._partial(step)
+        if not step.resumable:
+            shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(exist_ok=True)
+        return Build(
+            folder=partial,
+            inputs={name: self.path(needed) for name, needed in step.inputs.items()},
+            tick=_writer(partial / PROGRESS),
+        )
+
+    def _finish(self, step: Step, record: Json, seconds: float) -> None:
+        """Make an artifact of what a builder has left in its folder."""
+        final, partial = self.path(step), self._partial(step)
+        # Killed right before it was renamed, a resumable step's folder has the latter two already.
+        for name in (PROGRESS, PROVENANCE, MANIFEST):
+            (partial / name).unlink(missing_ok=True)
+        manifest = {
+            "stage": step.stage,
+            "digest": step.digest,
+            "version": step.version,
+            "parameters": step.parameters,
+            "inputs": {name: needed.digest for name, needed in step.inputs.items()},
+            "files": _hashes(partial),
+            "record": record,
+            "seconds": round(seconds, 1),
+            "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            "nmt_ablation": __version__,
+            "python": sys.version.split()[0],
+        }
+        made_of = [
+            {key: self._manifest(needed)[key] for key in _MADE_OF}
+            for needed in step.ancestors()
+            if needed is not step
+        ]
+        (partial / PROVENANCE).write_text(json.dumps(made_of, indent=1, ensure_ascii=False))
+        for path in partial.rglob("*"):
+            _sync(path)
+        write_atomically(partial / MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False))
+        partial.rename(final)
+        _sync(final.parent)
 
 
 def write_atomically(path: Path, text: str) -> None:

@@ -1,5 +1,6 @@
 """Artifacts: built once, whole or not at all, and again only when what makes them changes."""
 
+import json
 import multiprocessing
 import os
 import signal
@@ -49,6 +50,23 @@ def test_a_builder_that_fails_leaves_nothing_to_trust(tmp_path: Path) -> None:
         workspace.ensure(_step(fail))
     assert not workspace.done(_step(fail))
     workspace.ensure(_step(build))
+
+
+def test_killed_right_before_the_end_the_artifact_is_the_same(tmp_path: Path) -> None:
+    """Its manifest and provenance are no part of what a resumable builder has made."""
+
+    def build(to: Build) -> object:
+        (to.folder / "text").write_text("x")
+        return None
+
+    workspace = Workspace(tmp_path)
+    step = Step("made", 1, {}, {}, build, resumable=True)
+    final = workspace.ensure(step)
+    manifest = json.loads((final / "artifact.json").read_text())
+    final.rename(final.with_suffix(".partial"))
+    workspace.ensure(step)
+    assert json.loads((final / "artifact.json").read_text())["files"] == manifest["files"]
+    assert list(manifest["files"]) == ["text"]
 
 
 def test_a_resumable_builder_finds_what_it_left(tmp_path: Path) -> None:

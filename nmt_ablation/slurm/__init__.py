@@ -1,0 +1,1 @@
+"""Experiments on a SLURM cluster: preparation, then cells as job arrays, then the report."""

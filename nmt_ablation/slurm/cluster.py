@@ -1,0 +1,69 @@
+"""What a cluster is to be asked for: a small YAML file, and variables of the environment."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, StringConstraints, ValidationError
+
+from nmt_ablation.errors import UserError
+from nmt_ablation.experiment import Block
+from nmt_ablation.experiment_file import read
+
+PREFIX = "NMT_ABLATION_SLURM_"
+"""NMT_ABLATION_SLURM_PARTITION=gpu says what `partition: gpu` says, and comes first."""
+
+# These stand in a script's #SBATCH lines, where a space or a line's end would begin another option.
+Word = Annotated[str, StringConstraints(pattern=r"^[\w.,:+|&*@!=/()\[\]-]+$")]
+Time = Annotated[str, StringConstraints(pattern=r"^(\d+-)?\d+(:\d+){0,2}$")]
+Memory = Annotated[str, StringConstraints(pattern=r"^\d+[KMGT]?$")]
+
+
+class Cluster(Block):
+    """The cluster file. What isn't given is left to the cluster's own defaults."""
+
+    partition: Word | None = None
+    account: Word | None = None
+    qos: Word | None = None
+    constraint: Word | None = None
+    """Features of a node: `a100|h100`."""
+    gpus: Word | None = None
+    """Of an element: `1` or `a100:1`."""
+    cpus: Annotated[int, Field(ge=1)] | None = None
+    """Of an element. [default: the experiment's training.threads]"""
+    memory: Memory = "4G"
+    """Of an element, or of the preparation."""
+    time: Time = "04:00:00"
+    """Until an element leaves a checkpoint and queues again."""
+    warning: Annotated[int, Field(ge=1)] = 120
+    """Seconds before the end in which it does that."""
+    at_once: Annotated[int, Field(ge=1)] | None = None
+    """Elements that may run side by side."""
+    modules: tuple[Word, ...] = ()
+    """Loaded before anything runs, by `module load`."""
+    container: tuple[str, ...] = ()
+    """Put before each command: `[apptainer, exec, --nv, image.sif]`."""
+
+
+def load(path: Path | None, options: Mapping[str, str | None]) -> Cluster:
+    """The cluster file, if there is one, the environment, and options; the last one given holds.
+
+    Raises:
+        UserError: file or variable, and what is allowed there.
+    """
+    cluster = read(path, Cluster, "a cluster file")[0] if path else Cluster()
+    given: dict[str, Any] = {}
+    names: dict[str, str] = {}
+    for name in Cluster.model_fields:
+        if (value := os.environ.get(PREFIX + name.upper())) is not None:
+            lists = name in ("modules", "container")
+            given[name] = tuple(value.split()) if lists else value
+            names[name] = PREFIX + name.upper()
+        if options.get(name) is not None:
+            given[name], names[name] = options[name], f"--{name}"
+    try:
+        return Cluster(**cluster.model_dump() | given)
+    except ValidationError as error:
+        lines = [f"{names[str(problem['loc'][0])]}: {problem['msg']}" for problem in error.errors()]
+        raise UserError("\n".join(lines)) from None

@@ -1,0 +1,81 @@
+"""What the queue is asked and told: sbatch, squeue, scontrol. Nothing goes through a shell."""
+
+import re
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from nmt_ablation.errors import UserError
+
+ALIVE = {
+    *("PENDING", "RUNNING", "CONFIGURING", "COMPLETING", "SUSPENDED", "REQUEUED"),
+    *("REQUEUE_HOLD", "REQUEUE_FED", "RESIZING", "SIGNALING", "STAGE_OUT", "STOPPED"),
+    *("SPECIAL_EXIT", "RESV_DEL_HOLD"),
+}
+"""States from which a job can still come to something."""
+
+
+@dataclass(frozen=True)
+class State:
+    """Of one element of an array, or of a job."""
+
+    state: str
+    reason: str
+    elapsed: str
+    limit: str
+
+    @property
+    def alive(self) -> bool:
+        return self.state in ALIVE
+
+
+def submit(script: Path, *options: str, test: bool = False) -> str:
+    """Queue a script; its job number. With `test`, only ask whether it could ever run.
+
+    Raises:
+        UserError: SLURM refuses; its own words.
+    """
+    if test:
+        return _call("sbatch", "--test-only", *options, str(script))
+    return _call("sbatch", "--parsable", *options, str(script)).strip().partition(";")[0]
+
+
+def states(jobs: Sequence[str]) -> dict[str, State]:
+    """Of jobs, `7`, and of elements, `7_3`, as far as the queue still knows them."""
+    if not jobs:
+        return {}
+    form = "%i|%T|%r|%M|%l"
+    found = {}
+    # Asked for a number that it has forgotten, squeue knows nothing of the others either.
+    lines = _call("squeue", "--noheader", "--states=all", "--array", "--me", f"--format={form}")
+    for line in lines.splitlines():
+        name, state, reason, elapsed, limit = line.strip().split("|")
+        if name.partition("_")[0] in jobs:
+            found[name] = State(state, reason, elapsed, limit)
+    return found
+
+
+def largest_array() -> int:
+    """Elements that an array may have; SLURM's own default where there is no SLURM to ask, as what
+    is submitted can be looked at there too."""
+    try:
+        text = _call("scontrol", "show", "config")
+    except UserError:
+        return 1000
+    found = re.search(r"^MaxArraySize\s*=\s*(\d+)", text, re.MULTILINE)
+    return int(found[1]) - 1 if found else 1000
+
+
+def _call(*command: str) -> str:
+    if shutil.which(command[0]) is None:
+        raise UserError(
+            f"there is no {command[0]} here: submit from a node that belongs to a SLURM cluster, "
+            "or try one on this machine with: bash slurm/one-node-cluster.sh"
+        )
+    result = subprocess.run(command, capture_output=True, text=True)
+    if result.returncode:
+        said = (result.stderr or result.stdout).strip()
+        raise UserError("\n".join(f"{command[0]}: {line}" for line in said.splitlines()))
+    return result.stdout + (result.stderr if "--test-only" in command else "")

@@ -1,0 +1,65 @@
+"""sbatch scripts: the templates in `slurm/`, filled in.
+
+A template's `@NAME@` is replaced; what goes into a command is quoted for the shell, and what goes
+into an #SBATCH line can't leave it.
+"""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from nmt_ablation.errors import UserError
+from nmt_ablation.slurm.cluster import Cluster
+
+TEMPLATES = Path(__file__).parents[2] / "slurm"
+UNSAFE = set("\n\r\"'\\%")
+"""What would end or change an #SBATCH line's value, or be filled in by SLURM."""
+
+
+def options(
+    cluster: Cluster, name: str, log: Path, cpus: int, pattern: str = "", gpus: bool = True
+) -> list[str]:
+    """The #SBATCH lines of a job; `pattern` is added to its log's folder and filled in by SLURM."""
+    if unsafe := UNSAFE & set(f"{name}{log}"):
+        raise UserError(
+            f"{log}: sbatch can't be given this path, or the name '{name}', for its "
+            f"{' and '.join(sorted(map(repr, unsafe)))}; use another --workspace or name"
+        )
+    given = {
+        "job-name": name,
+        "output": f"{log / pattern if pattern else log}/log.txt",
+        "partition": cluster.partition,
+        "account": cluster.account,
+        "qos": cluster.qos,
+        "constraint": cluster.constraint,
+        "gpus": cluster.gpus if gpus else None,
+        "cpus-per-task": cluster.cpus or cpus,
+        "mem": cluster.memory,
+        "time": cluster.time,
+        "open-mode": "append",
+    }
+    return [f'#SBATCH --{key}="{value}"' for key, value in given.items() if value is not None]
+
+
+def command(cluster: Cluster, *parts: str | Path) -> str:
+    return shlex.join([*cluster.container, *map(str, parts)])
+
+
+def fill(template: str, values: Mapping[str, str | Sequence[str]]) -> str:
+    """A template with its names replaced.
+
+    Raises:
+        UserError: there is no such template, or it has a name that isn't known.
+    """
+    path = TEMPLATES / f"{template}.sbatch"
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise UserError(f"{path}: there is no such template; is this a whole checkout?") from None
+    for name, value in values.items():
+        text = text.replace(f"@{name}@", value if isinstance(value, str) else "\n".join(value))
+    return text
+
+
+def modules(cluster: Cluster) -> list[str]:
+    return [shlex.join(["module", "load", module]) for module in cluster.modules]

@@ -1,0 +1,194 @@
+"""Hand an experiment's cells to the queue, once each, and keep what was handed over on record."""
+
+import json
+import shlex
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock
+
+from nmt_ablation.experiment import Cell
+from nmt_ablation.pipeline import Pipeline
+from nmt_ablation.runner import Runner
+from nmt_ablation.slurm import queue, scripts
+from nmt_ablation.slurm.cluster import Cluster
+from nmt_ablation.workspace import Json, write_atomically
+
+RECORD = "submissions.json"
+
+
+@dataclass(frozen=True)
+class Element:
+    """One element of an array, or a job that has none."""
+
+    job: str
+    """As squeue spells it: `7_3`."""
+    cells: tuple[str, ...]
+    log: Path
+
+
+class Submissions:
+    """What was submitted of an experiment, in WORKSPACE/NAME/slurm."""
+
+    def __init__(self, runner: Runner) -> None:
+        self.runner = runner
+        self.folder = runner.workspace.root / runner.file.experiment.name / "slurm"
+
+    def lock(self) -> FileLock:
+        """Two submissions at once would hand the same cells over twice."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        return FileLock(self.folder / "lock")
+
+    def elements(self) -> list[Element]:
+        """All elements that were ever submitted, the latest last."""
+        return list(self._elements())
+
+    def jobs(self) -> list[str]:
+        """The numbers of all jobs, arrays among them."""
+        return [job["job"] for one in self._read() for job in one["jobs"]]
+
+    def _elements(self) -> Iterator[Element]:
+        for one in self._read():
+            for job in one["jobs"]:
+                for index, cells in enumerate(job.get("elements", [])):
+                    log = Path(job["log"]) / str(index) / "log.txt"
+                    yield Element(f"{job['job']}_{index}", tuple(cells), log)
+
+    def _read(self) -> list[Json]:
+        path = self.folder / RECORD
+        found: list[Json] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+        return found
+
+    def next_folder(self) -> Path:
+        """Of the submission that comes next."""
+        return self.folder / f"{len(self._read()) + 1:03}"
+
+    def to_submit(self, failed: bool) -> tuple[list[Cell], list[str]]:
+        """The cells to hand over now, and those left out because they failed before.
+
+        Args:
+            failed: whether to hand over just those that failed.
+        """
+        states = queue.states(self.jobs())
+        alive, before = set[str](), set[str]()
+        for element in self.elements():
+            state = states.get(element.job)
+            (alive if state is not None and state.alive else before).update(element.cells)
+        left = [cell for cell in self.runner.file.experiment.cells() if self.runner.left(cell)]
+        waiting = [cell for cell in left if str(cell) not in alive]
+        ended = [cell for cell in waiting if str(cell) in before]
+        if failed:
+            return ended, []
+        return [cell for cell in waiting if cell not in ended], [str(cell) for cell in ended]
+
+    def submit(self, made: "Scripts") -> list[str]:
+        """Queue scripts, each behind what it needs; what was queued, in words.
+
+        Nothing waits for ever: where the preparation fails the arrays are cancelled, and the
+        report runs whatever became of them.
+
+        Raises:
+            UserError: SLURM refuses one of them; none of them is queued then.
+        """
+        for script in made.all():
+            queue.submit(script, test=True)
+        before, jobs, said = self._read(), list[Json](), list[str]()
+
+        def record(job: Json, words: str) -> str:
+            jobs.append(job)
+            all_of_them = [*before, {"folder": str(made.folder), "jobs": jobs}]
+            write_atomically(self.folder / RECORD, json.dumps(all_of_them, indent=1))
+            said.append(f"{job['job']}: {words}")
+            return str(job["job"])
+
+        needs = []
+        if made.prepare:
+            number = record({"job": queue.submit(made.prepare)}, "preparation")
+            needs = [f"--dependency=afterok:{number}", "--kill-on-invalid-dep=yes"]
+        arrays = []
+        for path, elements in made.arrays:
+            job = {"job": queue.submit(path, *needs), "elements": elements}
+            words = f"{len(elements)} cells"
+            arrays.append(record(job | {"log": str(path.with_suffix(""))}, words))
+        behind = f"--dependency=afterany:{':'.join(arrays)}"
+        record({"job": queue.submit(made.report, behind)}, "report, behind all of them")
+        return said
+
+
+@dataclass(frozen=True)
+class Scripts:
+    """One submission's scripts, written into its folder."""
+
+    folder: Path
+    prepare: Path | None
+    """None if all that the cells share is built."""
+    arrays: list[tuple[Path, list[list[str]]]]
+    """Each with the cells of its elements."""
+    report: Path
+
+    def remove(self) -> None:
+        shutil.rmtree(self.folder)
+
+    def all(self) -> list[Path]:
+        arrays = [path for path, _ in self.arrays]
+        return [*([self.prepare] if self.prepare else []), *arrays, self.report]
+
+
+def write_scripts(
+    runner: Runner, cluster: Cluster, cells: Sequence[Cell], places: Sequence[str], folder: Path
+) -> Scripts:
+    """Write the scripts for some cells.
+
+    Args:
+        places: options that say where the command finds things, after the experiment's path.
+        folder: of this submission.
+    """
+    experiment, largest = runner.file.experiment, queue.largest_array()
+    program = Path(sys.executable).with_name("nmt-ablation")
+    cpus = experiment.training.threads
+    modules = scripts.modules(cluster)
+    path = runner.file.path.resolve()
+
+    def write(name: str, template: str, values: dict[str, str | list[str]]) -> Path:
+        script = folder / f"{name}.sbatch"
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        script.write_text(scripts.fill(template, values | {"MODULES": modules}), encoding="utf-8")
+        return script
+
+    def job(name: str, command: Sequence[str]) -> Path:
+        lines = scripts.options(
+            cluster, f"{experiment.name}-{name}", folder / name, cpus, gpus=False
+        )
+        run = scripts.command(cluster, program, command[0], path, *places, *command[1:])
+        return write(name, name, {"OPTIONS": lines, "COMMAND": run})
+
+    prepared = not runner.to_do(Pipeline.preparation)
+    arrays = []
+    for start in range(0, len(cells), largest):
+        name = f"cells-{start // largest + 1}" if len(cells) > largest else "cells"
+        elements = [[str(cell)] for cell in cells[start : start + largest]]
+        for index in range(len(elements)):
+            (folder / name / str(index)).mkdir(parents=True, exist_ok=True)
+        (folder / f"{name}.txt").write_text("".join(f"{' '.join(e)}\n" for e in elements))
+        lines = scripts.options(
+            cluster, f"{experiment.name}-{name}", folder / name, cpus, pattern="%a"
+        )
+        limit = f"%{cluster.at_once}" if cluster.at_once else ""
+        lines.append(f'#SBATCH --array="0-{len(elements) - 1}{limit}"')
+        run = scripts.command(cluster, program, "run", path, *places, "--jobs", "1")
+        values: dict[str, str | list[str]] = {
+            "OPTIONS": lines,
+            "COMMAND": run,
+            "LIST": shlex.quote(str(folder / f"{name}.txt")),
+            "WARNING": str(cluster.warning),
+        }
+        arrays.append((write(name, "cells", values), elements))
+    return Scripts(
+        folder=folder,
+        prepare=None if prepared else job("prepare", ["run", "--prepare"]),
+        arrays=arrays,
+        report=job("report", ["report"]),
+    )
