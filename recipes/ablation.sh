@@ -21,7 +21,7 @@ Targets:
   train      train what is not trained, and translate and score it
   score      the same: a cell is trained, translated and scored as one
   report     table, verdict and figure of what is finished
-  submit     hand the cells to a cluster
+  submit     hand all of that to a SLURM cluster; see docs/slurm.md
 
 Options, or variables of the environment:
   --mirror PLACE     NMT_ABLATION_MIRROR      where corpora come from, laid out as OPUS is
@@ -75,9 +75,5 @@ case $target in
     prepare) nmt-ablation run "$experiment" --prepare "${options[@]}" ;;
     train | score) nmt-ablation run "$experiment" "${options[@]}" ;;
     report) nmt-ablation report "$experiment" "${options[@]}" ;;
-    submit)
-        nmt-ablation submit --help >/dev/null 2>&1 ||
-            fail "submit is not there yet; run the cells here with: bash recipes/$name.sh train"
-        nmt-ablation submit "$experiment" "${options[@]}"
-        ;;
+    submit) nmt-ablation submit "$experiment" "${options[@]}" ;;
 esac

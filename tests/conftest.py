@@ -8,6 +8,11 @@ from pathlib import Path
 
 import pytest
 
+# fairseq brings a torchaudio that the pinned torch can't load, and transformers, which the encoders'
+# tests and CTranslate2's converters import, remembers what it finds the first time. So this comes
+# before all of them.
+sys.modules.setdefault("torchaudio", None)  # type: ignore[arg-type]
+
 from nmt_ablation.corpus.synthetic import write_mirror
 from nmt_ablation.experiment import Cell
 from nmt_ablation.experiment_file import load
@@ -69,7 +74,7 @@ class Run:
 
     def call(self, command: str, *more: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            self.arguments(command, *more), capture_output=True, text=True, timeout=300
+            self.arguments(command, *more), capture_output=True, text=True, timeout=600
         )
 
     def cell(self, size: int, arm: str) -> Cell:

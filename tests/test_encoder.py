@@ -14,8 +14,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-# fairseq brings a torchaudio that the pinned torch can't load, and transformers would import it.
-sys.modules.setdefault("torchaudio", None)  # type: ignore[arg-type]
 transformers = pytest.importorskip("transformers", reason="transformers is in the extra `test`")
 
 import torch  # noqa: E402

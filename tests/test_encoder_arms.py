@@ -1,6 +1,5 @@
 """An encoder's pieces and rows, from a directory to a finished cell."""
 
-import sys
 from pathlib import Path
 
 import pytest
@@ -10,8 +9,6 @@ from nmt_ablation.experiment import SIDES
 from tests.conftest import NewRun
 
 pytest.importorskip("tokenizers", reason="the extra 'encoders' is not installed")
-# fairseq brings one that this torch can't load, and transformers imports what it finds.
-sys.modules.setdefault("torchaudio", None)  # type: ignore[arg-type]
 transformers = pytest.importorskip("transformers", reason="transformers is not installed")
 
 

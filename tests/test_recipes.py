@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from nmt_ablation.cli import main
 from tests.conftest import TINY
 
 ROOT = Path(__file__).parents[1]
@@ -121,12 +120,11 @@ class TestTargets:
         assert result.returncode == 2
         assert says in result.stderr
 
-    def test_submitting_says_that_it_is_not_there_yet(self, checkout: Path) -> None:
-        if "submit" in main.commands:
-            pytest.skip("it is there")
-        result = self._call(checkout, "tiny", "submit")
-        assert result.returncode == 2
-        assert "not there yet" in result.stderr
+    def test_submitting_can_be_looked_at_first(self, checkout: Path, mirror: Path) -> None:
+        result = self._call(checkout, "tiny", "submit", "--mirror", str(mirror), "--dry-run")
+        assert result.returncode == 0, result.stderr
+        assert '#SBATCH --array="0-7"' in result.stdout
+        assert not list((checkout / "checkpoints" / "tiny" / "slurm").glob("0*"))
 
     def test_preparing_builds_what_cells_share_and_no_model(
         self, checkout: Path, mirror: Path

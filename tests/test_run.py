@@ -12,9 +12,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 
 from nmt_ablation.corpus.synthetic import write_mirror
-from nmt_ablation.training.launch import LOG, _ended
+from nmt_ablation.training.launch import LOG
 from tests.conftest import COMMAND, NewRun, Run
 
 
@@ -25,7 +26,8 @@ def test_help_answers_at_once_and_has_examples() -> None:
     python = COMMAND.with_name("python")
     found = subprocess.run([str(python), "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
-    for command in ("validate", "plan", "run", "status", "report", "mirror", "synthesise"):
+    commands = ("validate", "plan", "run", "status", "submit", "report", "mirror", "synthesise")
+    for command in commands:
         text = subprocess.check_output([str(COMMAND), command, "--help"], text=True)
         assert f"nmt-ablation {command} " in text.split("Example")[1]
 
@@ -126,18 +128,6 @@ def test_a_training_killed_in_its_last_moment_is_not_trained_again(new_run: NewR
     assert run.workspace.record(train) == record
 
 
-def test_a_training_that_has_ended_is_not_trained_on(finished: Run) -> None:
-    """fairseq itself would go on for an update, or to the next look at the valid set."""
-    training = finished.pipeline.experiment.training
-    for seen, end in (
-        ({"looks_since_best": 2, "updates": 40}, "patience"),
-        ({"looks_since_best": 0, "updates": 60}, "budget"),
-        ({"looks_since_best": 1, "updates": 40}, None),
-        (None, None),
-    ):
-        assert _ended(seen, training) == end
-
-
 def test_ctrl_c_stops_everything_and_says_how_to_go_on(new_run: NewRun) -> None:
     run = new_run()
     process = subprocess.Popen(
@@ -154,6 +144,40 @@ def test_ctrl_c_stops_everything_and_says_how_to_go_on(new_run: NewRun) -> None:
     progress = [path.read_text() for path in store.glob("train/*.partial/progress.json")]
     time.sleep(1)
     assert progress == [path.read_text() for path in store.glob("train/*.partial/progress.json")]
+
+
+def test_asked_to_stop_it_leaves_a_checkpoint_and_goes_on_to_the_same_end(
+    new_run: NewRun, tmp_path: Path
+) -> None:
+    """What a cluster does before it takes a machine away; it may tell one process, or all."""
+    longer = ("max_updates: 60", "max_updates: 300"), ("validate_every: 20", "validate_every: 300")
+    whole = new_run(*longer)
+    step = whole.pipeline.train(whole.cell(200, "random"))
+    assert whole.call("run", "--cell", "200-random-s1").returncode == 0
+    run = Run(whole.file, tmp_path / "stopped", whole.mirror)
+    last = run.workspace.path(step).with_suffix(".partial") / "checkpoint_last.pt"
+    before = 0
+    for tell, number in ((os.kill, signal.SIGUSR1), (os.killpg, signal.SIGTERM)):
+        process = subprocess.Popen(
+            run.arguments("run", "--cell", "200-random-s1"),
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+        seen = before + 20
+        _until(lambda: (run.workspace.progress(step) or (0, 0))[0] > seen, process)  # noqa: B023
+        tell(process.pid, number)
+        _, stderr = process.communicate(timeout=60)
+        assert process.returncode == 75, stderr
+        assert b"the same command goes on from here" in stderr
+        assert not last.with_name("crash.pt").exists()
+        # There is a checkpoint long before the first one by the clock.
+        checkpoint = torch.load(last, weights_only=True)
+        before = checkpoint["optimizer_history"][-1]["num_updates"]
+        assert seen < before < 300
+    assert run.call("run", "--cell", "200-random-s1").returncode == 0
+    one, other = whole.workspace.record(step), run.workspace.record(step)
+    for key in ("weights", "valid", "pairing", "updates", "ended_by"):
+        assert one[key] == other[key]
 
 
 def test_two_runs_at_once_share_the_work(finished: Run, new_run: NewRun) -> None:

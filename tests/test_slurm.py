@@ -1,0 +1,243 @@
+"""Experiments on a real SLURM cluster of this one machine."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from nmt_ablation.errors import UserError
+from nmt_ablation.slurm import cluster, scripts
+from tests.conftest import NewRun, Run
+
+ROOT = Path(__file__).parents[1]
+GOLDEN = Path(__file__).parent / "golden"
+START = ROOT / "slurm" / "one-node-cluster.sh"
+
+
+def _why_not() -> str | None:
+    """What keeps a cluster from being brought up here."""
+    if os.geteuid() != 0:
+        return "a cluster needs root: run the tests as root, as CI does"
+    if not shutil.which("slurmctld") and not shutil.which("apt-get"):
+        return "SLURM is not installed, and there is no apt-get to install it"
+    if shutil.which("slurmctld") is None and subprocess.run(["bash", str(START)]).returncode:
+        return "SLURM's packages could not be installed"
+    return None
+
+
+@pytest.fixture(scope="session")
+def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A cluster that is up for all these tests."""
+    if why := _why_not():
+        pytest.skip(why)
+    folder = Path("/var/tmp/nmt-ablation-test-cluster")
+    environment = os.environ | {"SLURM_TRY_DIR": str(folder), "SLURM_TRY_MEMORY": "8192"}
+    started = subprocess.run(["bash", str(START)], env=environment, capture_output=True, text=True)
+    assert started.returncode == 0, started.stderr
+    try:
+        yield
+    finally:
+        subprocess.run(["scancel", "--me"], check=True)
+        subprocess.run(["bash", str(START), "stop"], env=environment, check=True)
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NMT_ABLATION_SLURM_MEMORY", "1800M")
+    monkeypatch.setenv("NMT_ABLATION_SLURM_TIME", "10")
+
+
+def _queue() -> dict[str, str]:
+    text = subprocess.check_output(
+        ["squeue", "--noheader", "--states=all", "--array", "--format=%i|%T"], text=True
+    )
+    return dict(line.strip().split("|") for line in text.splitlines())
+
+
+def _submitted(run: Run, *options: str) -> list[str]:
+    """The numbers of the jobs that a submission has queued, in order."""
+    result = run.call("submit", *options)
+    assert result.returncode == 0, result.stderr
+    return re.findall(r"^(\d+): ", result.stdout, re.MULTILINE)
+
+
+def _until(reached: Callable[[], bool], seconds: float = 240) -> None:
+    end = time.monotonic() + seconds
+    while not reached():
+        assert time.monotonic() < end, _queue()
+        time.sleep(0.3)
+
+
+def _ended(jobs: list[str]) -> bool:
+    alive = {"PENDING", "RUNNING", "COMPLETING", "CONFIGURING", "REQUEUED"}
+    return not any(
+        state in alive for name, state in _queue().items() if name.partition("_")[0] in jobs
+    )
+
+
+def _reported(run: Run) -> set[str]:
+    """The arms that the report has."""
+    lines = (run.workspace_root / "tiny" / "report" / "tiny.jsonl").read_text().splitlines()
+    return {json.loads(line)["arm"] for line in lines}
+
+
+def test_an_experiment_is_submitted_from_corpora_to_report(
+    slurm: None, new_run: NewRun, finished: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NMT_ABLATION_SLURM_AT_ONCE", "2")
+    run = new_run(("[50, 200]", "[200]"))
+    jobs = _submitted(run)
+    assert len(jobs) == 3
+    again = run.call("submit")
+    assert "nothing to submit" in again.stdout, again.stderr
+    seen = 0
+
+    def ended() -> bool:
+        nonlocal seen
+        running = [n for n, s in _queue().items() if n.startswith(f"{jobs[1]}_") and s == "RUNNING"]
+        seen = max(seen, len(running))
+        return _ended(jobs)
+
+    _until(ended)
+    assert 1 <= seen <= 2
+    assert _reported(run) == {"random", "frozen", "finetuned", "source"}
+    for arm in ("random", "frozen"):
+        step = run.pipeline.train(run.cell(200, arm))
+        here, there = run.workspace.record(step), finished.workspace.record(step)
+        assert here["weights"] == there["weights"]
+    assert "nothing to submit" in run.call("submit").stdout
+
+
+def test_an_element_that_is_warned_queues_again_and_comes_to_the_same_end(
+    slurm: None, new_run: NewRun, tmp_path: Path
+) -> None:
+    longer = ("max_updates: 60", "max_updates: 300"), ("validate_every: 20", "validate_every: 300")
+    whole = new_run(*longer, ("[50, 200]", "[200]"))
+    assert whole.call("run", "--cell", "200-random-s1").returncode == 0
+    run = Run(whole.file, tmp_path / "cluster", whole.mirror)
+    assert run.call("run", "--prepare").returncode == 0
+    jobs = _submitted(run)
+    element, step = f"{jobs[0]}_0", run.pipeline.train(run.cell(200, "random"))
+    _until(lambda: (run.workspace.progress(step) or (0, 0))[0] > 20)
+    # What SLURM does so many seconds before the time is up.
+    subprocess.run(["scancel", "--batch", "--signal=USR1", element], check=True)
+    _until(lambda: _queue()[element] != "RUNNING")
+    _until(lambda: _ended(jobs))
+    told = subprocess.check_output(["scontrol", "show", "job", element], text=True)
+    assert "Restarts=1" in told and "COMPLETED" in told
+    one, other = whole.workspace.record(step), run.workspace.record(step)
+    assert (one["weights"], one["valid"]) == (other["weights"], other["valid"])
+    log = (run.workspace_root / "tiny" / "slurm" / "001" / "cells" / "0" / "log.txt").read_text()
+    assert "the same command goes on from here" in log and "done in" in log
+
+
+def test_what_fails_holds_nothing_up_and_is_submitted_again_when_asked(
+    slurm: None, new_run: NewRun
+) -> None:
+    broken = "  source: {vectors: word2vec, learning_rate: 1.0e+30}"
+    run = new_run(
+        ("[50, 200]", "[50]"),
+        ("  source: {vectors: word2vec, side: source, tuning: frozen}", broken),
+    )
+    jobs = _submitted(run)
+    _until(lambda: _ended(jobs))
+    states = _queue()
+    assert states[f"{jobs[1]}_3"] == "FAILED" and states[jobs[2]] == "COMPLETED"
+    assert _reported(run) == {"random", "frozen", "finetuned"}
+    result = run.call("submit")
+    assert "failed before, and left out: 50-source-s1" in result.stderr
+    assert "nothing to submit" in result.stdout
+    again = _submitted(run, "--failed", "--memory", "2G")
+    script = run.workspace_root / "tiny" / "slurm" / "002" / "cells.sbatch"
+    assert '--mem="2G"' in script.read_text()
+    assert len(again) == 2
+    _until(lambda: _ended(again))
+
+
+def test_a_preparation_that_fails_cancels_the_cells_and_not_the_report(
+    slurm: None, new_run: NewRun
+) -> None:
+    run = new_run(("[50, 200]", "[50]"), ("test: 30}", "test: 30000}"))
+    jobs = _submitted(run)
+    _until(lambda: _ended(jobs))
+    states = _queue()
+    assert states[jobs[0]] == "FAILED"
+    assert {states[name] for name in states if name.startswith(f"{jobs[1]}_")} == {"CANCELLED"}
+    assert states[jobs[2]] in ("COMPLETED", "FAILED")
+
+
+def test_what_can_never_run_is_refused_before_anything_is_queued(
+    slurm: None, new_run: NewRun
+) -> None:
+    run = new_run(("[50, 200]", "[50]"))
+    before = _queue().keys()
+    result = run.call("submit", "--memory", "900G")
+    assert result.returncode == 1
+    assert "sbatch: " in result.stderr and "Traceback" not in result.stderr
+    assert _queue().keys() == before
+    assert not (run.workspace_root / "tiny" / "slurm" / "submissions.json").exists()
+
+
+def test_scripts_are_the_golden_files(new_run: NewRun, tmp_path: Path) -> None:
+    run = new_run()
+    file = tmp_path / "cluster.yaml"
+    file.write_text(
+        "partition: main\nat_once: 8\nmodules: [python/3.11]\n"
+        "container: [apptainer, exec, my image.sif]\nwarning: 60\n"
+    )
+    result = run.call("submit", "--dry-run", "--cluster", str(file))
+    assert result.returncode == 0, result.stderr
+    said = result.stdout.replace(str(tmp_path), "/FOLDER").replace(str(run.mirror), "/MIRROR")
+    said = said.replace(str(scripts.TEMPLATES.parent), "/CHECKOUT")
+    said = re.sub(r"\S*/nmt-ablation", "/BIN/nmt-ablation", said)
+    golden = GOLDEN / "submission.txt"
+    if os.environ.get("WRITE_GOLDEN"):
+        golden.write_text(said)
+    assert said == golden.read_text()
+    assert not list((run.workspace_root / "tiny" / "slurm").glob("0*"))
+
+
+def test_nothing_of_a_path_is_run_by_a_shell(slurm: None, new_run: NewRun, tmp_path: Path) -> None:
+    run = new_run(("[50, 200]", "[50]"))
+    odd = tmp_path / "a $(touch ran) `touch ran`; touch ran"
+    odd.mkdir()
+    file = Path(shutil.move(run.file, odd / "tiny.yaml"))
+    run = Run(file, odd / "workspace", run.mirror)
+    jobs = _submitted(run)
+    _until(lambda: _ended(jobs))
+    assert len(_reported(run)) == 4
+    assert not list(tmp_path.rglob("ran")) and not Path("ran").exists()
+
+
+@pytest.mark.parametrize("name", ['x"y', "x\ny", "100%"])
+def test_a_path_that_would_leave_its_line_is_refused(name: str) -> None:
+    with pytest.raises(UserError, match="can't be given this path"):
+        scripts.options(cluster.Cluster(), "tiny", Path(name), 1)
+
+
+def test_a_cluster_file_is_checked_and_the_environment_comes_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "cluster.yaml"
+    file.write_text("partition: gpu\nmemory: 8G\n")
+    monkeypatch.setenv("NMT_ABLATION_SLURM_PARTITION", "debug")
+    asked = cluster.load(file, {"time": "1-0"})
+    assert (asked.partition, asked.memory, asked.time) == ("debug", "1800M", "1-0")
+    monkeypatch.setenv("NMT_ABLATION_SLURM_GPUS", "1 --wrap=ls")
+    with pytest.raises(UserError, match="NMT_ABLATION_SLURM_GPUS"):
+        cluster.load(file, {})
+    file.write_text("partitoin: gpu\n")
+    with pytest.raises(UserError, match=r"cluster.yaml:1.*did you mean 'partition'"):
+        cluster.load(file, {})
+
+
+def test_the_cluster_file_in_the_checkout_shows_the_defaults() -> None:
+    assert cluster.load(ROOT / "slurm" / "cluster.yaml", {"memory": "4G", "time": "04:00:00"}) == (
+        cluster.Cluster()
+    )
