@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-# fairseq brings a torchaudio that the pinned torch can't load, and transformers, which the encoders'
-# tests and CTranslate2's converters import, remembers what it finds the first time. So this comes
-# before all of them.
+# fairseq brings a torchaudio that the pinned torch can't load, and transformers, which the tests of
+# encoders and CTranslate2's converters import, remembers what it finds the first time. So this
+# comes before all of them.
 sys.modules.setdefault("torchaudio", None)  # type: ignore[arg-type]
 
 from nmt_ablation.corpus.synthetic import write_mirror
