@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from nmt_ablation import __version__
-from nmt_ablation.errors import StoppedError, UserError
+from nmt_ablation.errors import UserError
+from nmt_ablation.stopping import EXIT_CODE, StoppedError
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -87,7 +88,7 @@ class _Group(click.Group):
             return super().invoke(ctx)
         except StoppedError as error:
             click.echo(f"nmt-ablation: {error}", err=True)
-            ctx.exit(75)  # EX_TEMPFAIL: what a cluster's script asks to be queued again
+            ctx.exit(EXIT_CODE)
         except UserError as error:
             for line in str(error).splitlines():
                 click.echo(f"error: {line}", err=True)

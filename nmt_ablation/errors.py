@@ -6,7 +6,3 @@ class UserError(Exception):
 
     The command line prints the message alone, without a traceback.
     """
-
-
-class StoppedError(UserError):
-    """Something outside asked for a stop, and everything that was at work is where it can go on."""

@@ -13,6 +13,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing.connection import Connection
@@ -21,18 +22,15 @@ from multiprocessing.process import parent_process
 from pathlib import Path
 
 from nmt_ablation.corpus.lock import ChangedError
-from nmt_ablation.errors import StoppedError, UserError
+from nmt_ablation.errors import UserError
 from nmt_ablation.experiment import Cell
 from nmt_ablation.experiment_file import ExperimentFile
 from nmt_ablation.pipeline import Pipeline
 from nmt_ablation.places import Places
+from nmt_ablation.stopping import EXIT_CODE, SIGNALS, StoppedError, when_asked
 from nmt_ablation.workspace import Step, Workspace
 
 POLL_SECONDS = 0.2
-STOPPED = 75
-"""Exit code of what stopped when asked to, and can go on: EX_TEMPFAIL of sysexits.h."""
-STOP_SIGNALS = (signal.SIGUSR1, signal.SIGTERM)
-"""What a cluster sends before it takes a machine away."""
 PRELOAD = ["nmt_ablation.training.launch", "nmt_ablation.decoding", "gensim.models", "sacrebleu"]
 
 StepsOf = Callable[[Pipeline], list[Step]]
@@ -148,12 +146,8 @@ class Runner:
         waiting = list(left)
         running: dict[str, Job] = {}
         failed: dict[str, str] = {}
-        asked: list[int] = []
-        handlers = {
-            number: signal.signal(number, lambda got, frame: asked.append(got))
-            for number in STOP_SIGNALS
-        }
-        try:
+        asked: list[bool] = []
+        with when_asked(lambda: asked.append(True)), ExitStack() as at_end:
             while waiting or running:
                 if asked:
                     waiting = []
@@ -161,9 +155,9 @@ class Runner:
                         job.ask_to_stop()
                 while waiting and len(running) < at_once:
                     name = waiting.pop(0)
-                    running[name] = Job(
-                        name, jobs[name], self.file, self.places, self.workspace.root
-                    )
+                    job = Job(name, jobs[name], self.file, self.places, self.workspace.root)
+                    running[name] = job
+                    at_end.callback(job.kill)
                 time.sleep(POLL_SECONDS)
                 for name, job in list(running.items()):
                     if job.alive():
@@ -176,11 +170,6 @@ class Runner:
                         if (error := job.error()) is not None:
                             failed[name] = error
                         watch.ended(name, time.monotonic() - job.started, error)
-        finally:
-            for job in running.values():
-                job.kill()
-            for number, handler in handlers.items():
-                signal.signal(number, handler)
         if asked:
             raise StoppedError("stopped when asked to; the same command goes on from here")
         return failed
@@ -211,8 +200,8 @@ def _work(
     os.dup2(descriptor, 2)
     logging.getLogger("filelock").setLevel(logging.WARNING)  # fairseq turns all of it on
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    for number in STOP_SIGNALS:  # a training puts its own handler in their place
-        signal.signal(number, lambda got, frame: os._exit(STOPPED))
+    for number in SIGNALS:  # a training puts its own handler in their place
+        signal.signal(number, lambda *_: os._exit(EXIT_CODE))
     workspace, pipeline = Workspace(root), Pipeline(file, places)
     try:
         failed = pipeline.train_together(work.cells, workspace) if work.together else {}
@@ -222,7 +211,7 @@ def _work(
         if failed:
             raise UserError("\n".join(map(str, failed.values())))
     except StoppedError:
-        os._exit(STOPPED)
+        os._exit(EXIT_CODE)
     except UserError as error:
         traceback.print_exc()
         outcome.send(str(error))

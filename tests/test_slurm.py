@@ -117,7 +117,10 @@ def test_an_experiment_is_submitted_from_corpora_to_report(
 def test_an_element_that_is_warned_queues_again_and_comes_to_the_same_end(
     slurm: None, new_run: NewRun, tmp_path: Path
 ) -> None:
-    longer = ("max_updates: 60", "max_updates: 300"), ("validate_every: 20", "validate_every: 300")
+    longer = (
+        ("max_updates: 60", "max_updates: 2000"),
+        ("validate_every: 20", "validate_every: 2000"),
+    )
     whole = new_run(*longer, ("[50, 200]", "[200]"))
     assert whole.call("run", "--cell", "200-random-s1").returncode == 0
     run = Run(whole.file, tmp_path / "cluster", whole.mirror)

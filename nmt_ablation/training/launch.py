@@ -4,8 +4,7 @@ import contextlib
 import ctypes
 import json
 import logging
-import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,9 +16,10 @@ from fairseq.distributed import utils as distributed
 from fairseq.file_io import PathManager
 from fairseq_cli import train as fairseq_train
 
-from nmt_ablation.errors import StoppedError, UserError
+from nmt_ablation.errors import UserError
 from nmt_ablation.experiment import Model, Training
 from nmt_ablation.segmentation import Segmenter
+from nmt_ablation.stopping import StoppedError, when_asked
 from nmt_ablation.training import checkpoint
 from nmt_ablation.training.plugin import (
     BEST,
@@ -77,7 +77,8 @@ def train(
         # as often as it has seen epochs.
         logging.getLogger().addHandler(logging.FileHandler(folder / LOG))
         configuration = configure(arguments, arms, folder, tick)
-        with _stopped_by_signals(), contextlib.suppress(EndedError):
+        ArmsTask.stop = False
+        with when_asked(ArmsTask.ask_to_stop), contextlib.suppress(EndedError):
             distributed.call_main(configuration, fairseq_train.main)
         task = ArmsTask.current
         if not all(state.ended for state in task.arms):
@@ -89,20 +90,6 @@ def train(
             if path.name != BEST:
                 path.unlink()
     return [_outcome(arm) for arm in arms]
-
-
-@contextlib.contextmanager
-def _stopped_by_signals() -> Iterator[None]:
-    def ask(number: int, frame: object) -> None:
-        ArmsTask.stop = True
-
-    ArmsTask.stop = False
-    before = {number: signal.signal(number, ask) for number in (signal.SIGUSR1, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _keep_memory() -> None:

@@ -216,6 +216,10 @@ class ArmsTask(TranslationTask):  # type: ignore[misc]
         """For which this training has run, before and after resumptions."""
         return self.seconds_before + time.monotonic() - self.started
 
+    @classmethod
+    def ask_to_stop(cls) -> None:
+        cls.stop = True
+
     def _stop_if_asked(self) -> None:
         """fairseq saves after an update and nowhere else: have it save after this one, and stop
         before the next."""
