@@ -1,0 +1,92 @@
+"""The command that hands an experiment to a SLURM cluster."""
+
+from pathlib import Path
+
+import click
+
+from nmt_ablation.cli.options import EXPERIMENT, open_runner, places
+from nmt_ablation.errors import UserError
+
+
+@click.command()
+@EXPERIMENT
+@places
+@click.option(
+    "--cluster",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    envvar="NMT_ABLATION_CLUSTER",
+    help="What to ask the cluster for; see slurm/cluster.yaml.",
+)
+@click.option("--failed", is_flag=True, help="Submit just what failed before.")
+@click.option("--memory", help="Ask for so much: 8G. For --failed, or all that is submitted.")
+@click.option("--time", help="Ask for so long: 08:00:00.")
+@click.option("--dry-run", is_flag=True, help="Print the scripts, and submit nothing.")
+def submit(
+    experiment: Path,
+    workspace: Path,
+    data: Path | None,
+    mirror: str | None,
+    cluster: Path | None,
+    failed: bool,
+    memory: str | None,
+    time: str | None,
+    dry_run: bool,
+) -> None:
+    """Hand all that is not done yet to SLURM: preparation, an array of cells, the report.
+
+    What needs a network is fetched here first. What is queued or done already is not submitted
+    again.
+
+    \b
+    Examples:
+      nmt-ablation submit recipes/quickstart.yaml --mirror DIR --dry-run
+      nmt-ablation submit recipes/quickstart.yaml --mirror DIR --cluster mine.yaml
+      nmt-ablation submit recipes/quickstart.yaml --mirror DIR --failed --memory 16G
+    """
+    from nmt_ablation.pipeline import Pipeline
+    from nmt_ablation.progress import Bars
+    from nmt_ablation.runner import Work
+    from nmt_ablation.slurm import cluster as clusters
+    from nmt_ablation.slurm.submission import Submissions, write_scripts
+
+    runner = open_runner(experiment, workspace.resolve(), data, mirror)
+    runner.check_lock()
+    asked = clusters.load(cluster, {"memory": memory, "time": time})
+    submissions = Submissions(runner)
+    with submissions.lock():
+        cells, left_out = submissions.to_submit(failed)
+        if left_out:
+            click.echo(
+                f"failed before, and left out: {', '.join(left_out)}; see --failed", err=True
+            )
+        if not cells:
+            click.echo("There is nothing to submit: all cells are done or queued.")
+            return
+        if not dry_run:
+            with Bars(runner, {}) as bars:
+                fetching = {"fetch": Work(Pipeline.fetched)}
+                if problems := runner.run(fetching, 1, bars):
+                    raise UserError("\n".join(problems.values()))
+        given = {"workspace": workspace, "data": data or experiment.parent, "mirror": mirror}
+        places = [
+            part
+            for name, value in given.items()
+            if value
+            for part in (f"--{name}", _absolute(value))
+        ]
+        made = write_scripts(runner, asked, cells, places, submissions.next_folder())
+        if dry_run:
+            for script in made.all():
+                click.echo(f"# {script}\n{script.read_text(encoding='utf-8')}")
+            made.remove()
+            return
+        for line in submissions.submit(made):
+            click.echo(line)
+    click.echo(f"Logs are in {made.folder}; how far it is says: nmt-ablation status {experiment}")
+
+
+def _absolute(place: Path | str) -> str:
+    """A folder as it is found from anywhere; a URL as it is."""
+    from nmt_ablation.corpus.fetch import is_url
+
+    return str(place) if isinstance(place, str) and is_url(place) else str(Path(place).resolve())

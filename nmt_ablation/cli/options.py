@@ -1,0 +1,102 @@
+"""What several commands ask for, and what they make of it."""
+
+import re
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from nmt_ablation.errors import UserError
+
+if TYPE_CHECKING:
+    from nmt_ablation.experiment_file import ExperimentFile
+    from nmt_ablation.runner import Runner
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+EXPERIMENT = click.argument("experiment", type=click.Path(path_type=Path))
+WORKSPACE = click.option(
+    "--workspace",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("checkpoints"),
+    envvar="NMT_ABLATION_WORKSPACE",
+    show_default=True,
+    help="Where everything that is built goes.",
+)
+
+
+def _bytes(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
+    """Read `5G` as a number of bytes."""
+    if value is None:
+        return None
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([kMGT]?)", value)
+    if not found:
+        raise click.BadParameter(f"'{value}' is no size; write bytes, 500M or 5G", ctx, param)
+    return int(float(found[1]) * 1000 ** " kMGT".index(found[2] or " "))
+
+
+MIRROR = click.option(
+    "--mirror",
+    metavar="DIR_OR_URL",
+    envvar="NMT_ABLATION_MIRROR",
+    help="A folder or server in OPUS's layout to fetch corpora from.  [default: OPUS]",
+)
+MAX_BYTES = click.option(
+    "--max-bytes",
+    callback=_bytes,
+    metavar="BYTES",
+    envvar="NMT_ABLATION_MAX_BYTES",
+    help="Fetch no file that is larger: 500M, 5G.",
+)
+
+
+def places(command: Command) -> Command:
+    for option in (
+        WORKSPACE,
+        click.option(
+            "--data",
+            type=click.Path(path_type=Path, file_okay=False),
+            envvar="NMT_ABLATION_DATA",
+            help="Where held-out files named in the experiment are.  "
+            "[default: beside the experiment file]",
+        ),
+        MIRROR,
+    ):
+        command = option(command)
+    return command
+
+
+def load_file(experiment: Path, mirror: str | None) -> "ExperimentFile":
+    """An experiment whose corpora all have versions, to be fetched from a mirror that is there."""
+    from nmt_ablation.corpus.fetch import is_url
+    from nmt_ablation.corpus.lock import Lock, resolve
+    from nmt_ablation.experiment_file import load
+
+    if mirror is not None and not is_url(mirror) and not Path(mirror).is_dir():
+        raise UserError(f"{mirror}: there is no such folder to fetch corpora from")
+
+    def latest(name: str, pair: str) -> str:
+        from nmt_ablation.corpus import catalogue
+
+        return catalogue.latest(name, pair, mirror, partial(click.echo, err=True))
+
+    file = load(experiment)
+    resolved = resolve(file.experiment, Lock.beside(experiment), latest)
+    return file.model_copy(update={"experiment": resolved})
+
+
+def open_runner(
+    experiment: Path,
+    workspace: Path,
+    data: Path | None,
+    mirror: str | None,
+    max_bytes: int | None = None,
+) -> "Runner":
+    from nmt_ablation.places import Places
+    from nmt_ablation.runner import Runner
+    from nmt_ablation.workspace import Workspace
+
+    places = Places(mirror=mirror, data=data or experiment.parent, max_bytes=max_bytes)
+    return Runner(load_file(experiment, mirror), places, Workspace(workspace))

@@ -1,0 +1,233 @@
+"""Commands on a whole experiment: check it, run it, see how far it is, report."""
+
+import json
+import os
+import shlex
+import shutil
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from nmt_ablation.cli.options import EXPERIMENT, MAX_BYTES, open_runner, places
+from nmt_ablation.errors import UserError
+
+if TYPE_CHECKING:
+    from nmt_ablation.experiment import Cell
+    from nmt_ablation.runner import Runner
+
+
+@click.command()
+@EXPERIMENT
+def validate(experiment: Path) -> None:
+    """Check an experiment file, and say what is wrong and where.
+
+    \b
+    Example:
+      nmt-ablation validate recipes/quickstart.yaml
+    """
+    from nmt_ablation.experiment_file import load
+
+    valid = load(experiment).experiment
+    click.echo(
+        f"{experiment}: valid: {len(valid.cells())} cells "
+        f"({len(valid.sizes)} sizes x {len(valid.arms)} arms x {len(valid.seeds)} seeds)"
+    )
+
+
+@click.command()
+@EXPERIMENT
+@places
+def plan(experiment: Path, workspace: Path, data: Path | None, mirror: str | None) -> None:
+    """Show the cells of an experiment, what is done and what is to do. Builds nothing.
+
+    \b
+    Example:
+      nmt-ablation plan recipes/quickstart.yaml
+    """
+    runner = open_runner(experiment, workspace, data, mirror)
+    cells = runner.file.experiment.cells()
+    to_build: dict[str, str] = {}
+    done = 0
+    for cell in cells:
+        left = runner.left(cell)
+        stages = ", ".join(dict.fromkeys(step.stage for step in left))
+        click.echo(f"{cell!s:32} {f'to do: {stages}' if left else 'done'}")
+        done += not left
+        to_build |= {step.digest: step.stage for step in left}
+    needed = Counter(to_build.values())
+    counts = ", ".join(f"{count} x {stage}" for stage, count in needed.items())
+    click.echo(f"\n{done} of {len(cells)} cells are done. To build: {counts or 'nothing'}.")
+    if needed["train"]:
+        training = runner.file.experiment.training
+        click.echo(
+            f"At most {needed['train'] * training.max_updates:,} updates of up to "
+            f"{training.batch_tokens:,} tokens; patience may end a cell sooner."
+        )
+    for line in _needs(runner):
+        click.echo(line)
+
+
+@click.command()
+@EXPERIMENT
+@places
+@click.option("--cell", "only", multiple=True, help="Run this cell alone; may be repeated.")
+@click.option("--prepare", is_flag=True, help="Build what the cells share, and train nothing.")
+@click.option(
+    "--jobs",
+    type=click.IntRange(1),
+    help="Cells at once.  [default: as the cores allow; 1 on a GPU]",
+)
+@click.option(
+    "--together/--apart",
+    default=None,
+    help="Train the arms of a size and seed in one process, which is faster on a GPU; each comes "
+    "to what it comes to alone, but for rounding.  [default: together on a GPU]",
+)
+@MAX_BYTES
+def run(
+    experiment: Path,
+    workspace: Path,
+    data: Path | None,
+    mirror: str | None,
+    only: tuple[str, ...],
+    prepare: bool,
+    jobs: int | None,
+    together: bool | None,
+    max_bytes: int | None,
+) -> None:
+    """Do all that is not done yet: prepare, train, translate, score.
+
+    Stop it at any moment and call it again: it goes on where it was.
+
+    \b
+    Examples:
+      nmt-ablation run recipes/quickstart.yaml --mirror DIR
+      nmt-ablation run recipes/quickstart.yaml --mirror DIR --cell 500-random-s1
+    """
+    from nmt_ablation.pipeline import Pipeline
+    from nmt_ablation.progress import Bars
+    from nmt_ablation.runner import Work
+
+    runner = open_runner(experiment, workspace, data, mirror, max_bytes)
+    runner.check_lock()
+    file = runner.file.experiment
+    cells = {str(cell): cell for cell in file.cells()}
+    for name in only:
+        if name not in cells:
+            raise UserError(f"{experiment}: has no cell '{name}'; allowed: {', '.join(cells)}")
+    chosen = {name: cell for name, cell in cells.items() if not only or name in only}
+    gpu = shutil.which("nvidia-smi") is not None
+    # A GPU is one device, however many cores stand beside it.
+    places = 1 if gpu else _cores()
+    at_once = jobs or max(1, places // file.training.threads)
+    together = gpu if together is None else together
+    if together and not prepare:
+        click.echo("Arms of one size and seed train in one process, on the same batches.", err=True)
+    groups: dict[str, list[Cell]] = {}
+    for name, cell in chosen.items():
+        group = f"{cell.size}-s{cell.seed}" if together else name
+        groups.setdefault(group, []).append(cell)
+    phases = [{"preparation": Work(Pipeline.preparation)}]
+    if not prepare:
+        phases.append(
+            {
+                name: Work(partial(Pipeline.scores, cells=cells), cells, together=len(cells) > 1)
+                for name, cells in groups.items()
+            }
+        )
+    with Bars(runner, groups) as bars:
+        for phase in phases:
+            failed = runner.run(phase, at_once, bars)
+            if failed:
+                raise UserError("\n".join(failed.values()))
+
+
+@click.command()
+@EXPERIMENT
+@places
+@click.option("--json", "as_json", is_flag=True, help="For machines: one object a cell.")
+def status(
+    experiment: Path, workspace: Path, data: Path | None, mirror: str | None, as_json: bool
+) -> None:
+    """Show how far each cell is.
+
+    \b
+    Example:
+      nmt-ablation status recipes/quickstart.yaml
+    """
+    runner = open_runner(experiment, workspace, data, mirror)
+    for cell in runner.file.experiment.cells():
+        left = runner.left(cell)
+        stage = left[0].stage if left else "done"
+        progress = runner.workspace.progress(left[0]) if left else None
+        bleu = None
+        if not left:
+            bleu = runner.workspace.record(runner.pipeline.score(cell))["bleu"]
+        if as_json:
+            shown = {"cell": str(cell), "stage": stage, "progress": progress, "bleu": bleu}
+            click.echo(json.dumps(shown))
+        else:
+            far = f" {progress[0]:,.0f} of {progress[1]:,.0f}" if progress else ""
+            score = "" if bleu is None else f" BLEU {bleu:.1f}"
+            click.echo(f"{cell!s:32} {stage}{far}{score}")
+
+
+@click.command()
+@EXPERIMENT
+@places
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Where the report goes.  [default: WORKSPACE/NAME/report]",
+)
+def report(
+    experiment: Path, workspace: Path, data: Path | None, mirror: str | None, out: Path | None
+) -> None:
+    """Draw the figure and the tables of what is finished, and give the verdict.
+
+    \b
+    Example:
+      nmt-ablation report recipes/quickstart.yaml
+    """
+    from nmt_ablation.report.write import write
+
+    runner = open_runner(experiment, workspace, data, mirror)
+    folder = out or workspace / runner.file.experiment.name / "report"
+    command = shlex.join(["nmt-ablation", *sys.argv[1:]])
+    write(runner.pipeline, runner.workspace, folder, command)
+
+
+def _needs(runner: "Runner") -> Iterator[str]:
+    """What is to be fetched, and the room it all takes."""
+    from rich.filesize import decimal
+
+    from nmt_ablation import cost
+    from nmt_ablation.corpus import card
+
+    experiment = runner.file.experiment
+    files = cost.files(runner.pipeline, runner.workspace, card.card_for(experiment.pair))
+    to_fetch = [file for file in files if not file.fetched]
+    unknown = [file.path for file in to_fetch if file.bytes is None]
+    if to_fetch:
+        size = sum(file.bytes or 0 for file in to_fetch)
+        known = f", {'more than ' if unknown else ''}{decimal(size)}" if size else ""
+        besides = f"; of unknown size: {', '.join(unknown)}" if unknown else ""
+        yield f"To fetch: {len(to_fetch)} files{known}{besides}."
+    room = cost.disk(experiment, files)
+    yield (
+        f"On disk: {'more than' if unknown else 'up to'} {decimal(room.all)} "
+        f"(corpora {decimal(room.corpora)}, samples {decimal(room.samples)}, "
+        f"models {decimal(room.models)})."
+    )
+
+
+def _cores() -> int:
+    """Those this process may use, where the system can say."""
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
