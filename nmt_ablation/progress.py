@@ -98,7 +98,8 @@ class Bars(Watcher):
 
     def running(self, name: str, left: list[Step], workspace: Workspace) -> None:
         stage = left[0].stage if left else "done"
-        done, whole = (workspace.progress(left[0]) if left else None) or (0, 0)
+        told = workspace.progress(left[0]) if left else None
+        done, whole = (told.done, told.whole) if told else (0, 0)
         fetched = left[0].parameters["file"] if stage == "fetch" else None
         label = f"{stage} {short_name(fetched)}" if fetched else stage
         if name not in self.bars:

@@ -28,7 +28,7 @@ from nmt_ablation.experiment_file import ExperimentFile
 from nmt_ablation.pipeline import Pipeline
 from nmt_ablation.places import Places
 from nmt_ablation.stopping import EXIT_CODE, SIGNALS, StoppedError, when_asked
-from nmt_ablation.workspace import Step, Workspace
+from nmt_ablation.workspace import Step, Workspace, write_atomically
 
 POLL_SECONDS = 0.2
 PRELOAD = ["nmt_ablation.training.launch", "nmt_ablation.decoding", "gensim.models", "sacrebleu"]
@@ -56,10 +56,13 @@ class Job:
     def __init__(
         self, name: str, work: Work, file: ExperimentFile, places: Places, root: Path
     ) -> None:
-        self.name = name
+        self.name, self.cells = name, work.cells
         self.started = time.monotonic()
-        self.log = root / file.experiment.name / "logs" / f"{name}.log"
-        self.log.parent.mkdir(parents=True, exist_ok=True)
+        self.folder = root / file.experiment.name / "logs"
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.log = self.folder / f"{name}.log"
+        for cell in self.cells:
+            failure_file(self.folder, cell).unlink(missing_ok=True)
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(PRELOAD)
         self.outcome, theirs = context.Pipe(duplex=False)
@@ -87,18 +90,40 @@ class Job:
             os.kill(self.process.pid, signal.SIGUSR1)
 
     def error(self) -> str | None:
-        """What went wrong, once it has ended."""
+        """What went wrong, once it has ended; kept for its cells, to be asked for later."""
         self.process.join()
         if self.process.exitcode == 0:
             return None
-        if self.outcome.poll():
-            try:
-                return str(self.outcome.recv())
-            except EOFError:
-                pass
-        lines = self.log.read_text(encoding="utf-8", errors="replace").split("\n")
-        last = next((line for line in reversed(lines) if line.strip()), "nothing in its log")
-        return f"{self.name} ended with exit code {self.process.exitcode}: {last} (see {self.log})"
+        error = self._said() or (
+            f"{self.name} ended with exit code {self.process.exitcode}: "
+            f"{' '.join(last_lines(self.log, 1)) or 'nothing in its log'} (see {self.log})"
+        )
+        for cell in self.cells:
+            write_atomically(failure_file(self.folder, cell), error)
+        return error
+
+    def _said(self) -> str | None:
+        """What the job itself has said went wrong."""
+        try:
+            return str(self.outcome.recv()) if self.outcome.poll() else None
+        except EOFError:
+            return None
+
+
+def failure_file(logs: Path, cell: Cell) -> Path:
+    """Where it stands why a cell failed the last time it was run."""
+    return logs / f"{cell}.failed"
+
+
+def last_lines(log: Path, number: int) -> list[str]:
+    """Of what isn't blank in a log that may be of any length, or not there."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - 10_000))
+            text = file.read().decode("utf-8", "replace")
+    except FileNotFoundError:
+        return []
+    return [line for line in text.splitlines() if line.strip()][-number:]
 
 
 class Runner:

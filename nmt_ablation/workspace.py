@@ -18,9 +18,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from nmt_ablation import __version__
 from nmt_ablation.errors import UserError
@@ -34,6 +34,26 @@ PROVENANCE = "made-of.json"
 """Beside the manifest: what is on record of everything that an artifact was made of."""
 _MADE_OF = ("stage", "digest", "version", "parameters", "inputs", "record")
 PROGRESS = "progress.json"
+
+
+class Progress(NamedTuple):
+    """How far a step is that is being built, or was when it was stopped."""
+
+    done: float
+    whole: float
+    """0 if nobody knows."""
+    begun_at: float
+    """Of `done`, when its building was begun or gone on with."""
+    begun: float
+    """When that was, in seconds since 1970."""
+    told: float
+    """When this was told."""
+
+    @property
+    def speed(self) -> float | None:
+        """In a second; None so soon after the beginning that it can't be said."""
+        seconds = self.told - self.begun
+        return (self.done - self.begun_at) / seconds if seconds > 1 else None
 
 
 @dataclass(frozen=True)
@@ -107,13 +127,22 @@ class Workspace:
         """What the finished step's builder put on record."""
         return self._manifest(step)["record"]
 
-    def progress(self, step: Step) -> tuple[float, float] | None:
-        """How far a step is that is being built now or was when it was stopped."""
+    def progress(self, step: Step) -> Progress | None:
+        """How far a step is that is not finished; None if it hasn't told yet."""
         try:
-            done, whole = json.loads((self._partial(step) / PROGRESS).read_text())
-        except (FileNotFoundError, json.JSONDecodeError):
+            return Progress(*json.loads((self._partial(step) / PROGRESS).read_text()))
+        except (FileNotFoundError, TypeError):  # TypeError: another version of this has told it
             return None
-        return done, whole
+
+    def being_built(self, step: Step) -> bool:
+        """Whether a process, here or on another machine, is at it."""
+        if not self._partial(step).exists():
+            return False
+        try:
+            with self._lock(step).acquire(timeout=0):
+                return False
+        except Timeout:
+            return True
 
     def ensure(self, step: Step) -> Path:
         """Build a step, and first all that it needs; return its folder.
@@ -252,14 +281,16 @@ def _sync(path: Path) -> None:
 
 
 def _writer(path: Path) -> Tick:
-    last = 0.0
+    told: Progress | None = None
 
     def tick(done: float, whole: float) -> None:
-        nonlocal last
-        if (now := time.monotonic()) - last > 0.5:
-            last = now
+        nonlocal told
+        now = time.time()
+        if told is None or now - told.told > 0.5:
+            begun = told or Progress(done, whole, done, now, now)
+            told = begun._replace(done=done, whole=whole, told=now)
             beside = path.with_suffix(".new")
-            beside.write_text(json.dumps([done, whole]))
+            beside.write_text(json.dumps(told))
             beside.replace(path)
 
     return tick

@@ -5,6 +5,7 @@ import os
 import shlex
 import shutil
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator
 from functools import partial
@@ -19,6 +20,8 @@ from nmt_ablation.errors import UserError
 if TYPE_CHECKING:
     from nmt_ablation.experiment import Cell
     from nmt_ablation.runner import Runner
+
+WATCH_SECONDS = 2
 
 
 @click.command()
@@ -151,30 +154,48 @@ def run(
 @EXPERIMENT
 @places
 @click.option("--json", "as_json", is_flag=True, help="For machines: one object a cell.")
+@click.option("--watch", is_flag=True, help="Show it anew until there is nothing left to wait for.")
 def status(
-    experiment: Path, workspace: Path, data: Path | None, mirror: str | None, as_json: bool
+    experiment: Path,
+    workspace: Path,
+    data: Path | None,
+    mirror: str | None,
+    as_json: bool,
+    watch: bool,
 ) -> None:
-    """Show how far each cell is.
+    """Show how far each cell is, here and in a cluster's queue, and why it failed if it did.
 
     \b
-    Example:
+    Examples:
       nmt-ablation status recipes/quickstart.yaml
+      nmt-ablation status recipes/quickstart.yaml --watch
     """
+    from dataclasses import asdict
+
+    from rich.console import Console
+    from rich.live import Live
+
+    from nmt_ablation import status as statuses
+
     runner = open_runner(experiment, workspace, data, mirror)
-    for cell in runner.file.experiment.cells():
-        left = runner.left(cell)
-        stage = left[0].stage if left else "done"
-        progress = runner.workspace.progress(left[0]) if left else None
-        bleu = None
-        if not left:
-            bleu = runner.workspace.record(runner.pipeline.score(cell))["bleu"]
-        if as_json:
-            shown = {"cell": str(cell), "stage": stage, "progress": progress, "bleu": bleu}
-            click.echo(json.dumps(shown))
-        else:
-            far = f" {progress[0]:,.0f} of {progress[1]:,.0f}" if progress else ""
-            score = "" if bleu is None else f" BLEU {bleu:.1f}"
-            click.echo(f"{cell!s:32} {stage}{far}{score}")
+    cells = statuses.of_cells(runner)
+    if as_json:
+        for cell in cells:
+            click.echo(json.dumps(asdict(cell)))
+    elif not sys.stdout.isatty():
+        click.echo("\n".join(statuses.lines(cells)))
+        while watch and statuses.waiting(cells):
+            time.sleep(WATCH_SECONDS)
+            before, cells = cells, statuses.of_cells(runner)
+            changed = [now for now, then in zip(cells, before, strict=True) if now != then]
+            if changed:
+                click.echo("\n".join(statuses.lines(changed)))
+    else:
+        with Live(statuses.table(cells), console=Console()) as live:
+            while watch and statuses.waiting(cells):
+                time.sleep(WATCH_SECONDS)
+                cells = statuses.of_cells(runner)
+                live.update(statuses.table(cells))
 
 
 @click.command()

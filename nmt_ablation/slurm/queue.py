@@ -22,9 +22,9 @@ class State:
     """Of one element of an array, or of a job."""
 
     state: str
+    """In SLURM's words: PENDING, RUNNING, TIMEOUT."""
     reason: str
-    elapsed: str
-    limit: str
+    """Why it waits, or has ended; empty if there is no reason."""
 
     @property
     def alive(self) -> bool:
@@ -43,18 +43,31 @@ def submit(script: Path, *options: str, test: bool = False) -> str:
 
 
 def states(jobs: Sequence[str]) -> dict[str, State]:
-    """Of jobs, `7`, and of elements, `7_3`, as far as the queue still knows them."""
+    """Of jobs, `7`, and of elements, `7_3`, as far as the queue, or the accounting where there is
+    one, still knows them."""
     if not jobs:
         return {}
-    form = "%i|%T|%r|%M|%l"
-    found = {}
+    lines = _accounted(jobs)
     # Asked for a number that it has forgotten, squeue knows nothing of the others either.
-    lines = _call("squeue", "--noheader", "--states=all", "--array", "--me", f"--format={form}")
-    for line in lines.splitlines():
-        name, state, reason, elapsed, limit = line.strip().split("|")
+    form = "--format=%i|%T|%r"
+    queued = _call("squeue", "--noheader", "--states=all", "--array", "--me", form)
+    found = {}
+    for line in lines + queued.splitlines():  # the queue knows better
+        name, state, reason = line.strip().split("|")[:3]
         if name.partition("_")[0] in jobs:
-            found[name] = State(state, reason, elapsed, limit)
+            word = state.partition(" ")[0]  # CANCELLED by 1000
+            found[name] = State(word, "" if reason in ("None", "Unknown") else reason)
     return found
+
+
+def _accounted(jobs: Sequence[str]) -> list[str]:
+    """Lines like squeue's of jobs that the queue may have forgotten."""
+    form, chosen = "--format=JobID,State,Reason", f"--jobs={','.join(jobs)}"
+    try:
+        text = _call("sacct", "--noheader", "--parsable2", "--allocations", form, chosen)
+    except UserError:  # there is no accounting here
+        return []
+    return text.splitlines()
 
 
 def largest_array() -> int:

@@ -42,15 +42,12 @@ class Submissions:
         self.folder.mkdir(parents=True, exist_ok=True)
         return FileLock(self.folder / "lock")
 
-    def elements(self) -> list[Element]:
-        """All elements that were ever submitted, the latest last."""
-        return list(self._elements())
-
     def jobs(self) -> list[str]:
         """The numbers of all jobs, arrays among them."""
         return [job["job"] for one in self._read() for job in one["jobs"]]
 
-    def _elements(self) -> Iterator[Element]:
+    def elements(self) -> Iterator[Element]:
+        """All elements that were ever submitted, the latest last."""
         for one in self._read():
             for job in one["jobs"]:
                 for index, cells in enumerate(job.get("elements", [])):

@@ -1,0 +1,149 @@
+"""How far each cell is: by what stands in the workspace, and by a cluster's queue if it was
+submitted to one."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rich.table import Table
+
+from nmt_ablation.experiment import Cell
+from nmt_ablation.runner import Runner, failure_file, last_lines
+from nmt_ablation.slurm import queue
+from nmt_ablation.slurm.submission import Element, Submissions
+
+LOG_LINES = 5
+
+
+@dataclass(frozen=True)
+class CellStatus:
+    """Of one cell."""
+
+    cell: str
+    state: str
+    """done, running, queued, failed, stopped, or to do."""
+    stage: str | None = None
+    """The first one that is not done."""
+    done: float | None = None
+    """Of that stage: updates, where it trains."""
+    whole: float | None = None
+    speed: float | None = None
+    """In a second."""
+    seconds_left: float | None = None
+    """Of that stage; patience may end a training sooner."""
+    bleu: float | None = None
+    queue: str | None = None
+    """SLURM's own words for where its element is."""
+    why: str | None = None
+    """It failed."""
+    log: tuple[str, ...] = ()
+    """The last lines of it, where nothing else says why it failed."""
+
+    def far(self) -> str:
+        """How far its stage is, in words."""
+        if self.bleu is not None:
+            return f"BLEU {self.bleu:.1f}"
+        text = self.stage or ""
+        if self.whole:
+            text += f" {self.done:,.0f} of {self.whole:,.0f}"
+        if self.speed:
+            text += f", {self.speed:,.1f}/s"
+        if self.seconds_left is not None:
+            text += f", at most {_duration(self.seconds_left)} left"
+        return text
+
+
+def of_cells(runner: Runner) -> list[CellStatus]:
+    """The status of every cell, in their order."""
+    submissions = Submissions(runner)
+    states = queue.states(submissions.jobs())
+    elements = {cell: element for element in submissions.elements() for cell in element.cells}
+    return [
+        _of_cell(runner, cell, element, states.get(element.job) if element else None)
+        for cell in runner.file.experiment.cells()
+        for element in [elements.get(str(cell))]
+    ]
+
+
+def _of_cell(
+    runner: Runner, cell: Cell, element: Element | None, queued: queue.State | None
+) -> CellStatus:
+    workspace = runner.workspace
+    left = runner.left(cell)
+    if not left:
+        bleu = workspace.record(runner.pipeline.score(cell))["bleu"]
+        return CellStatus(str(cell), "done", bleu=bleu)
+    # Steps that don't wait for each other may be under way at once; the cell's own come last.
+    at = next((step for step in reversed(left) if workspace.being_built(step)), None)
+    told = workspace.progress(at or left[0])
+    known: dict[str, Any] = {"stage": (at or left[0]).stage}
+    if told:
+        known |= {"done": told.done, "whole": told.whole}
+    if told and at:
+        known["speed"] = told.speed
+        if told.speed and told.whole:
+            known["seconds_left"] = (told.whole - told.done) / told.speed
+    if queued:
+        known["queue"] = queued.state + (f" ({queued.reason})" if queued.reason else "")
+    if at or (queued and queued.state == "RUNNING"):
+        return CellStatus(str(cell), "running", **known)
+    if queued and queued.alive:
+        return CellStatus(str(cell), "queued", **known)
+    logs = workspace.root / runner.file.experiment.name / "logs"
+    try:
+        why = failure_file(logs, cell).read_text(encoding="utf-8")
+        return CellStatus(str(cell), "failed", why=why, **known)
+    except FileNotFoundError:
+        pass
+    if element:
+        why = f"its job {element.job} has ended without it: {known.get('queue', 'forgotten')}"
+        log = tuple(last_lines(element.log, LOG_LINES))
+        return CellStatus(str(cell), "failed", why=why, log=log, **known)
+    return CellStatus(str(cell), "stopped" if told else "to do", **known)
+
+
+def waiting(cells: Sequence[CellStatus]) -> bool:
+    """Whether anything can still change without being asked to."""
+    return any(cell.state in ("running", "queued") for cell in cells)
+
+
+def lines(cells: Sequence[CellStatus]) -> Iterator[str]:
+    """For a log or a pipe."""
+    for cell in cells:
+        queued = f" [{cell.queue}]" if cell.queue else ""
+        yield f"{cell.cell:32} {cell.state:8} {cell.far()}{queued}".rstrip()
+    yield from _failures(cells)
+    yield _summary(cells)
+
+
+def table(cells: Sequence[CellStatus]) -> Table:
+    """For a terminal."""
+    found = Table(box=None, caption="\n".join([*_failures(cells), _summary(cells)]))
+    found.caption_justify, found.caption_style = "left", ""
+    for name in ("cell", "state", "how far"):
+        found.add_column(name)
+    with_queue = any(cell.queue for cell in cells)
+    if with_queue:
+        found.add_column("queue")
+    colours = {"done": "green", "failed": "red", "running": "cyan"}
+    for cell in cells:
+        row = [cell.cell, cell.state, cell.far(), *([cell.queue or ""] if with_queue else [])]
+        found.add_row(*row, style=colours.get(cell.state))
+    return found
+
+
+def _failures(cells: Sequence[CellStatus]) -> Iterator[str]:
+    for cell in cells:
+        if cell.why:
+            yield f"{cell.cell}: {cell.why}"
+            yield from (f"    {line}" for line in cell.log)
+
+
+def _summary(cells: Sequence[CellStatus]) -> str:
+    states = [cell.state for cell in cells]
+    return ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
+
+
+def _duration(seconds: float) -> str:
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min" if minutes else "1 min"
