@@ -1,4 +1,4 @@
-"""What an experiment will take: bytes to fetch and room on disk. Hours would need a measurement."""
+"""What an experiment will take: bytes to fetch, room on disk, and hours once an update is timed."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,10 @@ PARAMETER_BYTES = 4 * 3
 CHECKPOINTS = 2
 """Of a cell at work: the last one and the best one."""
 SPECIAL_SYMBOLS = 4
+BESIDES_UPDATES = 1.2
+"""Looks at the valid set, checkpoints and scores, as a factor on the time of updates."""
+START_SECONDS = 15
+"""Before a cell's first update, in a process of its own."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,12 @@ def disk(experiment: Experiment, needed: list[File]) -> Disk:
         samples=len(experiment.seeds) * sum(min(size, pool or size) for size in sizes),
         models=len(experiment.cells()) * weights * PARAMETER_BYTES * CHECKPOINTS,
     )
+
+
+def cell_seconds(experiment: Experiment, seconds_of_update: float) -> float:
+    """The longest that a cell can take; patience may end it sooner."""
+    updates = experiment.training.max_updates * seconds_of_update
+    return updates * BESIDES_UPDATES + START_SECONDS
 
 
 def parameters(model: Model, pieces: int) -> int:

@@ -5,7 +5,9 @@ fairseq or gensim are imported where a stage runs, so that planning answers at o
 """
 
 import itertools
+import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from nmt_ablation.corpus import text
@@ -174,6 +176,24 @@ class Pipeline(VectorStages):
             "hold-out": self.hold_out(),
         }
         return Step("compare", 1, scoring.model_dump() | {"target": target}, inputs, build)
+
+    def calibration(self) -> Step:
+        """What an update takes on the machine where this is built."""
+        model, training = self.experiment.model, self.experiment.training
+        pieces = self.experiment.segmentation.size
+
+        def build(to: Build) -> Json:
+            from nmt_ablation.training.calibration import calibrate
+
+            with tempfile.TemporaryDirectory(dir=to.folder) as folder:
+                return calibrate(model, training, pieces, Path(folder), to.tick)
+
+        matters = training.model_dump(include={"batch_tokens", "precision", "threads"})
+        parameters = {"model": model.model_dump(), "training": matters, "pieces": pieces}
+        return Step("calibration", 1, parameters, {}, build)
+
+    def calibrated(self) -> list[Step]:
+        return [self.calibration()]
 
     def scores(self, cells: list[Cell]) -> list[Step]:
         """All that some cells come to."""

@@ -154,6 +154,11 @@ class Workspace:
                 self._build(needed)
         return self.path(step)
 
+    def forget(self, step: Step) -> None:
+        """Remove a finished artifact, so that it is built anew."""
+        with self._lock(step):
+            shutil.rmtree(self.path(step), ignore_errors=True)
+
     def _manifest(self, step: Step) -> Json:
         return json.loads((self.path(step) / MANIFEST).read_text(encoding="utf-8"))
 

@@ -221,7 +221,7 @@ def test_nothing_of_a_path_is_run_by_a_shell(slurm: None, new_run: NewRun, tmp_p
 @pytest.mark.parametrize("name", ['x"y', "x\ny", "100%"])
 def test_a_path_that_would_leave_its_line_is_refused(name: str) -> None:
     with pytest.raises(UserError, match="can't be given this path"):
-        scripts.options(cluster.Cluster(), "tiny", Path(name), 1)
+        scripts.options(cluster.Cluster(), "tiny", Path(name), 1, "4G")
 
 
 def test_a_cluster_file_is_checked_and_the_environment_comes_first(
@@ -241,6 +241,6 @@ def test_a_cluster_file_is_checked_and_the_environment_comes_first(
 
 
 def test_the_cluster_file_in_the_checkout_shows_the_defaults() -> None:
-    assert cluster.load(ROOT / "slurm" / "cluster.yaml", {"memory": "4G", "time": "04:00:00"}) == (
+    assert cluster.load(ROOT / "slurm" / "cluster.yaml", {"time": "04:00:00"}) == (
         cluster.Cluster()
     )

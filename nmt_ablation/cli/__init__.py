@@ -48,7 +48,7 @@ def main() -> None:
 
 
 for command in (
-    *(runs.validate, runs.plan, runs.run, runs.status, runs.report),
+    *(runs.validate, runs.plan, runs.calibrate, runs.run, runs.status, runs.report),
     cluster.submit,
     *(text.corpora, text.fill_mirror, text.cite, text.synthesise),
 ):

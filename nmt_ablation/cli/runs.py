@@ -1,5 +1,6 @@
 """Commands on a whole experiment: check it, run it, see how far it is, report."""
 
+import itertools
 import json
 import os
 import shlex
@@ -46,7 +47,9 @@ def validate(experiment: Path) -> None:
 @EXPERIMENT
 @places
 def plan(experiment: Path, workspace: Path, data: Path | None, mirror: str | None) -> None:
-    """Show the cells of an experiment, what is done and what is to do. Builds nothing.
+    """Show the cells of an experiment, what is done and what is to do, and what it will take.
+
+    Builds nothing. Hours are known after `nmt-ablation calibrate`.
 
     \b
     Example:
@@ -65,13 +68,38 @@ def plan(experiment: Path, workspace: Path, data: Path | None, mirror: str | Non
     needed = Counter(to_build.values())
     counts = ", ".join(f"{count} x {stage}" for stage, count in needed.items())
     click.echo(f"\n{done} of {len(cells)} cells are done. To build: {counts or 'nothing'}.")
-    if needed["train"]:
-        training = runner.file.experiment.training
-        click.echo(
-            f"At most {needed['train'] * training.max_updates:,} updates of up to "
-            f"{training.batch_tokens:,} tokens; patience may end a cell sooner."
-        )
-    for line in _needs(runner):
+    for line in itertools.chain(_hours(runner, needed["train"]), _needs(runner)):
+        click.echo(line)
+
+
+@click.command()
+@EXPERIMENT
+@places
+@click.option("--again", is_flag=True, help="Measure anew, for instance on another machine.")
+def calibrate(
+    experiment: Path, workspace: Path, data: Path | None, mirror: str | None, again: bool
+) -> None:
+    """Time an update of an experiment's model, in about a minute, on made-up text.
+
+    `plan` then says hours, and `submit` knows how many cells an element of an array has time for.
+    Run it on the kind of machine that will train.
+
+    \b
+    Examples:
+      nmt-ablation calibrate recipes/quickstart.yaml
+      srun --gpus 1 nmt-ablation calibrate recipes/quickstart.yaml --again
+    """
+    from nmt_ablation.pipeline import Pipeline
+    from nmt_ablation.progress import Bars
+    from nmt_ablation.runner import Work
+
+    runner = open_runner(experiment, workspace, data, mirror)
+    if again:
+        runner.workspace.forget(runner.pipeline.calibration())
+    with Bars(runner, {}) as bars:
+        if failed := runner.run({"calibration": Work(Pipeline.calibrated)}, 1, bars):
+            raise UserError("\n".join(failed.values()))
+    for line in _hours(runner, len(runner.file.experiment.cells())):
         click.echo(line)
 
 
@@ -221,6 +249,33 @@ def report(
     folder = out or workspace / runner.file.experiment.name / "report"
     command = shlex.join(["nmt-ablation", *sys.argv[1:]])
     write(runner.pipeline, runner.workspace, folder, command)
+
+
+def _hours(runner: "Runner", cells: int) -> Iterator[str]:
+    """What so many trainings take at most."""
+    from rich.filesize import decimal
+
+    from nmt_ablation import cost
+
+    if not cells:
+        return
+    experiment, calibration = runner.file.experiment, runner.pipeline.calibration()
+    training = experiment.training
+    yield (
+        f"At most {cells * training.max_updates:,} updates of up to "
+        f"{training.batch_tokens:,} tokens; patience may end a cell sooner."
+    )
+    if not runner.workspace.done(calibration):
+        yield "Hours: time an update with nmt-ablation calibrate."
+        return
+    found = runner.workspace.record(calibration)
+    hours = cells * cost.cell_seconds(experiment, found["seconds"]) / 3600
+    memory = decimal(found["gpu_memory"] or found["memory"])
+    yield (
+        f"Hours: at most {hours:,.1f}, one cell after another; an update takes "
+        f"{found['seconds']:.3f} s and {memory} on {found['device']} "
+        f"(with {found['threads']} threads of {found['machine']})."
+    )
 
 
 def _needs(runner: "Runner") -> Iterator[str]:

@@ -32,12 +32,15 @@ class Cluster(Block):
     """Of an element: `1` or `a100:1`."""
     cpus: Annotated[int, Field(ge=1)] | None = None
     """Of an element. [default: the experiment's training.threads]"""
-    memory: Memory = "4G"
-    """Of an element, or of the preparation."""
+    memory: Memory | None = None
+    """Of each job. [default: 4G; of elements, half as much again as `calibrate` has seen]"""
     time: Time = "04:00:00"
     """Until an element leaves a checkpoint and queues again."""
     warning: Annotated[int, Field(ge=1)] = 120
     """Seconds before the end in which it does that."""
+    share: Annotated[int, Field(ge=1)] = 30
+    """Minutes: cells share an element until it may have so much to do, as far as `nmt-ablation
+    calibrate` can tell; without it each has one of its own."""
     at_once: Annotated[int, Field(ge=1)] | None = None
     """Elements that may run side by side."""
     modules: tuple[Word, ...] = ()

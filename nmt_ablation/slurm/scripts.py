@@ -17,7 +17,13 @@ UNSAFE = set("\n\r\"'\\%")
 
 
 def options(
-    cluster: Cluster, name: str, log: Path, cpus: int, pattern: str = "", gpus: bool = True
+    cluster: Cluster,
+    name: str,
+    log: Path,
+    cpus: int,
+    memory: str,
+    pattern: str = "",
+    gpus: bool = True,
 ) -> list[str]:
     """The #SBATCH lines of a job; `pattern` is added to its log's folder and filled in by SLURM."""
     if unsafe := UNSAFE & set(f"{name}{log}"):
@@ -34,7 +40,7 @@ def options(
         "constraint": cluster.constraint,
         "gpus": cluster.gpus if gpus else None,
         "cpus-per-task": cluster.cpus or cpus,
-        "mem": cluster.memory,
+        "mem": cluster.memory or memory,
         "time": cluster.time,
         "open-mode": "append",
     }

@@ -1,6 +1,7 @@
 """Hand an experiment's cells to the queue, once each, and keep what was handed over on record."""
 
 import json
+import math
 import shlex
 import shutil
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from nmt_ablation import cost
 from nmt_ablation.experiment import Cell
 from nmt_ablation.pipeline import Pipeline
 from nmt_ablation.runner import Runner
@@ -18,6 +20,8 @@ from nmt_ablation.slurm.cluster import Cluster
 from nmt_ablation.workspace import Json, write_atomically
 
 RECORD = "submissions.json"
+MEMORY = "4G"
+"""What a job asks for if nobody knows better."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +112,7 @@ class Submissions:
         arrays = []
         for path, elements in made.arrays:
             job = {"job": queue.submit(path, *needs), "elements": elements}
-            words = f"{len(elements)} cells"
+            words = f"{sum(map(len, elements))} cells in {len(elements)} elements"
             arrays.append(record(job | {"log": str(path.with_suffix(""))}, words))
         behind = f"--dependency=afterany:{':'.join(arrays)}"
         record({"job": queue.submit(made.report, behind)}, "report, behind all of them")
@@ -157,21 +161,22 @@ def write_scripts(
 
     def job(name: str, command: Sequence[str]) -> Path:
         lines = scripts.options(
-            cluster, f"{experiment.name}-{name}", folder / name, cpus, gpus=False
+            cluster, f"{experiment.name}-{name}", folder / name, cpus, MEMORY, gpus=False
         )
         run = scripts.command(cluster, program, command[0], path, *places, *command[1:])
         return write(name, name, {"OPTIONS": lines, "COMMAND": run})
 
     prepared = not runner.to_do(Pipeline.preparation)
+    all_elements, memory = _elements(runner, cells, cluster.share * 60)
     arrays = []
-    for start in range(0, len(cells), largest):
-        name = f"cells-{start // largest + 1}" if len(cells) > largest else "cells"
-        elements = [[str(cell)] for cell in cells[start : start + largest]]
+    for start in range(0, len(all_elements), largest):
+        name = f"cells-{start // largest + 1}" if len(all_elements) > largest else "cells"
+        elements = all_elements[start : start + largest]
         for index in range(len(elements)):
             (folder / name / str(index)).mkdir(parents=True, exist_ok=True)
         (folder / f"{name}.txt").write_text("".join(f"{' '.join(e)}\n" for e in elements))
         lines = scripts.options(
-            cluster, f"{experiment.name}-{name}", folder / name, cpus, pattern="%a"
+            cluster, f"{experiment.name}-{name}", folder / name, cpus, memory, pattern="%a"
         )
         limit = f"%{cluster.at_once}" if cluster.at_once else ""
         lines.append(f'#SBATCH --array="0-{len(elements) - 1}{limit}"')
@@ -189,3 +194,17 @@ def write_scripts(
         arrays=arrays,
         report=job("report", ["report"]),
     )
+
+
+def _elements(runner: Runner, cells: Sequence[Cell], seconds: float) -> tuple[list[list[str]], str]:
+    """The cells of each element, of so much time together, and the memory to ask for."""
+    experiment, calibration = runner.file.experiment, runner.pipeline.calibration()
+    if not runner.workspace.done(calibration):
+        return [[str(cell)] for cell in cells], MEMORY
+    found = runner.workspace.record(calibration)
+    number = max(1, int(seconds // cost.cell_seconds(experiment, found["seconds"])))
+    # Neighbours are of one size and seed, which on a GPU can train together.
+    ordered = sorted(cells, key=lambda cell: (experiment.sizes.index(cell.size), cell.seed))
+    names = list(map(str, ordered))
+    elements = [names[start : start + number] for start in range(0, len(names), number)]
+    return elements, f"{math.ceil(found['memory'] * 1.5 / 2**20)}M"
