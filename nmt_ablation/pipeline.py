@@ -16,6 +16,9 @@ from nmt_ablation.experiment import Cell
 from nmt_ablation.stages.vectors import VectorStages
 from nmt_ablation.workspace import Build, Json, Step, Workspace
 
+NEED_NETWORK = ("fetch", "test-set", "encoder")
+"""Stages that may ask a server for something."""
+
 
 class Pipeline(VectorStages):
     """All steps of an experiment."""
@@ -176,6 +179,11 @@ class Pipeline(VectorStages):
             "hold-out": self.hold_out(),
         }
         return Step("compare", 1, scoring.model_dump() | {"target": target}, inputs, build)
+
+    def from_network(self) -> list[Step]:
+        """What only a machine with a network can build."""
+        needed = (step for top in self.preparation() for step in top.ancestors())
+        return list({step.digest: step for step in needed if step.stage in NEED_NETWORK}.values())
 
     def calibration(self) -> Step:
         """What an update takes on the machine where this is built."""

@@ -53,20 +53,18 @@ class Work:
 class Job:
     """Work being done in a process of its own."""
 
-    def __init__(
-        self, name: str, work: Work, file: ExperimentFile, places: Places, root: Path
-    ) -> None:
-        self.name, self.cells = name, work.cells
+    def __init__(self, name: str, work: Work, runner: "Runner") -> None:
+        self.name = name
         self.started = time.monotonic()
-        self.folder = root / file.experiment.name / "logs"
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self.log = self.folder / f"{name}.log"
-        for cell in self.cells:
-            failure_file(self.folder, cell).unlink(missing_ok=True)
+        self.log = runner.logs / f"{name}.log"
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        self.failures = [runner.failure_file(cell) for cell in work.cells]
+        for failure in self.failures:
+            failure.unlink(missing_ok=True)
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(PRELOAD)
         self.outcome, theirs = context.Pipe(duplex=False)
-        arguments = (work, file, places, root, self.log, theirs)
+        arguments = (work, runner.file, runner.places, runner.workspace, self.log, theirs)
         self.process: ForkServerProcess = context.Process(target=_work, args=arguments)
         # A terminal sends Ctrl-C to all processes. This one stops the jobs; they inherit that it is
         # blocked, or one that has just started would answer with a traceback.
@@ -98,8 +96,8 @@ class Job:
             f"{self.name} ended with exit code {self.process.exitcode}: "
             f"{' '.join(last_lines(self.log, 1)) or 'nothing in its log'} (see {self.log})"
         )
-        for cell in self.cells:
-            write_atomically(failure_file(self.folder, cell), error)
+        for failure in self.failures:
+            write_atomically(failure, error)
         return error
 
     def _said(self) -> str | None:
@@ -108,11 +106,6 @@ class Job:
             return str(self.outcome.recv()) if self.outcome.poll() else None
         except EOFError:
             return None
-
-
-def failure_file(logs: Path, cell: Cell) -> Path:
-    """Where it stands why a cell failed the last time it was run."""
-    return logs / f"{cell}.failed"
 
 
 def last_lines(log: Path, number: int) -> list[str]:
@@ -132,6 +125,13 @@ class Runner:
     def __init__(self, file: ExperimentFile, places: Places, workspace: Workspace) -> None:
         self.pipeline = Pipeline(file, places)
         self.file, self.places, self.workspace = file, places, workspace
+        self.folder = workspace.root / file.experiment.name
+        """For what is the experiment's own: report, logs, what was submitted."""
+        self.logs = self.folder / "logs"
+
+    def failure_file(self, cell: Cell) -> Path:
+        """Where it stands why a cell failed when it was run last."""
+        return self.logs / f"{cell}.failed"
 
     def to_do(self, make: StepsOf) -> list[Step]:
         """The steps that are not built yet, each after those it needs."""
@@ -180,9 +180,8 @@ class Runner:
                         job.ask_to_stop()
                 while waiting and len(running) < at_once:
                     name = waiting.pop(0)
-                    job = Job(name, jobs[name], self.file, self.places, self.workspace.root)
-                    running[name] = job
-                    at_end.callback(job.kill)
+                    running[name] = Job(name, jobs[name], self)
+                    at_end.callback(running[name].kill)
                 time.sleep(POLL_SECONDS)
                 for name, job in list(running.items()):
                     if job.alive():
@@ -214,7 +213,7 @@ def _work(
     work: Work,
     file: ExperimentFile,
     places: Places,
-    root: Path,
+    workspace: Workspace,
     log: Path,
     outcome: Connection,
 ) -> None:
@@ -227,7 +226,7 @@ def _work(
     threading.Thread(target=_end_with_parent, daemon=True).start()
     for number in SIGNALS:  # a training puts its own handler in their place
         signal.signal(number, lambda *_: os._exit(EXIT_CODE))
-    workspace, pipeline = Workspace(root), Pipeline(file, places)
+    pipeline = Pipeline(file, places)
     try:
         failed = pipeline.train_together(work.cells, workspace) if work.together else {}
         for step in work.steps(pipeline):

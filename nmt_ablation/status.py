@@ -8,7 +8,7 @@ from typing import Any
 from rich.table import Table
 
 from nmt_ablation.experiment import Cell
-from nmt_ablation.runner import Runner, failure_file, last_lines
+from nmt_ablation.runner import Runner, last_lines
 from nmt_ablation.slurm import queue
 from nmt_ablation.slurm.submission import Element, Submissions
 
@@ -89,9 +89,8 @@ def _of_cell(
         return CellStatus(str(cell), "running", **known)
     if queued and queued.alive:
         return CellStatus(str(cell), "queued", **known)
-    logs = workspace.root / runner.file.experiment.name / "logs"
     try:
-        why = failure_file(logs, cell).read_text(encoding="utf-8")
+        why = runner.failure_file(cell).read_text(encoding="utf-8")
         return CellStatus(str(cell), "failed", why=why, **known)
     except FileNotFoundError:
         pass

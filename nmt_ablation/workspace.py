@@ -111,13 +111,25 @@ class Step:
 
 
 class Workspace:
-    """The folder that holds all artifacts, under `store`, and what each experiment reports."""
+    """The folder that holds all artifacts, under `store`, and what each experiment reports.
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    Artifacts that a cache has, another workspace that is only read, are taken from there.
+    """
+
+    def __init__(self, root: Path, cache: Path | None = None) -> None:
+        self.root, self.cache = root, cache
 
     def path(self, step: Step) -> Path:
         """Where the finished artifact is, or will be."""
+        own = self._own(step)
+        if self.cache is not None and not (own / MANIFEST).exists():
+            theirs = self.cache / "store" / step.stage / step.digest
+            if (theirs / MANIFEST).exists():
+                return theirs
+        return own
+
+    def _own(self, step: Step) -> Path:
+        """Where it is built, if it is."""
         return self.root / "store" / step.stage / step.digest
 
     def done(self, step: Step) -> bool:
@@ -157,13 +169,13 @@ class Workspace:
     def forget(self, step: Step) -> None:
         """Remove a finished artifact, so that it is built anew."""
         with self._lock(step):
-            shutil.rmtree(self.path(step), ignore_errors=True)
+            shutil.rmtree(self._own(step), ignore_errors=True)
 
     def _manifest(self, step: Step) -> Json:
         return json.loads((self.path(step) / MANIFEST).read_text(encoding="utf-8"))
 
     def _partial(self, step: Step) -> Path:
-        return self.path(step).with_suffix(".partial")
+        return self._own(step).with_suffix(".partial")
 
     def ensure_together(
         self,
@@ -204,7 +216,7 @@ class Workspace:
                 self._finish(step, record, time.time() - started)
 
     def _lock(self, step: Step) -> FileLock:
-        final = self.path(step)
+        final = self._own(step)
         final.parent.mkdir(parents=True, exist_ok=True)
         return FileLock(final.with_suffix(".lock"))
 
@@ -221,7 +233,7 @@ class Workspace:
 
     def _finish(self, step: Step, record: Json, seconds: float) -> None:
         """Make an artifact of what a builder has left in its folder."""
-        final, partial = self.path(step), self._partial(step)
+        final, partial = self._own(step), self._partial(step)
         # Killed right before it was renamed, a resumable step's folder has the latter two already.
         for name in (PROGRESS, PROVENANCE, MANIFEST):
             (partial / name).unlink(missing_ok=True)

@@ -58,7 +58,8 @@ class Run:
 
     file: Path
     workspace_root: Path
-    mirror: Path
+    mirror: Path | str
+    """A folder, or a URL."""
 
     @property
     def workspace(self) -> Workspace:

@@ -37,7 +37,7 @@ def test_a_plan_counts_the_files_of_the_mirror(new_run: NewRun) -> None:
     run = new_run()
     files = cost.files(run.pipeline, run.workspace, None)
     assert [file.bytes for file in files] == [
-        (run.mirror / file.path).stat().st_size for file in files
+        (Path(run.mirror) / file.path).stat().st_size for file in files
     ]
     assert "To fetch: 3 files, " in run.call("plan").stdout
 

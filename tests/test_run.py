@@ -26,7 +26,17 @@ def test_help_answers_at_once_and_has_examples() -> None:
     python = COMMAND.with_name("python")
     found = subprocess.run([str(python), "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
-    commands = ("validate", "plan", "run", "status", "submit", "report", "mirror", "synthesise")
+    commands = (
+        "validate",
+        "plan",
+        "calibrate",
+        "run",
+        "status",
+        "submit",
+        "report",
+        "mirror",
+        "synthesise",
+    )
     for command in commands:
         text = subprocess.check_output([str(COMMAND), command, "--help"], text=True)
         assert f"nmt-ablation {command} " in text.split("Example")[1]
@@ -53,9 +63,45 @@ def test_a_plan_says_what_is_done_and_what_is_to_do(finished: Run, new_run: NewR
 
 
 def test_status_is_for_people_and_machines(finished: Run) -> None:
-    assert re.search(r"50-random-s1 +done BLEU \d", finished.call("status").stdout)
+    assert re.search(r"50-random-s1 +done +BLEU \d", finished.call("status").stdout)
     lines = finished.call("status", "--json").stdout.splitlines()
-    assert {json.loads(line)["stage"] for line in lines} == {"done"}
+    assert {json.loads(line)["state"] for line in lines} == {"done"}
+
+
+def test_status_says_why_a_cell_failed_and_that_others_wait(new_run: NewRun) -> None:
+    broken = "  source: {vectors: word2vec, learning_rate: 1.0e+30}"
+    run = new_run(
+        ("[50, 200]", "[50]"),
+        ("  source: {vectors: word2vec, side: source, tuning: frozen}", broken),
+    )
+    assert run.call("run", "--cell", "50-source-s1").returncode == 1
+    said = run.call("status", "--watch").stdout  # nothing to wait for
+    assert re.search(r"50-source-s1 +failed +train", said)
+    assert "50-source-s1: training diverged" in said
+    assert re.search(r"50-random-s1 +to do +train", said)
+    assert "3 to do, 1 failed" in said
+
+
+def test_a_cache_gives_what_it_has(finished: Run, new_run: NewRun) -> None:
+    run = new_run()
+    result = run.call("run", "--cache", str(finished.workspace_root))
+    assert result.returncode == 0, result.stderr
+    assert not (run.workspace_root / "store").exists()
+    assert (
+        "8 of 8 cells are done" in run.call("plan", "--cache", str(finished.workspace_root)).stdout
+    )
+
+
+def test_calibration_lets_a_plan_say_hours(new_run: NewRun) -> None:
+    run = new_run()
+    assert "Hours: time an update with nmt-ablation calibrate" in run.call("plan").stdout
+    result = run.call("calibrate")
+    assert result.returncode == 0, result.stderr
+    found = run.workspace.record(run.pipeline.calibration())
+    assert 0 < found["seconds"] < 1 and 10**8 < found["memory"] < 4 * 10**9
+    assert re.search(r"Hours: at most [\d.]+, one cell after another", run.call("plan").stdout)
+    again = run.call("calibrate", "--again")
+    assert again.returncode == 0 and run.workspace.record(run.pipeline.calibration()) != found
 
 
 def test_a_second_run_does_nothing_and_is_quick(finished: Run) -> None:

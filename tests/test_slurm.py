@@ -5,12 +5,18 @@ import os
 import re
 import shutil
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
+from nmt_ablation import cost
 from nmt_ablation.errors import UserError
 from nmt_ablation.slurm import cluster, scripts
 from tests.conftest import NewRun, Run
@@ -18,6 +24,7 @@ from tests.conftest import NewRun, Run
 ROOT = Path(__file__).parents[1]
 GOLDEN = Path(__file__).parent / "golden"
 START = ROOT / "slurm" / "one-node-cluster.sh"
+CLUSTER = {"SLURM_TRY_DIR": "/var/tmp/nmt-ablation-test-cluster", "SLURM_TRY_MEMORY": "8192"}
 
 
 def _why_not() -> str | None:
@@ -36,8 +43,7 @@ def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """A cluster that is up for all these tests."""
     if why := _why_not():
         pytest.skip(why)
-    folder = Path("/var/tmp/nmt-ablation-test-cluster")
-    environment = os.environ | {"SLURM_TRY_DIR": str(folder), "SLURM_TRY_MEMORY": "8192"}
+    environment = os.environ | CLUSTER
     started = subprocess.run(["bash", str(START)], env=environment, capture_output=True, text=True)
     assert started.returncode == 0, started.stderr
     try:
@@ -79,6 +85,22 @@ def _ended(jobs: list[str]) -> bool:
     return not any(
         state in alive for name, state in _queue().items() if name.partition("_")[0] in jobs
     )
+
+
+def _states(run: Run) -> set[str]:
+    """What `status` says of the cells."""
+    lines = run.call("status", "--json").stdout.splitlines()
+    return {json.loads(line)["state"] for line in lines}
+
+
+@contextmanager
+def _largest_array(size: int) -> Iterator[None]:
+    """Have the cluster refuse larger arrays."""
+    for value in (str(size), "1001"):
+        environment = os.environ | CLUSTER | {"SLURM_TRY_ARRAY": value}
+        subprocess.run(["bash", str(START)], env=environment, check=True)
+        if value == str(size):
+            yield
 
 
 def _reported(run: Run) -> set[str]:
@@ -138,6 +160,116 @@ def test_an_element_that_is_warned_queues_again_and_comes_to_the_same_end(
     assert (one["weights"], one["valid"]) == (other["weights"], other["valid"])
     log = (run.workspace_root / "tiny" / "slurm" / "001" / "cells" / "0" / "log.txt").read_text()
     assert "the same command goes on from here" in log and "done in" in log
+
+
+def test_an_element_out_of_time_goes_on_until_it_is_done(
+    slurm: None, new_run: NewRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NMT_ABLATION_SLURM_WARNING", "10")
+    run = new_run(
+        ("[50, 200]", "[200]"),
+        ("max_updates: 60", "max_updates: 20000"),
+        ("validate_every: 20", "validate_every: 10000"),
+        ("  frozen: {vectors: word2vec, tuning: frozen}\n", ""),
+        ("  finetuned: {vectors: word2vec}\n", ""),
+        ("  source: {vectors: word2vec, side: source, tuning: frozen}\n", ""),
+    )
+    assert run.call("run", "--prepare").returncode == 0
+    jobs = _submitted(run, "--time", "1")
+    _until(lambda: _ended(jobs), 400)
+    told = subprocess.check_output(["scontrol", "show", "job", f"{jobs[0]}_0"], text=True)
+    assert "Restarts=0" not in told and "COMPLETED" in told
+    assert _states(run) == {"done"}
+
+
+def test_an_element_out_of_memory_is_submitted_again_with_more(
+    slurm: None, new_run: NewRun
+) -> None:
+    run = new_run(("[50, 200]", "[200]"))
+    assert run.call("run", "--prepare").returncode == 0
+    jobs = _submitted(run, "--memory", "120M")
+    _until(lambda: _ended(jobs))
+    assert _states(run) == {"failed"}
+    assert "emory" in run.call("status").stdout  # SLURM's word for it depends on its settings
+    again = _submitted(run, "--failed", "--memory", "1800M")
+    _until(lambda: _ended(again))
+    assert _states(run) == {"done"}
+
+
+def test_what_is_cancelled_is_reported_and_submitted_again_when_asked(
+    slurm: None, new_run: NewRun
+) -> None:
+    longer = (
+        ("max_updates: 60", "max_updates: 100000"),
+        ("validate_every: 20", "validate_every: 50000"),
+    )
+    run = new_run(*longer, ("[50, 200]", "[200]"))
+    assert run.call("run", "--prepare").returncode == 0
+    jobs = _submitted(run)
+    _until(lambda: "running" in _states(run))
+    shown = run.call("status").stdout
+    assert re.search(r"running +train [\d,]+ of 100,000, [\d.,]+/s, at most \d+ (h|min)", shown)
+    assert "queued" in _states(run) or "[RUNNING]" in shown
+    subprocess.run(["scancel", jobs[0]], check=True)
+    _until(lambda: _ended(jobs))
+    assert _states(run) == {"failed"}
+    assert f"its job {jobs[0]}_0 has ended without it: CANCELLED" in run.call("status").stdout
+    assert "nothing to submit" in run.call("submit").stdout
+    assert '--array="0-3"' in run.call("submit", "--failed", "--dry-run").stdout
+
+
+def test_small_cells_share_an_element_and_large_arrays_are_split(
+    slurm: None, new_run: NewRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = new_run()
+    assert run.call("run", "--prepare").returncode == 0
+    seconds = 60 * 0.001 * cost.BESIDES_UPDATES + cost.START_SECONDS
+    assert run.call("calibrate").returncode == 0
+    manifest = run.workspace.path(run.pipeline.calibration()) / "artifact.json"
+    found = json.loads(manifest.read_text())
+    found["record"]["seconds"] = 0.001
+    manifest.write_text(json.dumps(found))
+    monkeypatch.setenv("NMT_ABLATION_SLURM_SHARE", "1")
+    with _largest_array(3):  # of the numbers of elements, so two elements an array
+        jobs = _submitted(run)
+        assert len(jobs) == 3
+        _until(lambda: _ended(jobs))
+    assert int(60 // seconds) == 3
+    assert {name for name in _queue() if name.partition("_")[0] in jobs[:-1]} == {
+        f"{jobs[0]}_0",
+        f"{jobs[0]}_1",
+        f"{jobs[1]}_0",
+    }
+    assert _states(run) == {"done"}
+    assert len(_reported(run)) == 4
+
+
+def test_compute_nodes_need_no_network(slurm: None, new_run: NewRun, tmp_path: Path) -> None:
+    run = new_run(("[50, 200]", "[50]"))
+    handler = partial(SimpleHTTPRequestHandler, directory=run.mirror)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    file = tmp_path / "cluster.yaml"
+    file.write_text("container: [unshare, --net]\n")
+    run = replace(run, mirror=f"http://127.0.0.1:{server.server_port}")
+    jobs = _submitted(run, "--cluster", str(file))
+    server.shutdown()
+    _until(lambda: _ended(jobs))
+    assert _states(run) == {"done"}
+
+
+def test_two_submissions_at_once_hand_nothing_over_twice(slurm: None, new_run: NewRun) -> None:
+    run = new_run(("[50, 200]", "[50]"))
+    both = [
+        subprocess.Popen(run.arguments("submit"), stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    said = [process.communicate(timeout=120)[0] for process in both]
+    assert sorted("nothing to submit" in text for text in said) == [False, True]
+    jobs = [number for text in said for number in re.findall(r"^(\d+): ", text, re.MULTILINE)]
+    assert len(jobs) == 3
+    _until(lambda: _ended(jobs))
+    assert _states(run) == {"done"}
 
 
 def test_what_fails_holds_nothing_up_and_is_submitted_again_when_asked(
@@ -235,6 +367,9 @@ def test_a_cluster_file_is_checked_and_the_environment_comes_first(
     monkeypatch.setenv("NMT_ABLATION_SLURM_GPUS", "1 --wrap=ls")
     with pytest.raises(UserError, match="NMT_ABLATION_SLURM_GPUS"):
         cluster.load(file, {})
+    monkeypatch.delenv("NMT_ABLATION_SLURM_GPUS")
+    with pytest.raises(UserError, match="time: 2:00 leaves nothing before the 120 seconds"):
+        cluster.load(file, {"time": "2:00"})
     file.write_text("partitoin: gpu\n")
     with pytest.raises(UserError, match=r"cluster.yaml:1.*did you mean 'partition'"):
         cluster.load(file, {})

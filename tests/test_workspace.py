@@ -69,6 +69,46 @@ def test_killed_right_before_the_end_the_artifact_is_the_same(tmp_path: Path) ->
     assert list(manifest["files"]) == ["text"]
 
 
+def test_what_a_cache_has_is_not_built_again_and_the_cache_is_only_read(tmp_path: Path) -> None:
+    built = []
+
+    def build(to: Build) -> object:
+        built.append(to.folder)
+        return len(built)
+
+    first = Step("first", 1, {}, {}, build)
+    second = Step("second", 1, {}, {"first": first}, build)
+    Workspace(tmp_path / "cache").ensure(first)
+    before = sorted((path, path.stat().st_mtime_ns) for path in (tmp_path / "cache").rglob("*"))
+    workspace = Workspace(tmp_path / "own", tmp_path / "cache")
+    assert workspace.ensure(second).is_relative_to(tmp_path / "own")
+    assert len(built) == 2 and workspace.record(first) == 1
+    after = sorted((path, path.stat().st_mtime_ns) for path in (tmp_path / "cache").rglob("*"))
+    assert before == after
+
+
+def test_progress_says_how_fast_and_being_built_who_is_at_it(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    seen = []
+
+    def build(to: Build) -> object:
+        to.tick(10, 100)
+        time.sleep(1.1)
+        to.tick(32, 100)
+        seen.append((workspace.progress(step), workspace.being_built(step)))
+        raise RuntimeError("stopped")
+
+    step = Step("slow", 1, {}, {}, build, resumable=True)
+    assert workspace.progress(step) is None and not workspace.being_built(step)
+    with pytest.raises(RuntimeError):
+        workspace.ensure(step)
+    ((told, at_it),) = seen
+    assert told is not None and (told.done, told.whole) == (32, 100)
+    assert told.speed == pytest.approx(20, rel=0.2)
+    assert at_it and not workspace.being_built(step)
+    assert workspace.progress(step) == told
+
+
 def test_a_resumable_builder_finds_what_it_left(tmp_path: Path) -> None:
     def count(to: Build) -> object:
         (to.folder / str(len(list(to.folder.glob("[0-9]"))))).touch()

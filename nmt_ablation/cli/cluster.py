@@ -1,16 +1,19 @@
 """The command that hands an experiment to a SLURM cluster."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from nmt_ablation.cli.options import EXPERIMENT, open_runner, places
+from nmt_ablation.cli.options import on_experiment
 from nmt_ablation.errors import UserError
+
+if TYPE_CHECKING:
+    from nmt_ablation.runner import Runner
 
 
 @click.command()
-@EXPERIMENT
-@places
+@on_experiment
 @click.option(
     "--cluster",
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
@@ -22,10 +25,7 @@ from nmt_ablation.errors import UserError
 @click.option("--time", help="Ask for so long: 08:00:00.")
 @click.option("--dry-run", is_flag=True, help="Print the scripts, and submit nothing.")
 def submit(
-    experiment: Path,
-    workspace: Path,
-    data: Path | None,
-    mirror: str | None,
+    runner: "Runner",
     cluster: Path | None,
     failed: bool,
     memory: str | None,
@@ -49,7 +49,6 @@ def submit(
     from nmt_ablation.slurm import cluster as clusters
     from nmt_ablation.slurm.submission import Submissions, write_scripts
 
-    runner = open_runner(experiment, workspace.resolve(), data, mirror)
     runner.check_lock()
     asked = clusters.load(cluster, {"memory": memory, "time": time})
     submissions = Submissions(runner)
@@ -64,17 +63,10 @@ def submit(
             return
         if not dry_run:
             with Bars(runner, {}) as bars:
-                fetching = {"fetch": Work(Pipeline.fetched)}
+                fetching = {"fetch": Work(Pipeline.from_network)}
                 if problems := runner.run(fetching, 1, bars):
                     raise UserError("\n".join(problems.values()))
-        given = {"workspace": workspace, "data": data or experiment.parent, "mirror": mirror}
-        places = [
-            part
-            for name, value in given.items()
-            if value
-            for part in (f"--{name}", _absolute(value))
-        ]
-        made = write_scripts(runner, asked, cells, places, submissions.next_folder())
+        made = write_scripts(runner, asked, cells, submissions.next_folder())
         if dry_run:
             for script in made.all():
                 click.echo(f"# {script}\n{script.read_text(encoding='utf-8')}")
@@ -82,11 +74,6 @@ def submit(
             return
         for line in submissions.submit(made):
             click.echo(line)
-    click.echo(f"Logs are in {made.folder}; how far it is says: nmt-ablation status {experiment}")
-
-
-def _absolute(place: Path | str) -> str:
-    """A folder as it is found from anywhere; a URL as it is."""
-    from nmt_ablation.corpus.fetch import is_url
-
-    return str(place) if isinstance(place, str) and is_url(place) else str(Path(place).resolve())
+    click.echo(
+        f"Logs are in {made.folder}; how far it is says: nmt-ablation status {runner.file.path}"
+    )

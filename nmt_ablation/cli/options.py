@@ -1,10 +1,11 @@
 """What several commands ask for, and what they make of it."""
 
+import functools
 import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,10 +13,6 @@ from nmt_ablation.errors import UserError
 
 if TYPE_CHECKING:
     from nmt_ablation.experiment_file import ExperimentFile
-    from nmt_ablation.runner import Runner
-
-Command = TypeVar("Command", bound=Callable[..., Any])
-
 EXPERIMENT = click.argument("experiment", type=click.Path(path_type=Path))
 WORKSPACE = click.option(
     "--workspace",
@@ -37,6 +34,19 @@ def _bytes(ctx: click.Context, param: click.Parameter, value: str | None) -> int
     return int(float(found[1]) * 1000 ** " kMGT".index(found[2] or " "))
 
 
+CACHE = click.option(
+    "--cache",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    envvar="NMT_ABLATION_CACHE",
+    help="Another workspace, perhaps of many people, from which finished work is taken. It is only "
+    "read.",
+)
+DATA = click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False),
+    envvar="NMT_ABLATION_DATA",
+    help="Where held-out files named in the experiment are.  [default: beside the experiment file]",
+)
 MIRROR = click.option(
     "--mirror",
     metavar="DIR_OR_URL",
@@ -52,20 +62,30 @@ MAX_BYTES = click.option(
 )
 
 
-def places(command: Command) -> Command:
-    for option in (
-        WORKSPACE,
-        click.option(
-            "--data",
-            type=click.Path(path_type=Path, file_okay=False),
-            envvar="NMT_ABLATION_DATA",
-            help="Where held-out files named in the experiment are.  "
-            "[default: beside the experiment file]",
-        ),
-        MIRROR,
-    ):
-        command = option(command)
-    return command
+def on_experiment(command: Callable[..., None]) -> Callable[..., None]:
+    """A command on an experiment and a workspace: it is given a `Runner` in their place."""
+
+    @functools.wraps(command)
+    def call(
+        experiment: Path,
+        workspace: Path,
+        cache: Path | None,
+        data: Path | None,
+        mirror: str | None,
+        max_bytes: int | None = None,
+        **options: Any,
+    ) -> None:
+        from nmt_ablation.places import Places
+        from nmt_ablation.runner import Runner
+        from nmt_ablation.workspace import Workspace
+
+        places = Places(mirror=mirror, data=data or experiment.parent, max_bytes=max_bytes)
+        file = load_file(experiment, mirror)
+        command(Runner(file, places, Workspace(workspace, cache)), **options)
+
+    for option in (WORKSPACE, CACHE, DATA, MIRROR, EXPERIMENT):
+        call = option(call)
+    return call
 
 
 def load_file(experiment: Path, mirror: str | None) -> "ExperimentFile":
@@ -85,18 +105,3 @@ def load_file(experiment: Path, mirror: str | None) -> "ExperimentFile":
     file = load(experiment)
     resolved = resolve(file.experiment, Lock.beside(experiment), latest)
     return file.model_copy(update={"experiment": resolved})
-
-
-def open_runner(
-    experiment: Path,
-    workspace: Path,
-    data: Path | None,
-    mirror: str | None,
-    max_bytes: int | None = None,
-) -> "Runner":
-    from nmt_ablation.places import Places
-    from nmt_ablation.runner import Runner
-    from nmt_ablation.workspace import Workspace
-
-    places = Places(mirror=mirror, data=data or experiment.parent, max_bytes=max_bytes)
-    return Runner(load_file(experiment, mirror), places, Workspace(workspace))

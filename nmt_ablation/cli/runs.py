@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nmt_ablation.cli.options import EXPERIMENT, MAX_BYTES, open_runner, places
+from nmt_ablation.cli.options import EXPERIMENT, MAX_BYTES, on_experiment
 from nmt_ablation.errors import UserError
 
 if TYPE_CHECKING:
@@ -44,9 +44,10 @@ def validate(experiment: Path) -> None:
 
 
 @click.command()
-@EXPERIMENT
-@places
-def plan(experiment: Path, workspace: Path, data: Path | None, mirror: str | None) -> None:
+@on_experiment
+def plan(
+    runner: "Runner",
+) -> None:
     """Show the cells of an experiment, what is done and what is to do, and what it will take.
 
     Builds nothing. Hours are known after `nmt-ablation calibrate`.
@@ -55,7 +56,6 @@ def plan(experiment: Path, workspace: Path, data: Path | None, mirror: str | Non
     Example:
       nmt-ablation plan recipes/quickstart.yaml
     """
-    runner = open_runner(experiment, workspace, data, mirror)
     cells = runner.file.experiment.cells()
     to_build: dict[str, str] = {}
     done = 0
@@ -73,12 +73,9 @@ def plan(experiment: Path, workspace: Path, data: Path | None, mirror: str | Non
 
 
 @click.command()
-@EXPERIMENT
-@places
+@on_experiment
 @click.option("--again", is_flag=True, help="Measure anew, for instance on another machine.")
-def calibrate(
-    experiment: Path, workspace: Path, data: Path | None, mirror: str | None, again: bool
-) -> None:
+def calibrate(runner: "Runner", again: bool) -> None:
     """Time an update of an experiment's model, in about a minute, on made-up text.
 
     `plan` then says hours, and `submit` knows how many cells an element of an array has time for.
@@ -93,7 +90,6 @@ def calibrate(
     from nmt_ablation.progress import Bars
     from nmt_ablation.runner import Work
 
-    runner = open_runner(experiment, workspace, data, mirror)
     if again:
         runner.workspace.forget(runner.pipeline.calibration())
     with Bars(runner, {}) as bars:
@@ -104,8 +100,7 @@ def calibrate(
 
 
 @click.command()
-@EXPERIMENT
-@places
+@on_experiment
 @click.option("--cell", "only", multiple=True, help="Run this cell alone; may be repeated.")
 @click.option("--prepare", is_flag=True, help="Build what the cells share, and train nothing.")
 @click.option(
@@ -121,15 +116,11 @@ def calibrate(
 )
 @MAX_BYTES
 def run(
-    experiment: Path,
-    workspace: Path,
-    data: Path | None,
-    mirror: str | None,
+    runner: "Runner",
     only: tuple[str, ...],
     prepare: bool,
     jobs: int | None,
     together: bool | None,
-    max_bytes: int | None,
 ) -> None:
     """Do all that is not done yet: prepare, train, translate, score.
 
@@ -144,13 +135,14 @@ def run(
     from nmt_ablation.progress import Bars
     from nmt_ablation.runner import Work
 
-    runner = open_runner(experiment, workspace, data, mirror, max_bytes)
     runner.check_lock()
     file = runner.file.experiment
     cells = {str(cell): cell for cell in file.cells()}
     for name in only:
         if name not in cells:
-            raise UserError(f"{experiment}: has no cell '{name}'; allowed: {', '.join(cells)}")
+            raise UserError(
+                f"{runner.file.path}: has no cell '{name}'; allowed: {', '.join(cells)}"
+            )
     chosen = {name: cell for name, cell in cells.items() if not only or name in only}
     gpu = shutil.which("nvidia-smi") is not None
     # A GPU is one device, however many cores stand beside it.
@@ -179,15 +171,11 @@ def run(
 
 
 @click.command()
-@EXPERIMENT
-@places
+@on_experiment
 @click.option("--json", "as_json", is_flag=True, help="For machines: one object a cell.")
 @click.option("--watch", is_flag=True, help="Show it anew until there is nothing left to wait for.")
 def status(
-    experiment: Path,
-    workspace: Path,
-    data: Path | None,
-    mirror: str | None,
+    runner: "Runner",
     as_json: bool,
     watch: bool,
 ) -> None:
@@ -205,7 +193,6 @@ def status(
 
     from nmt_ablation import status as statuses
 
-    runner = open_runner(experiment, workspace, data, mirror)
     cells = statuses.of_cells(runner)
     if as_json:
         for cell in cells:
@@ -227,16 +214,13 @@ def status(
 
 
 @click.command()
-@EXPERIMENT
-@places
+@on_experiment
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
     help="Where the report goes.  [default: WORKSPACE/NAME/report]",
 )
-def report(
-    experiment: Path, workspace: Path, data: Path | None, mirror: str | None, out: Path | None
-) -> None:
+def report(runner: "Runner", out: Path | None) -> None:
     """Draw the figure and the tables of what is finished, and give the verdict.
 
     \b
@@ -245,8 +229,7 @@ def report(
     """
     from nmt_ablation.report.write import write
 
-    runner = open_runner(experiment, workspace, data, mirror)
-    folder = out or workspace / runner.file.experiment.name / "report"
+    folder = out or runner.folder / "report"
     command = shlex.join(["nmt-ablation", *sys.argv[1:]])
     write(runner.pipeline, runner.workspace, folder, command)
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, StringConstraints, ValidationError
+from pydantic import Field, StringConstraints, ValidationError, model_validator
 
 from nmt_ablation.errors import UserError
 from nmt_ablation.experiment import Block
@@ -48,6 +48,23 @@ class Cluster(Block):
     container: tuple[str, ...] = ()
     """Put before each command: `[apptainer, exec, --nv, image.sif]`."""
 
+    @model_validator(mode="after")
+    def _time_for_work(self) -> "Cluster":
+        if self.warning >= _seconds(self.time):
+            raise ValueError(
+                f"time: {self.time} leaves nothing before the {self.warning} seconds of warning"
+            )
+        return self
+
+
+def _seconds(time: str) -> int:
+    """What SLURM takes a time for: 90 and 90:00 are minutes, 1:30:00 and 1-0 hours, after days."""
+    days, dash, rest = time.rpartition("-")
+    parts = [int(part) for part in rest.split(":")]
+    units = [3600, 60, 1] if dash or len(parts) == 3 else [60, 1]
+    seconds = sum(part * unit for part, unit in zip(parts, units, strict=False))
+    return int(days or 0) * 86400 + seconds
+
 
 def load(path: Path | None, options: Mapping[str, str | None]) -> Cluster:
     """The cluster file, if there is one, the environment, and options; the last one given holds.
@@ -68,5 +85,8 @@ def load(path: Path | None, options: Mapping[str, str | None]) -> Cluster:
     try:
         return Cluster(**cluster.model_dump() | given)
     except ValidationError as error:
-        lines = [f"{names[str(problem['loc'][0])]}: {problem['msg']}" for problem in error.errors()]
+        lines = [
+            ": ".join([*(names[str(name)] for name in problem["loc"]), problem["msg"]])
+            for problem in error.errors()
+        ]
         raise UserError("\n".join(lines)) from None

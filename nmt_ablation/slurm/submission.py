@@ -12,6 +12,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from nmt_ablation import cost
+from nmt_ablation.corpus.fetch import is_url
 from nmt_ablation.experiment import Cell
 from nmt_ablation.pipeline import Pipeline
 from nmt_ablation.runner import Runner
@@ -39,7 +40,7 @@ class Submissions:
 
     def __init__(self, runner: Runner) -> None:
         self.runner = runner
-        self.folder = runner.workspace.root / runner.file.experiment.name / "slurm"
+        self.folder = runner.folder.resolve() / "slurm"
 
     def lock(self) -> FileLock:
         """Two submissions at once would hand the same cells over twice."""
@@ -138,20 +139,17 @@ class Scripts:
         return [*([self.prepare] if self.prepare else []), *arrays, self.report]
 
 
-def write_scripts(
-    runner: Runner, cluster: Cluster, cells: Sequence[Cell], places: Sequence[str], folder: Path
-) -> Scripts:
+def write_scripts(runner: Runner, cluster: Cluster, cells: Sequence[Cell], folder: Path) -> Scripts:
     """Write the scripts for some cells.
 
     Args:
-        places: options that say where the command finds things, after the experiment's path.
         folder: of this submission.
     """
     experiment, largest = runner.file.experiment, queue.largest_array()
     program = Path(sys.executable).with_name("nmt-ablation")
     cpus = experiment.training.threads
     modules = scripts.modules(cluster)
-    path = runner.file.path.resolve()
+    path, places = runner.file.path.resolve(), _places(runner)
 
     def write(name: str, template: str, values: dict[str, str | list[str]]) -> Path:
         script = folder / f"{name}.sbatch"
@@ -194,6 +192,21 @@ def write_scripts(
         arrays=arrays,
         report=job("report", ["report"]),
     )
+
+
+def _places(runner: Runner) -> list[str]:
+    """The options by which a job finds what this command has found, from wherever it runs."""
+    places, workspace = runner.places, runner.workspace
+    mirror = places.mirror
+    if mirror is not None and not is_url(mirror):
+        mirror = str(Path(mirror).resolve())
+    given = {
+        "workspace": str(workspace.root.resolve()),
+        "cache": str(workspace.cache.resolve()) if workspace.cache else None,
+        "data": str(places.data.resolve()),
+        "mirror": mirror,
+    }
+    return [part for name, value in given.items() if value for part in (f"--{name}", value)]
 
 
 def _elements(runner: Runner, cells: Sequence[Cell], seconds: float) -> tuple[list[list[str]], str]:
