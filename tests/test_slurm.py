@@ -197,8 +197,9 @@ def test_an_element_out_of_memory_is_submitted_again_with_more(
 
 
 def test_what_is_cancelled_is_reported_and_submitted_again_when_asked(
-    slurm: None, new_run: NewRun
+    slurm: None, new_run: NewRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("NMT_ABLATION_SLURM_AT_ONCE", "2")
     longer = (
         ("max_updates: 60", "max_updates: 100000"),
         ("validate_every: 20", "validate_every: 50000"),
@@ -206,16 +207,17 @@ def test_what_is_cancelled_is_reported_and_submitted_again_when_asked(
     run = new_run(*longer, ("[50, 200]", "[200]"))
     assert run.call("run", "--prepare").returncode == 0
     jobs = _submitted(run)
-    _until(lambda: "running" in _states(run))
-    shown = run.call("status").stdout
-    assert re.search(r"running +train [\d,]+ of 100,000, [\d.,]+/s, at most \d+ (h|min)", shown)
-    assert "queued" in _states(run) or "[RUNNING]" in shown
+    far = r"running +train [\d,]+ of 100,000, [\d.,]+/s, at most \d+ (h|min).*\[RUNNING\]"
+    _until(lambda: re.search(far, run.call("status").stdout) is not None)
+    assert _states(run) == {"running", "queued"}
     subprocess.run(["scancel", jobs[0]], check=True)
     _until(lambda: _ended(jobs))
+    told = subprocess.check_output(["scontrol", "show", "job", f"{jobs[0]}_0"], text=True)
+    assert "Restarts=0" in told  # it didn't put itself into the queue again
     assert _states(run) == {"failed"}
     assert f"its job {jobs[0]}_0 has ended without it: CANCELLED" in run.call("status").stdout
     assert "nothing to submit" in run.call("submit").stdout
-    assert '--array="0-3"' in run.call("submit", "--failed", "--dry-run").stdout
+    assert '--array="0-3%2"' in run.call("submit", "--failed", "--dry-run").stdout
 
 
 def test_small_cells_share_an_element_and_large_arrays_are_split(
@@ -375,7 +377,9 @@ def test_a_cluster_file_is_checked_and_the_environment_comes_first(
         cluster.load(file, {})
 
 
-def test_the_cluster_file_in_the_checkout_shows_the_defaults() -> None:
-    assert cluster.load(ROOT / "slurm" / "cluster.yaml", {"time": "04:00:00"}) == (
-        cluster.Cluster()
-    )
+def test_the_cluster_file_in_the_checkout_shows_the_defaults(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("MEMORY", "TIME"):
+        monkeypatch.delenv(f"NMT_ABLATION_SLURM_{name}")
+    assert cluster.load(ROOT / "slurm" / "cluster.yaml", {}) == cluster.Cluster()
