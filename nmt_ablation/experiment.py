@@ -435,6 +435,11 @@ class Training(Block):
     """Of matrix products; weights and the optimiser are in float32 always."""
     threads: Positive = 1
     """Of one training. More would change the rounding, so it is part of the experiment."""
+    accumulate: Positive = 1
+    """Batches in an update, one after another."""
+    processes: Positive = 1
+    """That train one model together, each with batches of its own, and a GPU of its own or so many
+    threads; on a cluster they may be on several nodes."""
 
 
 class Decoding(Block):

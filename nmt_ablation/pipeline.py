@@ -4,6 +4,7 @@ Steps only name what they need; nothing runs until `Workspace.ensure`. Modules t
 fairseq or gensim are imported where a stage runs, so that planning answers at once.
 """
 
+import functools
 import itertools
 import tempfile
 from collections.abc import Sequence
@@ -12,9 +13,9 @@ from typing import Any
 
 from nmt_ablation.corpus import text
 from nmt_ablation.errors import UserError
-from nmt_ablation.experiment import Cell
+from nmt_ablation.experiment import Cell, Training
 from nmt_ablation.stages.vectors import VectorStages
-from nmt_ablation.workspace import Build, Json, Step, Workspace
+from nmt_ablation.workspace import Build, Json, Step, Tick, Workspace
 
 NEED_NETWORK = ("fetch", "test-set", "encoder")
 """Stages that may ask a server for something."""
@@ -44,7 +45,7 @@ class Pipeline(VectorStages):
         parameters: dict[str, Json] = {
             "tables": self._tables(cell),
             "model": model.model_dump(exclude={"tying"}),
-            "training": training.model_dump(),
+            "training": _of_digest(training),
             "seed": cell.seed,
         }
         # The valid set is scored like the test set; only what isn't usual is part of the digest.
@@ -67,7 +68,7 @@ class Pipeline(VectorStages):
 
     def _launch(self, cells: Sequence[Cell], builds: Sequence[Build]) -> list[Json | UserError]:
         from nmt_ablation import segmentation
-        from nmt_ablation.training import launch
+        from nmt_ablation.training import launch, processes
         from nmt_ablation.training.plugin import ArmPlan
         from nmt_ablation.training.tables import Tables
 
@@ -88,11 +89,8 @@ class Pipeline(VectorStages):
             bleu_tokenizer=self.experiment.scoring.bleu_tokenizer,
         )
 
-        def tick(done: float, whole: float) -> None:
-            for to in builds:
-                to.tick(done, whole)
-
-        return launch.train(arguments, plans, first.folder, tick)
+        tick = functools.partial(_tick_all, [to.tick for to in builds])
+        return processes.train(arguments, plans, first.folder, tick)
 
     def _tables(self, cell: Cell) -> dict[str, Any]:
         """How a cell's embeddings start and learn, but for where their rows are."""
@@ -196,7 +194,8 @@ class Pipeline(VectorStages):
             with tempfile.TemporaryDirectory(dir=to.folder) as folder:
                 return calibrate(model, training, pieces, Path(folder), to.tick)
 
-        matters = training.model_dump(include={"batch_tokens", "precision", "threads"})
+        keys = ("batch_tokens", "precision", "threads", "accumulate", "processes")
+        matters = {key: value for key, value in _of_digest(training).items() if key in keys}
         parameters = {"model": model.model_dump(), "training": matters, "pieces": pieces}
         return Step("calibration", 1, parameters, {}, build)
 
@@ -215,3 +214,15 @@ class Pipeline(VectorStages):
         shared = [self.train(cell).inputs.values() for cell in cells]
         steps = {step.digest: step for step in itertools.chain(samples, alike, *shared)}
         return list(steps.values())
+
+
+def _tick_all(ticks: Sequence[Tick], done: float, whole: float) -> None:
+    for tick in ticks:
+        tick(done, whole)
+
+
+def _of_digest(training: Training) -> dict[str, Json]:
+    """What steers a training. Keys that came later leave the digest as it was where they are 1."""
+    later = ("accumulate", "processes")
+    values = training.model_dump()
+    return {key: value for key, value in values.items() if key not in later or value != 1}

@@ -228,7 +228,7 @@ class Workspace:
         return Build(
             folder=partial,
             inputs={name: self.path(needed) for name, needed in step.inputs.items()},
-            tick=_writer(partial / PROGRESS),
+            tick=_ProgressFile(partial / PROGRESS),
         )
 
     def _finish(self, step: Step, record: Json, seconds: float) -> None:
@@ -297,20 +297,21 @@ def _sync(path: Path) -> None:
     os.close(descriptor)
 
 
-def _writer(path: Path) -> Tick:
-    told: Progress | None = None
+class _ProgressFile:
+    """Writes how far a step is into its folder; a `Tick` that can travel to another process."""
 
-    def tick(done: float, whole: float) -> None:
-        nonlocal told
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.told: Progress | None = None
+
+    def __call__(self, done: float, whole: float) -> None:
         now = time.time()
-        if told is None or now - told.told > 0.5:
-            begun = told or Progress(done, whole, done, now, now)
-            told = begun._replace(done=done, whole=whole, told=now)
-            beside = path.with_suffix(".new")
-            beside.write_text(json.dumps(told))
-            beside.replace(path)
-
-    return tick
+        if self.told is None or now - self.told.told > 0.5:
+            begun = self.told or Progress(done, whole, done, now, now)
+            self.told = begun._replace(done=done, whole=whole, told=now)
+            beside = self.path.with_suffix(".new")
+            beside.write_text(json.dumps(self.told))
+            beside.replace(self.path)
 
 
 def sha256(path: Path) -> str:

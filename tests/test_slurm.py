@@ -260,6 +260,21 @@ def test_compute_nodes_need_no_network(slurm: None, new_run: NewRun, tmp_path: P
     assert _states(run) == {"done"}
 
 
+def test_processes_of_a_cell_are_started_by_srun(
+    slurm: None, new_run: NewRun, tmp_path: Path
+) -> None:
+    run = new_run(("[50, 200]", "[200]"), ("  patience: 2\n", "  patience: 2\n  processes: 2\n"))
+    assert run.call("run", "--prepare").returncode == 0
+    jobs = _submitted(run)
+    assert '--ntasks="2"' in (run.workspace_root / "tiny/slurm/001/cells.sbatch").read_text()
+    _until(lambda: _ended(jobs))
+    assert _states(run) == {"done"}
+    here = Run(run.file, tmp_path / "here", run.mirror)
+    assert here.call("run", "--cell", "200-random-s1").returncode == 0
+    step = run.pipeline.train(run.cell(200, "random"))
+    assert run.workspace.record(step)["weights"] == here.workspace.record(step)["weights"]
+
+
 def test_two_submissions_at_once_hand_nothing_over_twice(slurm: None, new_run: NewRun) -> None:
     run = new_run(("[50, 200]", "[50]"))
     both = [

@@ -135,6 +135,7 @@ def run(
     from nmt_ablation.progress import Bars
     from nmt_ablation.runner import Work
 
+    _refuse_copies()
     runner.check_lock()
     file = runner.file.experiment
     cells = {str(cell): cell for cell in file.cells()}
@@ -232,6 +233,16 @@ def report(runner: "Runner", out: Path | None) -> None:
     folder = out or runner.folder / "report"
     command = shlex.join(["nmt-ablation", *sys.argv[1:]])
     write(runner.pipeline, runner.workspace, folder, command)
+
+
+def _refuse_copies() -> None:
+    """Of several commands started side by side, each would want to train every model."""
+    for name, starter in (("WORLD_SIZE", "torchrun"), ("SLURM_STEP_NUM_TASKS", "srun")):
+        if int(os.environ.get(name, 1)) > 1:
+            raise UserError(
+                f"this is one of {os.environ[name]} copies started side by side, by {starter}: "
+                "start it once, and set training.processes in the experiment"
+            )
 
 
 def _hours(runner: "Runner", cells: int) -> Iterator[str]:

@@ -30,8 +30,10 @@ class Cluster(Block):
     """Features of a node: `a100|h100`."""
     gpus: Word | None = None
     """Of an element: `1` or `a100:1`."""
+    nodes: Annotated[int, Field(ge=1)] | None = None
+    """Of an element whose training.processes are many. [default: as SLURM sees fit]"""
     cpus: Annotated[int, Field(ge=1)] | None = None
-    """Of an element. [default: the experiment's training.threads]"""
+    """Of each process. [default: the experiment's training.threads]"""
     memory: Memory | None = None
     """Of each job. [default: 4G; of elements, half as much again as `calibrate` has seen]"""
     time: Time = "04:00:00"

@@ -23,9 +23,14 @@ def options(
     cpus: int,
     memory: str,
     pattern: str = "",
-    gpus: bool = True,
+    tasks: int = 0,
 ) -> list[str]:
-    """The #SBATCH lines of a job; `pattern` is added to its log's folder and filled in by SLURM."""
+    """The #SBATCH lines of a job.
+
+    Args:
+        pattern: is added to its log's folder and filled in by SLURM.
+        tasks: processes that train, on GPUs if the cluster has some; 0 for a job that doesn't.
+    """
     if unsafe := UNSAFE & set(f"{name}{log}"):
         raise UserError(
             f"{log}: sbatch can't be given this path, or the name '{name}', for its "
@@ -38,7 +43,9 @@ def options(
         "account": cluster.account,
         "qos": cluster.qos,
         "constraint": cluster.constraint,
-        "gpus": cluster.gpus if gpus else None,
+        "gpus": cluster.gpus if tasks else None,
+        "nodes": cluster.nodes if tasks else None,
+        "ntasks": tasks if tasks > 1 else None,
         "cpus-per-task": cluster.cpus or cpus,
         "mem": cluster.memory or memory,
         "time": cluster.time,

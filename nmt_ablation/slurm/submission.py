@@ -158,9 +158,7 @@ def write_scripts(runner: Runner, cluster: Cluster, cells: Sequence[Cell], folde
         return script
 
     def job(name: str, command: Sequence[str]) -> Path:
-        lines = scripts.options(
-            cluster, f"{experiment.name}-{name}", folder / name, cpus, MEMORY, gpus=False
-        )
+        lines = scripts.options(cluster, f"{experiment.name}-{name}", folder / name, cpus, MEMORY)
         run = scripts.command(cluster, program, command[0], path, *places, *command[1:])
         return write(name, name, {"OPTIONS": lines, "COMMAND": run})
 
@@ -173,9 +171,8 @@ def write_scripts(runner: Runner, cluster: Cluster, cells: Sequence[Cell], folde
         for index in range(len(elements)):
             (folder / name / str(index)).mkdir(parents=True, exist_ok=True)
         (folder / f"{name}.txt").write_text("".join(f"{' '.join(e)}\n" for e in elements))
-        lines = scripts.options(
-            cluster, f"{experiment.name}-{name}", folder / name, cpus, memory, pattern="%a"
-        )
+        full_name, tasks = f"{experiment.name}-{name}", experiment.training.processes
+        lines = scripts.options(cluster, full_name, folder / name, cpus, memory, "%a", tasks)
         limit = f"%{cluster.at_once}" if cluster.at_once else ""
         lines.append(f'#SBATCH --array="0-{len(elements) - 1}{limit}"')
         run = scripts.command(cluster, program, "run", path, *places, "--jobs", "1")

@@ -53,8 +53,23 @@ class Arguments:
     """sacreBLEU's, for the same."""
 
 
+@dataclass(frozen=True)
+class Part:
+    """One of the processes that train the same arms."""
+
+    rank: int
+    device: int
+    """Of those of its machine."""
+    meeting: str
+    """Where all of them meet, as torch.distributed wants it: tcp://HOST:PORT."""
+
+
 def train(
-    arguments: Arguments, arms: Sequence[ArmPlan], folder: Path, tick: Tick
+    arguments: Arguments,
+    arms: Sequence[ArmPlan],
+    folder: Path,
+    tick: Tick,
+    part: Part | None = None,
 ) -> list[Json | UserError]:
     """Train arms side by side, on the same batches, or go on with it; leave the best checkpoint of
     each in its folder, and return what is to be kept on record of it, or what went wrong with it.
@@ -63,32 +78,48 @@ def train(
 
     Args:
         folder: for what is needed to go on, and the log; may be that of an arm.
+        part: of several processes, which one this is. The first keeps the records.
 
     Raises:
         StoppedError: it got SIGUSR1 or SIGTERM, and has left a checkpoint to go on from.
     """
     training = arguments.training
-    if not all((arm.folder / RECORD).exists() for arm in arms):  # all but handed over
-        _start_over_if_others(arms, folder)
+    first = part is None or part.rank == 0
+    if not is_recorded(arms):
+        if first:
+            _start_over_if_others(arms, folder)
         torch.set_num_threads(training.threads)
         _keep_memory()
         PathManager.copy = staticmethod(checkpoint.copy)
         # Not --log-file: fairseq adds its handler again with each epoch, and so writes each line
         # as often as it has seen epochs.
-        logging.getLogger().addHandler(logging.FileHandler(folder / LOG))
-        configuration = configure(arguments, arms, folder, tick)
+        if first:
+            logging.getLogger().addHandler(logging.FileHandler(folder / LOG))
+        configuration = configure(arguments, arms, folder, tick, part)
         ArmsTask.stop = False
         with when_asked(ArmsTask.ask_to_stop), contextlib.suppress(EndedError):
             distributed.call_main(configuration, fairseq_train.main)
         task = ArmsTask.current
         if not all(state.ended for state in task.arms):
             raise StoppedError("training stopped with a checkpoint")
+        if not first:
+            return []
         for arm, state in zip(arms, task.arms, strict=True):
             # Kept before what is needed to go on goes: whoever finds neither would train again.
             write_atomically(arm.folder / RECORD, json.dumps(_record(arm, state, task)))
         for path in folder.glob("*.pt"):
             if path.name != BEST:
                 path.unlink()
+    return outcomes(arms)
+
+
+def is_recorded(arms: Sequence[ArmPlan]) -> bool:
+    """Whether training is over, and only its outcome is left to be handed over."""
+    return all((arm.folder / RECORD).exists() for arm in arms)
+
+
+def outcomes(arms: Sequence[ArmPlan]) -> list[Json | UserError]:
+    """What is to be kept on record of each arm, or what went wrong with it."""
     return [_outcome(arm) for arm in arms]
 
 
@@ -150,10 +181,16 @@ def _outcome(arm: ArmPlan) -> Json | UserError:
     return record
 
 
-def configure(arguments: Arguments, arms: Sequence[ArmPlan], folder: Path, tick: Tick) -> Any:
+def configure(
+    arguments: Arguments,
+    arms: Sequence[ArmPlan],
+    folder: Path,
+    tick: Tick,
+    part: Part | None = None,
+) -> Any:
     """fairseq's configuration; its task now has its plan."""
     parser = options.get_training_parser(default_task="translation_arms")
-    parsed = options.parse_args_and_arch(parser, fairseq_arguments(arguments, folder))
+    parsed = options.parse_args_and_arch(parser, fairseq_arguments(arguments, folder, part))
     configuration = convert_namespace_to_omegaconf(parsed)
     ArmsTask.plan = Plan(
         arms=arms,
@@ -167,7 +204,7 @@ def configure(arguments: Arguments, arms: Sequence[ArmPlan], folder: Path, tick:
     return configuration
 
 
-def fairseq_arguments(arguments: Arguments, folder: Path) -> list[str]:
+def fairseq_arguments(arguments: Arguments, folder: Path, part: Part | None = None) -> list[str]:
     """The command line of `fairseq-train` for a cell."""
     model, training = arguments.model, arguments.training
     values: dict[str, Any] = {
@@ -194,6 +231,7 @@ def fairseq_arguments(arguments: Arguments, folder: Path) -> list[str]:
         "--lr": training.learning_rate,
         "--warmup-updates": training.warmup_updates,
         "--max-tokens": training.batch_tokens,
+        "--update-freq": training.accumulate,
         # fairseq's default of 8 silently leaves out up to 7 pairs of every epoch.
         "--required-batch-size-multiple": 1,
         # One more than there are: the task ends when it is asked for it.
@@ -219,5 +257,17 @@ def fairseq_arguments(arguments: Arguments, folder: Path) -> list[str]:
     ]
     if not torch.cuda.is_available():
         switches.append("--cpu")
+    if part is not None:
+        values |= {
+            "--distributed-world-size": training.processes,
+            "--distributed-rank": part.rank,
+            "--device-id": part.device,
+            "--distributed-init-method": part.meeting,
+            "--distributed-backend": "nccl" if torch.cuda.is_available() else "gloo",
+            # Gradients are added up by the optimiser; all that this asks for is no hooks.
+            "--ddp-backend": "legacy_ddp",
+        }
+        # Else fairseq sends it in a form that torch refuses to unpickle.
+        switches += ["--distributed-no-spawn", "--load-checkpoint-on-all-dp-ranks"]
     named = [f"{name}={value}" for name, value in values.items()]
     return [str(arguments.data), *named, *switches]

@@ -9,6 +9,8 @@ from fairseq.optim import register_optimizer
 from fairseq.optim.adam import FairseqAdam, FairseqAdamConfig
 from torch import Tensor, nn
 
+from nmt_ablation.training.collective import mean
+
 
 @register_optimizer("fused_adam", dataclass=FairseqAdamConfig)
 class FusedAdam(FairseqAdam):  # type: ignore[misc]
@@ -22,6 +24,11 @@ class FusedAdam(FairseqAdam):  # type: ignore[misc]
         super().__init__(cfg, weights)
         self._optimizer = torch.optim.AdamW(weights, fused=True, **self.optimizer_config)
         self.factor = 1.0
+
+    def all_reduce_grads(self, module: nn.Module) -> None:
+        """Average over all processes, where there are several. fairseq's own way would give a
+        gradient to weights that have none, and so start their moments."""
+        mean([weight.grad for weight in self.params if weight.grad is not None])
 
     def multiply_grads(self, c: Any) -> None:
         """Remembered until `clip_grad_norm`, which the trainer calls next: one pass less."""

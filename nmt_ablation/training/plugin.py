@@ -12,6 +12,7 @@ what an arm changes happens in this task:
   proved afterwards.
 """
 
+import functools
 import hashlib
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -29,6 +30,7 @@ from torch import Tensor, nn
 from nmt_ablation.experiment import Training
 from nmt_ablation.segmentation import Segmenter
 from nmt_ablation.training import checkpoint
+from nmt_ablation.training.collective import agreed, first_ones, is_first
 from nmt_ablation.training.optimizer import FusedAdam
 from nmt_ablation.training.tables import Tables, fold
 from nmt_ablation.training.valid import ValidSet, batch_losses
@@ -122,7 +124,7 @@ class ArmsTask(TranslationTask):  # type: ignore[misc]
         self.valid: ValidSet | None = None
         ArmsTask.current = self
         FusedAdam.on_broken = lambda number: self._end(number, "divergence")
-        self.update = 0
+        self.update = -1
 
     def build_model(self, cfg: Any, from_checkpoint: bool = False) -> nn.Module:
         for number, (arm, state) in enumerate(zip(self.plan.arms, self.arms, strict=True)):
@@ -154,18 +156,20 @@ class ArmsTask(TranslationTask):  # type: ignore[misc]
         Raises:
             EndedError: all have, or training was asked to stop.
         """
-        self._stop_if_asked()
-        self.update = update_num
         training = self.plan.training
-        if update_num and update_num % training.validate_every == 0:
-            self._look()
-        if update_num >= training.max_updates:
-            for number in self._active():
-                self._end(number, "budget")
+        if update_num != self.update:  # or it is another batch of the same update
+            self._stop_if_asked()
+            self.update = update_num
+            if update_num and update_num % training.validate_every == 0:
+                self._look()
+            if update_num >= training.max_updates:
+                for number in self._active():
+                    self._end(number, "budget")
         active = self._active()
         if not active:
             raise EndedError
-        self.plan.tick(update_num, training.max_updates)
+        if is_first():
+            self.plan.tick(update_num, training.max_updates)
         ids: bytes = sample["id"].numpy(force=True).tobytes()
         self.batches = hashlib.sha256(self.batches.encode() + ids).hexdigest()
         if update_num == 0 or (update_num + 1) % RECORD_BATCHES_EVERY == 0:
@@ -174,7 +178,7 @@ class ArmsTask(TranslationTask):  # type: ignore[misc]
         model.train()
         models = [self.models[number] for number in active]
         smoothed, plain = batch_losses(models, sample, self.target_dictionary, training)
-        finite = smoothed.isfinite()
+        finite = agreed(smoothed.isfinite())
         loss = smoothed[finite].sum()
         for number, good in zip(active, finite.tolist(), strict=True):
             if not good:
@@ -224,9 +228,11 @@ class ArmsTask(TranslationTask):  # type: ignore[misc]
         """fairseq saves after an update and nowhere else: have it save after this one, and stop
         before the next."""
         checkpoints = self.plan.configuration.checkpoint
-        if self.stop and checkpoints.save_interval_updates == 1:
+        device = next(self.models[0].parameters()).device
+        go_on = bool(agreed(torch.tensor([not self.stop], device=device)))
+        if not go_on and checkpoints.save_interval_updates == 1:
             raise EndedError
-        if self.stop:
+        if not go_on:
             checkpoints.save_interval_updates = 1
 
     def _active(self) -> list[int]:
@@ -239,25 +245,31 @@ class ArmsTask(TranslationTask):  # type: ignore[misc]
         """Look at the valid set: score each arm, keep it if it is its best yet, end it if it is out
         of patience."""
         plan = self.plan
-        if self.valid is None:
-            longest = min(self.models[0].max_positions())
-            self.valid = ValidSet(self, longest, plan.training, plan.segmenter, plan.bleu_tokenizer)
         for number in self._active():
             model, arm = self.models[number], self.arms[number]
-            model.eval()
-            with torch.no_grad():
-                loss, bleu = self.valid.loss(model), self.valid.bleu(model)
+            loss, bleu = first_ones(functools.partial(self._valid_scores, model))
             arm.looks.append({"update": self.update, "loss": loss, "bleu": bleu})
             if arm.best is None or bleu > arm.best:
                 arm.best, arm.best_update, arm.looks_since_best = bleu, self.update, 0
-                path = plan.arms[number].folder / BEST
-                weights = fold(model.state_dict())
-                checkpoint.write(path, weights, plan.configuration, self.update)
+                if is_first():
+                    path = plan.arms[number].folder / BEST
+                    weights = fold(model.state_dict())
+                    checkpoint.write(path, weights, plan.configuration, self.update)
             elif arm.best > 0:
                 # Looks that find not a word right don't count: training has hardly begun.
                 arm.looks_since_best += 1
             if arm.looks_since_best >= plan.training.patience:
                 self._end(number, "patience")
+
+    def _valid_scores(self, model: Any) -> tuple[float | None, float]:
+        """Loss in bits a token, and BLEU."""
+        plan = self.plan
+        if self.valid is None:
+            longest = min(model.max_positions())
+            self.valid = ValidSet(self, longest, plan.training, plan.segmenter, plan.bleu_tokenizer)
+        model.eval()
+        with torch.no_grad():
+            return self.valid.loss(model), self.valid.bleu(model)
 
 
 def digest_of_weights(weights: Mapping[str, Tensor]) -> str:
