@@ -4,6 +4,8 @@
 # Debian's packages are installed if they are not there. What is up already is left as it is.
 # Variables: SLURM_TRY_DIR (default /var/tmp/one-node-cluster) holds its state, SLURM_TRY_CPUS
 # (default 4, may be more than there are) and SLURM_TRY_MEMORY (default 4096, in MiB) what it offers.
+# SLURM_TRY_ACCOUNTING=yes adds what sacct needs, with a MariaDB of its own; SLURM_TRY_ARRAY (default
+# 1001) is MaxArraySize, SLURM_TRY_AGE (default 3600) the seconds for which the queue knows what ended.
 set -euo pipefail
 dir=${SLURM_TRY_DIR:-/var/tmp/one-node-cluster}
 configuration=$dir/slurm.conf
@@ -29,7 +31,7 @@ running() { # NAME: the daemon of this cluster, and no other process that got it
 not_running() { ! running "$1"; }
 stop() {
     local name
-    for name in slurmd slurmctld; do
+    for name in slurmd slurmctld slurmdbd mariadbd; do
         if running "$name"; then
             kill "$(<"$dir/$name.pid")"
             until_true 10 not_running "$name" || kill -9 "$(<"$dir/$name.pid")"
@@ -51,9 +53,18 @@ case ${1:-start} in
     *) fail "there is no '$1'; allowed: start, stop" ;;
 esac
 
-if ! command -v slurmctld slurmd sbatch munged >/dev/null; then
+accounting=${SLURM_TRY_ACCOUNTING:-}
+programs=(slurmctld slurmd sbatch munged)
+packages=(slurmctld slurmd slurm-client munge)
+storage=none
+if [[ $accounting ]]; then
+    storage=slurmdbd
+    programs+=(slurmdbd mariadbd)
+    packages+=(slurmdbd mariadb-server)
+fi
+installed() { command -v "$1" >/dev/null && { (($# == 1)) || installed "${@:2}"; }; }
+if ! installed "${programs[@]}"; then
     command -v apt-get >/dev/null || fail "SLURM is not installed, and there is no apt-get to do it"
-    packages=(slurmctld slurmd slurm-client munge)
     export DEBIAN_FRONTEND=noninteractive
     log=$(mktemp)
     apt-get install -y -qq --no-install-recommends "${packages[@]}" >"$log" 2>&1 ||
@@ -89,7 +100,7 @@ TaskPlugin=task/none
 JobAcctGatherType=jobacct_gather/linux
 JobAcctGatherFrequency=task=1
 JobAcctGatherParams=OverMemoryKill
-AccountingStorageType=accounting_storage/none
+AccountingStorageType=accounting_storage/$storage
 SelectType=select/cons_tres
 SelectTypeParameters=CR_CPU_Memory
 SchedulerType=sched/backfill
@@ -98,7 +109,7 @@ ReturnToService=2
 # More processors than there are may be offered.
 SlurmdParameters=config_overrides
 KillWait=5
-MinJobAge=3600
+MinJobAge=${SLURM_TRY_AGE:-3600}
 MaxArraySize=${SLURM_TRY_ARRAY:-1001}
 # What can never run is refused, and doesn't wait for ever.
 EnforcePartLimits=ALL
@@ -127,6 +138,31 @@ if [[ ! -e /etc/slurm/slurm.conf || -L /etc/slurm/slurm.conf ]]; then
     ln -sfn "$configuration" /etc/slurm/slurm.conf
 fi
 
+if [[ $accounting ]] && ! running slurmdbd; then
+    database=(mariadb --user=root --socket=/run/mysqld/mysqld.sock)
+    database_ready() { "${database[@]}" -e 'select 1' >/dev/null 2>&1; }
+    install -d -o mysql -g mysql /run/mysqld "$dir/mariadb"
+    [[ -d $dir/mariadb/mysql ]] ||
+        mariadb-install-db --user=mysql --datadir="$dir/mariadb" >/dev/null 2>&1 ||
+        fail "MariaDB could not be set up in $dir/mariadb"
+    mariadbd --user=mysql --datadir="$dir/mariadb" --skip-networking \
+        --socket=/run/mysqld/mysqld.sock >"$dir/mariadbd.log" 2>&1 &
+    echo $! >"$dir/mariadbd.pid"
+    until_true 30 database_ready || fail "MariaDB does not answer; see $dir/mariadbd.log"
+    (umask 077 && cat >"$dir/slurmdbd.conf") <<END
+AuthType=auth/munge
+DbdHost=localhost
+SlurmUser=root
+StorageType=accounting_storage/mysql
+StorageUser=root
+PidFile=$dir/slurmdbd.pid
+LogFile=$dir/slurmdbd.log
+END
+    slurmdbd
+fi
+accounting_ready() { sacctmgr --noheader show cluster >/dev/null 2>&1; }
+[[ ! $accounting ]] || until_true 15 accounting_ready ||
+    fail "slurmdbd does not answer; see $dir/slurmdbd.log"
 running slurmctld || slurmctld
 until_true 15 controller_ready || fail "slurmctld does not answer; see $dir/slurmctld.log"
 running slurmd || slurmd

@@ -94,12 +94,12 @@ def _states(run: Run) -> set[str]:
 
 
 @contextmanager
-def _largest_array(size: int) -> Iterator[None]:
-    """Have the cluster refuse larger arrays."""
-    for value in (str(size), "1001"):
-        environment = os.environ | CLUSTER | {"SLURM_TRY_ARRAY": value}
+def _cluster(**settings: str) -> Iterator[None]:
+    """Have the cluster another configuration for a while."""
+    for some in (settings, {}):
+        environment = os.environ | CLUSTER | some
         subprocess.run(["bash", str(START)], env=environment, check=True)
-        if value == str(size):
+        if some:
             yield
 
 
@@ -220,6 +220,23 @@ def test_what_is_cancelled_is_reported_and_submitted_again_when_asked(
     assert '--array="0-3%2"' in run.call("submit", "--failed", "--dry-run").stdout
 
 
+def test_the_accounting_is_asked_for_what_the_queue_forgot(slurm: None, new_run: NewRun) -> None:
+    longer = (
+        ("max_updates: 60", "max_updates: 100000"),
+        ("validate_every: 20", "validate_every: 50000"),
+    )
+    run = new_run(*longer, ("[50, 200]", "[200]"))
+    assert run.call("run", "--prepare").returncode == 0
+    with _cluster(SLURM_TRY_ACCOUNTING="yes", SLURM_TRY_AGE="5"):
+        jobs = _submitted(run)
+        _until(lambda: "running" in _states(run))
+        subprocess.run(["scancel", *jobs], check=True)
+        _until(lambda: not any(name.partition("_")[0] in jobs for name in _queue()))
+        assert f"its job {jobs[0]}_0 has ended without it: CANCELLED" in run.call("status").stdout
+    assert f"its job {jobs[0]}_0 has ended without it: forgotten" in run.call("status").stdout
+    assert "nothing to submit" in run.call("submit").stdout
+
+
 def test_small_cells_share_an_element_and_large_arrays_are_split(
     slurm: None, new_run: NewRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -232,7 +249,7 @@ def test_small_cells_share_an_element_and_large_arrays_are_split(
     found["record"]["seconds"] = 0.001
     manifest.write_text(json.dumps(found))
     monkeypatch.setenv("NMT_ABLATION_SLURM_SHARE", "1")
-    with _largest_array(3):  # of the numbers of elements, so two elements an array
+    with _cluster(SLURM_TRY_ARRAY="3"):  # of the numbers of elements, so two elements an array
         jobs = _submitted(run)
         assert len(jobs) == 3
         _until(lambda: _ended(jobs))
