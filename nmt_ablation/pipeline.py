@@ -8,15 +8,17 @@ import functools
 import itertools
 import tempfile
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from nmt_ablation.corpus import text
 from nmt_ablation.errors import UserError
-from nmt_ablation.experiment import Cell, Training
+from nmt_ablation.experiment import Cell, Size, Training
 from nmt_ablation.stages.vectors import VectorStages
 from nmt_ablation.workspace import Build, Json, Step, Tick, Workspace
 
+METRICS = ("bleu", "chrf")
 NEED_NETWORK = ("fetch", "test-set", "encoder")
 """Stages that may ask a server for something."""
 
@@ -177,6 +179,40 @@ class Pipeline(VectorStages):
             "hold-out": self.hold_out(),
         }
         return Step("compare", 1, scoring.model_dump() | {"target": target}, inputs, build)
+
+    def interval(self, size: Size, arm: str, seeds: Sequence[int]) -> Step:
+        """Means over seeds with their intervals: of an arm's scores, and of its gains."""
+        scoring, target = self.experiment.scoring, self.experiment.target
+        arms = dict.fromkeys([arm, self.experiment.baseline])
+        inputs = {
+            f"{name}, seed {seed}": self.translate(Cell(size=size, arm=name, seed=seed))
+            for name in arms
+            for seed in seeds
+        }
+
+        def build(to: Build) -> Json:
+            from nmt_ablation.scoring import resampled
+            from nmt_ablation.statistics import interval
+
+            found = resampled(
+                [
+                    list(text.stream_lines(to.inputs[name] / "hypotheses.txt"))
+                    for name in inputs
+                    if name != "hold-out"
+                ],
+                list(text.stream_lines(to.inputs["hold-out"] / f"test.{target}")),
+                scoring.bleu_tokenizer,
+            )
+            record: Json = {}
+            for metric in METRICS:
+                own, baseline = found[metric][: len(seeds)], found[metric][-len(seeds) :]
+                record[metric] = {"score": asdict(interval(own))}
+                if arm != self.experiment.baseline:
+                    record[metric]["gain"] = asdict(interval(own - baseline))
+            return record
+
+        inputs["hold-out"] = self.hold_out()
+        return Step("interval", 1, scoring.model_dump() | {"target": target}, inputs, build)
 
     def from_network(self) -> list[Step]:
         """What only a machine with a network can build."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 from sacrebleu.metrics.base import Metric
 from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
@@ -9,6 +10,9 @@ from sacrebleu.significance import PairedTest, Result
 
 from nmt_ablation.errors import UserError
 from nmt_ablation.workspace import Json
+
+RESAMPLES = 1000
+"""Test sets of other sentences, as many as sacreBLEU's paired bootstrap takes."""
 
 
 def score(hypotheses: list[str], references: list[str], bleu_tokenizer: str) -> Json:
@@ -54,3 +58,31 @@ def compare(
         assert isinstance(found[1], Result)
         compared[name] = {"p": found[1].p_value, "signature": signature.format()}
     return compared
+
+
+def resampled(
+    systems: Sequence[list[str]], references: list[str], bleu_tokenizer: str
+) -> dict[str, np.ndarray]:
+    """Scores of systems on the test set, and on resamples of it with replacement (Koehn 2004).
+
+    Returns:
+        for `bleu` and `chrf`, systems x (1 + RESAMPLES); the first column is the test set as it
+        is. The resamples are the same for all systems, so differences are paired.
+    """
+    draw = np.random.default_rng(12345)
+    count = len(references)
+    times = np.ones((1 + RESAMPLES, count))
+    times[1:] = draw.multinomial(count, np.full(count, 1 / count), size=RESAMPLES)
+    metrics: dict[str, Metric] = {
+        "bleu": BLEU(tokenize=bleu_tokenizer, references=[references]),
+        "chrf": CHRF(references=[references]),
+    }
+    found = {}
+    for name, metric in metrics.items():
+        scores = []
+        for hypotheses in systems:
+            sums = np.array(metric._extract_corpus_statistics(hypotheses, None), dtype=float)
+            totals = (times @ sums).astype(int).tolist()
+            scores.append([metric._aggregate_and_compute([total]).score for total in totals])
+        found[name] = np.array(scores)
+    return found

@@ -14,11 +14,13 @@ from nmt_ablation.report.results import (
     CSV_COLUMNS,
     PAIRING,
     SIGNATURES,
+    Row,
     as_csv,
     as_jsonl,
     collect,
     gate,
 )
+from nmt_ablation.report.summary import COLUMNS, agreement
 from nmt_ablation.report.verdict import verdict
 from tests.conftest import NewRun, Run
 
@@ -44,27 +46,59 @@ ROWS = [
 ]
 
 
+def _mean(pairs: int, arm: str, gain: float | None, p: float = 0.5, seeds: int = 1) -> Row:
+    """A mean over seeds whose intervals are 1 wide on either side."""
+    row: Row = {"size": pairs, "pairs": pairs, "arm": arm, "seeds": seeds}
+    for metric in ("bleu", "chrf"):
+        for key, value in ((metric, 10.0), (f"gain_{metric}", gain)):
+            row[key] = value
+            row[f"{key}_low"] = None if value is None else value - 1
+            row[f"{key}_high"] = None if value is None else value + 1
+        row[f"gain_{metric}_p"] = None if gain is None else p
+    return row
+
+
+MEANS = [
+    _mean(100, "random", None),
+    _mean(100, "tuned", 4.0, 0.001),
+    _mean(1000, "random", None),
+    _mean(1000, "tuned", 0.1, 0.4),
+    _mean(9000, "random", None),
+    _mean(9000, "tuned", -2.0, 0.01),
+]
+
+
 def test_the_verdict_names_gains_losses_and_doubts() -> None:
-    assert verdict(ROWS, "random") == (
-        "Against random, tuned gains 4.0 BLEU at 100 pairs, loses 1.0 BLEU at 9,000 pairs and "
-        "can't be told from it at 1,000 pairs (paired bootstrap over 1,000 test sentences, "
-        "p < 0.05; one seed, so other seeds may differ; the budget ended 1 of 6 trainings before "
-        "patience did, and gains shrink as training goes on)."
+    assert verdict(MEANS, ROWS, "random") == (
+        "Against random, tuned gains 4.0 BLEU (3.0 to 5.0) at 100 pairs, loses 2.0 BLEU (1.0 to "
+        "3.0) at 9,000 pairs and can't be told from it at 1,000 (-0.9 to 1.1) pairs (95% intervals "
+        "over 1,000 test sentences; one seed, so other seeds may differ; a doubt is p ≥ 0.05 after "
+        "correction for 3 comparisons; the budget ended 1 of 6 trainings before patience did, and "
+        "gains shrink as training goes on)."
     )
 
 
-def test_seeds_that_disagree_are_in_doubt() -> None:
-    rows = [
-        _row(100, "random", 5.0),
-        _row(100, "tuned", 9.0, gain_bleu=4.0, p_bleu=0.001),
-        _row(100, "random", 9.0, seed=2),
-        _row(100, "tuned", 5.0, seed=2, gain_bleu=-4.0, p_bleu=0.001),
-    ]
-    assert "can't be told from it at 100 pairs" in verdict(rows, "random")
+def test_with_several_seeds_the_verdict_speaks_of_seeds() -> None:
+    means = [_mean(100, "random", None, seeds=3), _mean(100, "tuned", 4.0, 0.001, seeds=3)]
+    said = verdict(means, ROWS, "random")
+    assert "(95% intervals over 3 seeds and 1,000 test sentences" in said
+    assert "one seed" not in said and "one seed" not in table.summary_as_markdown(means)
+    assert "one seed" in table.summary_as_markdown(MEANS)
 
 
 def test_without_a_comparison_the_verdict_says_so() -> None:
-    assert verdict(ROWS[:1], "random") == "No arm can be compared with the baseline yet."
+    said = verdict(MEANS[:1], ROWS[:1], "random")
+    assert said == "No arm can be compared with the baseline yet."
+
+
+def test_what_a_difference_means_is_said_by_kocmi() -> None:
+    assert agreement("bleu", 1.0) == agreement("bleu", -1.0) == pytest.approx(0.64, abs=0.01)
+    assert agreement("chrf", 1.63) == pytest.approx(0.8)
+    line = table.summary_as_markdown(MEANS).splitlines()[3]
+    assert line == (
+        "| 100 | tuned | 1 | 10.0 (9.0 to 11.0) | +4.0 (+3.0 to +5.0) | 0.001 | >85% | "
+        "+4.0 (+3.0 to +5.0) | 0.001 |"
+    )
 
 
 DIFFERENCES = [
@@ -96,20 +130,20 @@ def test_trainings_that_the_budget_ended_are_marked_everywhere(tmp_path: Path) -
     assert table.NOTES["budget"] in table.as_markdown(ROWS)
     assert table.NOTES["budget"] not in table.as_markdown(ROWS[:4])
     for rows, marked in ((ROWS, True), (ROWS[:4], False)):
-        figure.draw(rows, "random", "title", tmp_path / "f.png", tmp_path / "f.svg")
+        figure.draw(MEANS, rows, "random", "title", tmp_path / "f.png", tmp_path / "f.svg")
         assert ("ended by its budget" in (tmp_path / "f.svg").read_text()) == marked
     assert (tmp_path / "f.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_a_figure_drawn_twice_is_the_same_to_the_byte(tmp_path: Path) -> None:
     for name in ("one", "other"):
-        figure.draw(ROWS, "random", "t", tmp_path / f"{name}.png", tmp_path / f"{name}.svg")
+        figure.draw(MEANS, ROWS, "random", "t", tmp_path / f"{name}.png", tmp_path / f"{name}.svg")
     for kind in ("png", "svg"):
         assert (tmp_path / f"one.{kind}").read_bytes() == (tmp_path / f"other.{kind}").read_bytes()
 
 
 def test_csv_and_jsonl_hold_a_row_a_cell() -> None:
-    read = list(csv.DictReader(io.StringIO(as_csv(ROWS))))
+    read = list(csv.DictReader(io.StringIO(as_csv(ROWS, CSV_COLUMNS))))
     assert list(read[0]) == CSV_COLUMNS
     assert [float(row["bleu"]) for row in read] == [row["bleu"] for row in ROWS]
     assert [json.loads(line) for line in as_jsonl(ROWS).splitlines()] == ROWS
@@ -119,10 +153,13 @@ def test_a_finished_run_is_reported_whole(finished: Run, tmp_path: Path) -> None
     result = finished.call("report", "--out", str(tmp_path))
     assert result.returncode == 0, result.stderr
     assert "Against random" in result.stdout
-    for kind in ("png", "svg", "csv", "jsonl", "md"):
+    for kind in ("png", "svg", "csv", "means.csv", "jsonl", "md"):
         path = tmp_path / f"tiny.{kind}"
         assert path.stat().st_size > 0
         assert str(path) in result.stdout
+    means = list(csv.DictReader((tmp_path / "tiny.means.csv").open()))
+    assert list(means[0]) == COLUMNS and len(means) == 8
+    assert all(float(row["bleu_low"]) <= float(row["bleu"]) for row in means)
     assert "Types / tokens that have a vector" in (tmp_path / "tiny.md").read_text()
     translations = finished.workspace_root / "tiny" / "hypotheses.tsv"
     with translations.open(newline="") as file:

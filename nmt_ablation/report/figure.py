@@ -18,8 +18,13 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 LINES = ("-", "--", "-.", ":", "-", "--", "-.")
 
 
-def draw(rows: list[Row], baseline: str, title: str, png: Path, svg: Path) -> None:
-    """Write the figure. Hollow points are trainings that ended with their budget."""
+def draw(
+    summaries: list[Row], rows: list[Row], baseline: str, title: str, png: Path, svg: Path
+) -> None:
+    """Write the figure: means with their 95% bands, and a point for each cell.
+
+    Hollow points are trainings that ended with their budget.
+    """
     arms = list(dict.fromkeys(row["arm"] for row in rows))
     # Without these, two drawings of the same numbers differ in their bytes.
     plt.rcParams.update({"svg.hashsalt": "nmt-ablation", "svg.fonttype": "none"})
@@ -28,11 +33,12 @@ def draw(rows: list[Row], baseline: str, title: str, png: Path, svg: Path) -> No
     )
     for at, arm in enumerate(arms):
         style = at % len(COLOURS)
+        means = [row for row in summaries if row["arm"] == arm]
         of_arm = [row for row in rows if row["arm"] == arm]
-        _line(scores, of_arm, "bleu", style, arm)
+        _line(scores, means, of_arm, "bleu", style, arm)
         compared = [row for row in of_arm if row["gain_bleu"] is not None]
         if arm != baseline and compared:
-            _line(gains, compared, "gain_bleu", style, arm)
+            _line(gains, means, compared, "gain_bleu", style, arm)
     gains.axhline(0, color="#000000", linewidth=0.8)
     scores.set(title=title, ylabel="BLEU", ylim=(0, None))
     gains.set(ylabel=f"gain over {baseline}", xlabel="sentence pairs for training", xscale="log")
@@ -52,19 +58,25 @@ def draw(rows: list[Row], baseline: str, title: str, png: Path, svg: Path) -> No
     plt.close(figure)
 
 
-def _line(axes: Axes, rows: list[Row], key: str, style: int, label: str) -> None:
-    """A line through the means over seeds, and a point for each seed."""
-    sizes = sorted({row["pairs"] for row in rows})
-    by_size = [[row[key] for row in rows if row["pairs"] == n] for n in sizes]
-    means = [sum(values) / len(values) for values in by_size]
+def _line(axes: Axes, means: list[Row], rows: list[Row], key: str, style: int, label: str) -> None:
+    """A line through the means over seeds in its band, and a point for each seed."""
+    sizes = [row["pairs"] for row in means]
     axes.plot(
         sizes,
-        means,
+        [row[key] for row in means],
         color=COLOURS[style],
         linestyle=LINES[style],
         marker=MARKERS[style],
         markersize=0,
         label=label,
+    )
+    axes.fill_between(
+        sizes,
+        [row[f"{key}_low"] for row in means],
+        [row[f"{key}_high"] for row in means],
+        color=COLOURS[style],
+        alpha=0.12,
+        linewidth=0,
     )
     for row in rows:
         hollow = row["ended_by"] == "budget"

@@ -7,6 +7,7 @@ from rich.table import Table
 
 from nmt_ablation.experiment import SIDES
 from nmt_ablation.report.results import Row
+from nmt_ablation.report.summary import agreement
 
 HEADER = ("pairs", "arm", "seed", "BLEU", "chrF", "Δ BLEU", "p", "Δ chrF", "updates")
 NOTES = {
@@ -30,6 +31,35 @@ def as_markdown(rows: list[Row]) -> str:
     lines += [_cells(row) for row in rows]
     note = "".join(f"\n{note}.\n" for note in _notes(rows))
     return "".join(f"| {' | '.join(line)} |\n" for line in lines) + note
+
+
+def summary_as_markdown(summaries: list[Row]) -> str:
+    """Means over seeds with their intervals, and what the gains are worth."""
+    header = ["pairs", "arm", "seeds", "BLEU", "Δ BLEU", "p", "people agree", "Δ chrF", "p"]
+    lines = [header, ["---" if name == "arm" else "---:" for name in header]]
+    for row in summaries:
+        line = [f"{row['pairs']:,}", row["arm"], str(row["seeds"])]
+        line.append(_interval(row, "bleu", ".1f"))
+        if row["gain_bleu"] is None:
+            line += ["–"] * 5
+        else:
+            agree = agreement("bleu", row["gain_bleu"])
+            line += [_interval(row, "gain_bleu", "+.1f"), f"{row['gain_bleu_p']:.3f}"]
+            line += [f"{'>' if agree >= 0.85 else ''}{agree:.0%}"]
+            line += [_interval(row, "gain_chrf", "+.1f"), f"{row['gain_chrf_p']:.3f}"]
+        lines.append(line)
+    table = "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    seeds = max((row["seeds"] for row in summaries), default=0)
+    spoken = "seeds and test sentences" if seeds > 1 else "test sentences; one seed can't say more"
+    return (
+        f"{table}\n95% intervals over {spoken}; p after Holm's correction for all comparisons of "
+        "the table. People agree: how often they prefer the better of two systems that differ by "
+        "so much BLEU (Kocmi et al. 2024).\n"
+    )
+
+
+def _interval(row: Row, key: str, form: str) -> str:
+    return f"{row[key]:{form}} ({row[f'{key}_low']:{form}} to {row[f'{key}_high']:{form}})"
 
 
 def coverage_as_markdown(rows: list[Row]) -> str:

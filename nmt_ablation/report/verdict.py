@@ -1,63 +1,67 @@
 """One sentence that says where vectors help, and no more than the numbers allow."""
 
-from itertools import groupby
+from collections.abc import Sequence
 
 from nmt_ablation.report.results import Row
 
 LEVEL = 0.05
 
 
-def verdict(rows: list[Row], baseline: str) -> str:
-    """What the finished cells say about each arm, sizes in ascending order."""
-    compared = [row for row in rows if row["gain_bleu"] is not None]
-    arms = list(dict.fromkeys(row["arm"] for row in compared if row["arm"] != baseline))
+def verdict(summaries: Sequence[Row], rows: Sequence[Row], baseline: str) -> str:
+    """What the finished cells say about each arm.
+
+    Args:
+        summaries: of sizes in ascending order (see `summary`).
+        rows: the cells they are made of.
+    """
+    compared = [row for row in summaries if row["arm"] != baseline]
+    arms = list(dict.fromkeys(row["arm"] for row in compared))
     if not arms:
         return "No arm can be compared with the baseline yet."
     clauses = [_clause(arm, [row for row in compared if row["arm"] == arm]) for arm in arms]
-    seeds = len({row["seed"] for row in compared})
-    basis = f"paired bootstrap over {rows[0]['test_sentences']:,} test sentences, p < {LEVEL}"
-    caution = "one seed, so other seeds may differ" if seeds == 1 else f"at each of {seeds} seeds"
+    seeds = sorted({row["seeds"] for row in compared})
+    sentences = f"{rows[0]['test_sentences']:,} test sentences"
+    if seeds == [1]:
+        basis = f"95% intervals over {sentences}; one seed, so other seeds may differ"
+    else:
+        basis = f"95% intervals over {' to '.join(map(str, seeds))} seeds and {sentences}"
+    if len(compared) > 1:
+        basis += f"; a doubt is p ≥ {LEVEL} after correction for {len(compared)} comparisons"
     short = sum(row["ended_by"] == "budget" for row in rows)
-    cut = (
-        f"; the budget ended {short} of {len(rows)} trainings before patience did, "
-        "and gains shrink as training goes on"
-        if short
-        else ""
-    )
-    return f"Against {baseline}, {'; '.join(clauses)} ({basis}; {caution}{cut})."
-
-
-def _clause(arm: str, rows: list[Row]) -> str:
-    by_size = {
-        pairs: list(group)
-        for pairs, group in groupby(
-            sorted(rows, key=lambda row: row["pairs"]), key=lambda row: row["pairs"]
+    if short:
+        basis += (
+            f"; the budget ended {short} of {len(rows)} trainings before patience did, "
+            "and gains shrink as training goes on"
         )
-    }
-    gains = {pairs: _mean([row["gain_bleu"] for row in of]) for pairs, of in by_size.items()}
-    better = [pairs for pairs, of in by_size.items() if all(_sure(row) > 0 for row in of)]
-    worse = [pairs for pairs, of in by_size.items() if all(_sure(row) < 0 for row in of)]
-    neither = [pairs for pairs in by_size if pairs not in better and pairs not in worse]
+    return f"Against {baseline}, {'; '.join(clauses)} ({basis})."
+
+
+def _clause(arm: str, summaries: Sequence[Row]) -> str:
+    sure = [row for row in summaries if row["gain_bleu_p"] < LEVEL]
     parts = []
-    for what, sizes in (("gains", better), ("loses", worse)):
-        if sizes:
-            listed = _list([f"{abs(gains[pairs]):.1f} BLEU at {pairs:,}" for pairs in sizes])
-            parts.append(f"{what} {listed} pairs")
-    if neither:
-        parts.append(f"can't be told from it at {_list([f'{pairs:,}' for pairs in neither])} pairs")
+    for what, of in (
+        ("gains", [row for row in sure if row["gain_bleu"] > 0]),
+        ("loses", [row for row in sure if row["gain_bleu"] < 0]),
+    ):
+        if of:
+            listed = [
+                f"{abs(row['gain_bleu']):.1f} BLEU {_interval(row)} at {row['pairs']:,}"
+                for row in of
+            ]
+            parts.append(f"{what} {_list(listed)} pairs")
+    doubtful = [f"{row['pairs']:,} {_interval(row)}" for row in summaries if row not in sure]
+    if doubtful:
+        parts.append(f"can't be told from it at {_list(doubtful)} pairs")
     return f"{arm} {_list(parts)}"
 
 
-def _sure(row: Row) -> int:
-    """+1 or -1 for a gain or loss beyond doubt about the test sentences, else 0."""
-    if row["p_bleu"] is None or row["p_bleu"] >= LEVEL:
-        return 0
-    return 1 if row["gain_bleu"] > 0 else -1
+def _interval(row: Row) -> str:
+    """Of a gain; of a loss as a loss."""
+    ends = [row["gain_bleu_low"], row["gain_bleu_high"]]
+    if row["gain_bleu_p"] < LEVEL and row["gain_bleu"] < 0:
+        ends = [-ends[1], -ends[0]]
+    return f"({ends[0]:.1f} to {ends[1]:.1f})"
 
 
-def _mean(values: list[float]) -> float:
-    return sum(values) / len(values)
-
-
-def _list(parts: list[str]) -> str:
+def _list(parts: Sequence[str]) -> str:
     return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)

@@ -10,11 +10,12 @@ from nmt_ablation.corpus.text import stream_lines
 from nmt_ablation.errors import UserError
 from nmt_ablation.pipeline import Pipeline
 from nmt_ablation.report import figure, table
-from nmt_ablation.report.results import as_csv, as_jsonl, collect, corpora
+from nmt_ablation.report.results import CSV_COLUMNS, as_csv, as_jsonl, collect, corpora
+from nmt_ablation.report.summary import COLUMNS, summarise
 from nmt_ablation.report.verdict import verdict
 from nmt_ablation.workspace import Workspace, write_atomically
 
-KINDS = ("png", "svg", "csv", "jsonl", "md")
+KINDS = ("png", "svg", "csv", "means.csv", "jsonl", "md")
 
 
 def write(pipeline: Pipeline, workspace: Workspace, folder: Path, command: str) -> None:
@@ -28,16 +29,17 @@ def write(pipeline: Pipeline, workspace: Workspace, folder: Path, command: str) 
     if not rows:
         raise UserError(f"{pipeline.file.path}: no cell is finished yet; run it first")
     folder.mkdir(parents=True, exist_ok=True)
-    paths = {
-        kind: folder / f"{experiment.name}.{kind}" for kind in ["png", "svg", "csv", "jsonl", "md"]
-    }
-    sentence = verdict(rows, experiment.baseline)
+    paths = {kind: folder / f"{experiment.name}.{kind}" for kind in KINDS}
+    summaries = summarise(pipeline, workspace, rows)
+    sentence = verdict(summaries, rows, experiment.baseline)
     write_atomically(paths["jsonl"], as_jsonl(rows))
-    write_atomically(paths["csv"], as_csv(rows))
+    write_atomically(paths["csv"], as_csv(rows, CSV_COLUMNS))
+    write_atomically(paths["means.csv"], as_csv(summaries, COLUMNS))
     write_atomically(
         paths["md"],
         f"# {experiment.name}: {experiment.pair}\n\n{sentence}\n\n"
-        f"![BLEU against corpus size]({paths['svg'].name})\n\n{table.as_markdown(rows)}\n"
+        f"![BLEU against corpus size]({paths['svg'].name})\n\n"
+        f"{table.summary_as_markdown(summaries)}\n{table.as_markdown(rows)}\n"
         f"{table.coverage_as_markdown(rows)}"
         f"{table.data_as_markdown(corpora(pipeline, workspace), rows)}"
         f"BLEU: `{rows[0]['bleu_signature']}`  \nchrF: `{rows[0]['chrf_signature']}`\n\n"
@@ -46,7 +48,7 @@ def write(pipeline: Pipeline, workspace: Workspace, folder: Path, command: str) 
     translations = workspace.root / experiment.name / "hypotheses.tsv"
     write_atomically(translations, _side_by_side(pipeline, workspace))
     title = f"{experiment.name} ({experiment.pair})"
-    figure.draw(rows, experiment.baseline, title, paths["png"], paths["svg"])
+    figure.draw(summaries, rows, experiment.baseline, title, paths["png"], paths["svg"])
     console = Console(highlight=False)
     console.print(table.as_rich(rows, title))
     missing = len(experiment.cells()) - len(rows)
