@@ -188,3 +188,16 @@ def test_an_empty_run_says_so(new_run: NewRun) -> None:
     result = new_run().call("report")
     assert result.returncode == 1
     assert "no cell is finished yet; run it first" in result.stderr
+
+
+def test_curves_say_where_a_gain_ends_and_what_it_is_worth() -> None:
+    (line,) = table.curves(
+        [
+            *(_mean(100, "random", None), _mean(100, "tuned", 4.0)),
+            *(_mean(1000, "random", None), _mean(1000, "tuned", -4.0)),
+        ],
+        "random",
+    )
+    assert line.startswith("tuned: its gain ends at 316 pairs (95% interval: 2")
+    assert "it is largest at 100 pairs, where random has 6.0 BLEU" in line
+    assert table.fits(MEANS) == []

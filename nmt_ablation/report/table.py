@@ -1,11 +1,13 @@
 """The results as a table, for a terminal and for Markdown."""
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 
 from rich.table import Table
 
 from nmt_ablation.experiment import SIDES
+from nmt_ablation.report import curve
 from nmt_ablation.report.results import Row
 from nmt_ablation.report.summary import agreement
 
@@ -56,6 +58,70 @@ def summary_as_markdown(summaries: list[Row]) -> str:
         "the table. People agree: how often they prefer the better of two systems that differ by "
         "so much BLEU (Kocmi et al. 2024).\n"
     )
+
+
+def curves(summaries: list[Row], baseline: str) -> list[str]:
+    """For each arm at several sizes: where its gain ends, where it is largest, and how many more
+    pairs the baseline would need; a line each."""
+    lines = []
+    of_arms: dict[str, list[Row]] = {}
+    for row in summaries:
+        of_arms.setdefault(row["arm"], []).append(row)
+    for arm, means in of_arms.items():
+        if arm == baseline or len(means) < 2:
+            continue
+        best = max(means, key=lambda row: row["gain_bleu"])
+        worth = [
+            f"{_times(curve.equivalent(of_arms[baseline], row))} at {row['pairs']:,}"
+            for row in means
+        ]
+        lines.append(
+            f"{arm}: {_crossover(curve.crossover(means), means)}; it is largest at "
+            f"{best['pairs']:,} pairs, where {baseline} has "
+            f"{best['bleu'] - best['gain_bleu']:.1f} BLEU. To match it {baseline} needs "
+            f"{', '.join(worth)} pairs."
+        )
+    return lines
+
+
+def fits(summaries: list[Row]) -> list[str]:
+    """The form of each arm's curve, where there are sizes enough to tell; a line each."""
+    lines = []
+    for arm in dict.fromkeys(row["arm"] for row in summaries):
+        means = [row for row in summaries if row["arm"] == arm]
+        found = curve.fit([row["pairs"] for row in means], [row["bleu"] for row in means])
+        if found:
+            far = 2 * means[-1]["pairs"]
+            (then,) = found([far])
+            numbers = ", ".join(f"{number:.3g}" for number in found.parameters)
+            lines.append(
+                f"{arm}: {found.form.name}, {found.form.formula}, with {numbers}; off by "
+                f"{found.error:.1f} BLEU at sizes it wasn't shown; {then:.1f} BLEU at {far:,} "
+                "pairs, if it holds there"
+            )
+    return lines
+
+
+def _crossover(found: curve.Crossover, means: list[Row]) -> str:
+    first, last = (f"{means[at]['pairs']:,}" for at in (0, -1))
+
+    def size(at: float) -> str:
+        if at == 0:
+            return f"below {first}"
+        return f"beyond {last}" if at == math.inf else f"{at:,.0f}"
+
+    interval = f"(95% interval: {size(found.low)} to {size(found.high)} pairs)"
+    if found.at == 0:
+        return f"its gain is never positive {interval}"
+    if found.at == math.inf:
+        return f"its gain doesn't end within the data {interval}"
+    return f"its gain ends at {size(found.at)} pairs {interval}"
+
+
+def _times(factor: float) -> str:
+    if factor == math.inf:
+        return "more than there are"
+    return f"{factor:.1f} times the" if factor else "fewer than the smallest size"
 
 
 def _interval(row: Row, key: str, form: str) -> str:

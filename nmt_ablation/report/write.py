@@ -32,6 +32,7 @@ def write(pipeline: Pipeline, workspace: Workspace, folder: Path, command: str) 
     paths = {kind: folder / f"{experiment.name}.{kind}" for kind in KINDS}
     summaries = summarise(pipeline, workspace, rows)
     sentence = verdict(summaries, rows, experiment.baseline)
+    curves = table.curves(summaries, experiment.baseline)
     write_atomically(paths["jsonl"], as_jsonl(rows))
     write_atomically(paths["csv"], as_csv(rows, CSV_COLUMNS))
     write_atomically(paths["means.csv"], as_csv(summaries, COLUMNS))
@@ -39,7 +40,8 @@ def write(pipeline: Pipeline, workspace: Workspace, folder: Path, command: str) 
         paths["md"],
         f"# {experiment.name}: {experiment.pair}\n\n{sentence}\n\n"
         f"![BLEU against corpus size]({paths['svg'].name})\n\n"
-        f"{table.summary_as_markdown(summaries)}\n{table.as_markdown(rows)}\n"
+        f"{table.summary_as_markdown(summaries)}\n{_listed(curves)}"
+        f"{_listed(table.fits(summaries))}{table.as_markdown(rows)}\n"
         f"{table.coverage_as_markdown(rows)}"
         f"{table.data_as_markdown(corpora(pipeline, workspace), rows)}"
         f"BLEU: `{rows[0]['bleu_signature']}`  \nchrF: `{rows[0]['chrf_signature']}`\n\n"
@@ -54,9 +56,13 @@ def write(pipeline: Pipeline, workspace: Workspace, folder: Path, command: str) 
     missing = len(experiment.cells()) - len(rows)
     if missing:
         console.print(f"{missing} cells are not finished yet.")
-    console.print(f"\n{sentence}\n", soft_wrap=True)
+    console.print("\n".join(["", sentence, *curves, ""]), soft_wrap=True)
     for kind, path in (paths | {"translations": translations}).items():
         console.print(f"{kind:13} {path}", soft_wrap=True)
+
+
+def _listed(lines: list[str]) -> str:
+    return "".join(f"- {line}\n" for line in lines) + ("\n" if lines else "")
 
 
 def _side_by_side(pipeline: Pipeline, workspace: Workspace) -> str:
