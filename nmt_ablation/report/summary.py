@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 
 import numpy as np
+from rich.console import Console
+from rich.progress import track
 
 from nmt_ablation.pipeline import METRICS, Pipeline
 from nmt_ablation.report.results import Row
@@ -35,7 +37,9 @@ def summarise(pipeline: Pipeline, workspace: Workspace, rows: Sequence[Row]) -> 
     """
     baseline = pipeline.experiment.baseline
     found = []
-    for size, arm in dict.fromkeys((row["size"], row["arm"]) for row in rows):
+    means = list(dict.fromkeys((row["size"], row["arm"]) for row in rows))
+    console = Console(stderr=True)
+    for size, arm in track(means, "intervals of the means", console=console, transient=True):
         of_arm = [row for row in rows if (row["size"], row["arm"]) == (size, arm)]
         paired = [row for row in of_arm if row["gain_bleu"] is not None]
         if not paired:
