@@ -17,6 +17,7 @@ SEGMENTATION = {
     "sentencepiece-bpe": ("kudo-2018", "sennrich-2016"),
     "subword-nmt": ("sennrich-2016",),
     "words": (),
+    "encoder": (),
 }
 VECTORS = ("mikolov-2013",)
 

@@ -78,6 +78,14 @@ def test_the_verdict_names_gains_losses_and_doubts() -> None:
     )
 
 
+def test_arms_of_which_nothing_is_sure_are_named_together() -> None:
+    means = [_mean(100, arm, 0.2, 0.4) for arm in ("tuned", "frozen", "other")]
+    said = verdict([_mean(100, "random", None), *means], ROWS, "random")
+    assert said.startswith(
+        "Against random, tuned, frozen and other can't be told from it at 100 pairs ("
+    )
+
+
 def test_with_several_seeds_the_verdict_speaks_of_seeds() -> None:
     means = [_mean(100, "random", None, seeds=3), _mean(100, "tuned", 4.0, 0.001, seeds=3)]
     said = verdict(means, ROWS, "random")
@@ -153,7 +161,7 @@ def test_a_finished_run_is_reported_whole(finished: Run, tmp_path: Path) -> None
     result = finished.call("report", "--out", str(tmp_path))
     assert result.returncode == 0, result.stderr
     assert "Against random" in result.stdout
-    for kind in ("png", "svg", "csv", "means.csv", "jsonl", "md"):
+    for kind in ("html", "png", "svg", "csv", "means.csv", "jsonl", "md"):
         path = tmp_path / f"tiny.{kind}"
         assert path.stat().st_size > 0
         assert str(path) in result.stdout

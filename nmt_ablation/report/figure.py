@@ -13,9 +13,12 @@ from nmt_ablation.report.results import Row
 
 # Okabe and Ito's colours (2008) are told apart by colour-blind people; lines and markers differ
 # too, for grey prints.
-COLOURS = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-LINES = ("-", "--", "-.", ":", "-", "--", "-.")
+COLOURS = (
+    *("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"),
+    *("#6F4BB0", "#7A4A2B", "#7F7F7F"),  # theirs are eight, one of them too pale for a line
+)
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*")
+LINES = ("-", "--", "-.", ":", "-", "--", "-.", ":", "-", "--")
 
 
 def draw(

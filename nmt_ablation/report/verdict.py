@@ -18,7 +18,16 @@ def verdict(summaries: Sequence[Row], rows: Sequence[Row], baseline: str) -> str
     arms = list(dict.fromkeys(row["arm"] for row in compared))
     if not arms:
         return "No arm can be compared with the baseline yet."
-    clauses = [_clause(arm, [row for row in compared if row["arm"] == arm]) for arm in arms]
+    clauses, doubtful = [], []
+    for arm in arms:
+        of_arm = [row for row in compared if row["arm"] == arm]
+        if any(row["gain_bleu_p"] < LEVEL for row in of_arm):
+            clauses.append(_clause(arm, of_arm))
+        else:
+            doubtful.append(arm)
+    if doubtful:
+        sizes = f"{_list([f'{n:,}' for n in sorted({row['pairs'] for row in compared})])} pairs"
+        clauses.append(f"{_list(doubtful)} can't be told from it at {sizes}")
     seeds = sorted({row["seeds"] for row in compared})
     sentences = f"{rows[0]['test_sentences']:,} test sentences"
     if seeds == [1]:

@@ -10,12 +10,13 @@ from nmt_ablation.corpus.text import stream_lines
 from nmt_ablation.errors import UserError
 from nmt_ablation.pipeline import Pipeline
 from nmt_ablation.report import figure, table
+from nmt_ablation.report.page import page
 from nmt_ablation.report.results import CSV_COLUMNS, as_csv, as_jsonl, collect, corpora
 from nmt_ablation.report.summary import COLUMNS, summarise
 from nmt_ablation.report.verdict import verdict
 from nmt_ablation.workspace import Workspace, write_atomically
 
-KINDS = ("png", "svg", "csv", "means.csv", "jsonl", "md")
+KINDS = ("html", "png", "svg", "csv", "means.csv", "jsonl", "md")
 
 
 def write(pipeline: Pipeline, workspace: Workspace, folder: Path, command: str) -> None:
@@ -33,6 +34,10 @@ def write(pipeline: Pipeline, workspace: Workspace, folder: Path, command: str) 
     summaries = summarise(pipeline, workspace, rows)
     sentence = verdict(summaries, rows, experiment.baseline)
     curves = table.curves(summaries, experiment.baseline)
+    data = corpora(pipeline, workspace)
+    said = [sentence, *curves, *table.fits(summaries)]
+    html = page(pipeline, workspace, rows, summaries, data, said, command)
+    write_atomically(paths["html"], html)
     write_atomically(paths["jsonl"], as_jsonl(rows))
     write_atomically(paths["csv"], as_csv(rows, CSV_COLUMNS))
     write_atomically(paths["means.csv"], as_csv(summaries, COLUMNS))
@@ -43,7 +48,7 @@ def write(pipeline: Pipeline, workspace: Workspace, folder: Path, command: str) 
         f"{table.summary_as_markdown(summaries)}\n{_listed(curves)}"
         f"{_listed(table.fits(summaries))}{table.as_markdown(rows)}\n"
         f"{table.coverage_as_markdown(rows)}"
-        f"{table.data_as_markdown(corpora(pipeline, workspace), rows)}"
+        f"{table.data_as_markdown(data, rows)}"
         f"BLEU: `{rows[0]['bleu_signature']}`  \nchrF: `{rows[0]['chrf_signature']}`\n\n"
         f"Drawn by `{command}`.\n",
     )

@@ -1,0 +1,104 @@
+"""Curves for the page, as numbers that its template draws in SVG."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+WIDTH, HEIGHT = 760, 320
+LEFT, RIGHT, TOP, BOTTOM = 52, 16, 12, 42
+"""Margins around the curves, where labels stand."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """Something that has a tip when it is pointed at, or reached by the keyboard."""
+
+    x: float
+    y: float
+    tip: str
+    hollow: bool = False
+
+
+@dataclass(frozen=True)
+class Series:
+    """One line."""
+
+    name: str
+    style: int
+    """Which of the page's colours and dashes."""
+    line: Sequence[tuple[float, float]]
+    band: Sequence[tuple[float, float, float]] = ()
+    """x, and the ends of an interval there."""
+    points: Sequence[Point] = ()
+
+
+@dataclass
+class Chart:
+    """Series in the coordinates of a picture of WIDTH x HEIGHT."""
+
+    title: str
+    x_label: str
+    y_label: str
+    series: Sequence[Series]
+    log_x: bool = False
+    from_zero: bool = False
+    width: int = field(default=WIDTH, init=False)
+    height: int = field(default=HEIGHT, init=False)
+
+    def __post_init__(self) -> None:
+        xs = [x for one in self.series for x, _ in one.line] or [1.0]
+        ys = [y for one in self.series for _, y in one.line]
+        ys += [y for one in self.series for _, *ends in one.band for y in ends]
+        ys += [point.y for one in self.series for point in one.points]
+        ys += [0.0] if self.from_zero or not ys else []
+        self._x = self._scaled(min(xs)), self._scaled(max(xs))
+        low, high = min(ys), max(ys)
+        room = (high - low) * 0.05 or 1.0
+        self._y = (low if low == 0 else low - room), high + room
+        self.x_ticks = sorted(set(xs)) if self.log_x else _ticks(min(xs), max(xs))
+        self.y_ticks = _ticks(*self._y)
+
+    def x(self, value: float) -> float:
+        low, high = self._x
+        share = (self._scaled(value) - low) / (high - low) if high > low else 0.5
+        return round(LEFT + share * (WIDTH - LEFT - RIGHT), 1)
+
+    def y(self, value: float) -> float:
+        low, high = self._y
+        return round(HEIGHT - BOTTOM - (value - low) / (high - low) * (HEIGHT - TOP - BOTTOM), 1)
+
+    def line(self, one: Series) -> str:
+        """For an SVG polyline."""
+        return " ".join(f"{self.x(x)},{self.y(y)}" for x, y in one.line)
+
+    def band(self, one: Series) -> str:
+        """For an SVG polygon."""
+        there = [(x, low) for x, low, _ in one.band]
+        back = [(x, high) for x, _, high in reversed(one.band)]
+        return " ".join(f"{self.x(x)},{self.y(y)}" for x, y in there + back)
+
+    @property
+    def bottom(self) -> int:
+        return HEIGHT - BOTTOM
+
+    @property
+    def left(self) -> int:
+        return LEFT
+
+    @property
+    def right(self) -> int:
+        return WIDTH - RIGHT
+
+    def _scaled(self, value: float) -> float:
+        return math.log(value) if self.log_x else value
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """Some five round numbers."""
+    step = 10 ** math.floor(math.log10((high - low) or 1))
+    while (high - low) / step < 3:
+        step /= 2
+    while (high - low) / step > 8:
+        step *= 2
+    first = math.ceil(low / step)
+    return [round(at * step, 10) for at in range(first, math.floor(high / step) + 1)]
