@@ -34,6 +34,7 @@ PROVENANCE = "made-of.json"
 """Beside the manifest: what is on record of everything that an artifact was made of."""
 _MADE_OF = ("stage", "digest", "version", "parameters", "inputs", "record")
 PROGRESS = "progress.json"
+UNFINISHED = ".unfinished"
 
 
 class Progress(NamedTuple):
@@ -235,8 +236,10 @@ class Workspace:
         """Make an artifact of what a builder has left in its folder."""
         final, partial = self._own(step), self._partial(step)
         # Killed right before it was renamed, a resumable step's folder has the latter two already.
-        for name in (PROGRESS, PROVENANCE, MANIFEST):
-            (partial / name).unlink(missing_ok=True)
+        # Killed at any time, it may have files that were being written.
+        unfinished = partial.rglob(f".*{UNFINISHED}")
+        for path in [partial / PROGRESS, partial / PROVENANCE, partial / MANIFEST, *unfinished]:
+            path.unlink(missing_ok=True)
         manifest = {
             "stage": step.stage,
             "digest": step.digest,
@@ -263,9 +266,14 @@ class Workspace:
         _sync(final.parent)
 
 
+def beside_it(path: Path) -> Path:
+    """Where a file is written before it takes its name; left by a kill, it gets into no artifact."""
+    return path.with_name(f".{path.name}.{os.getpid()}{UNFINISHED}")
+
+
 def write_atomically(path: Path, text: str) -> None:
     """Write a file so that it is either whole or not there, whenever the machine stops."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    beside = beside_it(path)
     with beside.open("w", encoding="utf-8") as file:
         file.write(text)
         file.flush()
@@ -309,7 +317,7 @@ class _ProgressFile:
         if self.told is None or now - self.told.told > 0.5:
             begun = self.told or Progress(done, whole, done, now, now)
             self.told = begun._replace(done=done, whole=whole, told=now)
-            beside = self.path.with_suffix(".new")
+            beside = beside_it(self.path)
             beside.write_text(json.dumps(self.told))
             beside.replace(self.path)
 

@@ -63,8 +63,12 @@ def test_killed_right_before_the_end_the_artifact_is_the_same(tmp_path: Path) ->
     step = Step("made", 1, {}, {}, build, resumable=True)
     final = workspace.ensure(step)
     manifest = json.loads((final / "artifact.json").read_text())
-    final.rename(final.with_suffix(".partial"))
+    partial = final.rename(final.with_suffix(".partial"))
+    (partial / ".artifact.json.123.unfinished").touch()
     workspace.ensure(step)
+    assert sorted(path.name for path in final.iterdir()) == [
+        *("artifact.json", "made-of.json", "text")
+    ]
     assert json.loads((final / "artifact.json").read_text())["files"] == manifest["files"]
     assert list(manifest["files"]) == ["text"]
 

@@ -10,6 +10,8 @@ import torch
 from omegaconf import OmegaConf
 from torch import Tensor
 
+from nmt_ablation.workspace import beside_it
+
 # What fairseq's checkpoints hold besides tensors. With it named, torch loads them without the
 # unrestricted unpickler, which would run whatever code a checkpoint names.
 torch.serialization.add_safe_globals([argparse.Namespace])
@@ -51,14 +53,14 @@ def write(path: Path, weights: Mapping[str, Tensor], configuration: Any, updates
         "task_state": {},
         "extra_state": {},
     }
-    beside = path.with_suffix(".new")
+    beside = beside_it(path)
     torch.save(checkpoint, beside)
     beside.replace(path)
 
 
 def copy(source: str, target: str, overwrite: bool = False) -> bool:
     """fairseq's copy of a checkpoint, atomically: killed midway, its own leaves a torn file."""
-    beside = Path(f"{target}.link")
+    beside = beside_it(Path(target))
     beside.unlink(missing_ok=True)
     os.link(source, beside)
     beside.replace(target)
