@@ -267,7 +267,7 @@ class Workspace:
 
 
 def beside_it(path: Path) -> Path:
-    """Where a file is written before it takes its name; left by a kill, it gets into no artifact."""
+    """Where a file is written before it takes its name; a kill that leaves it does no harm."""
     return path.with_name(f".{path.name}.{os.getpid()}{UNFINISHED}")
 
 
