@@ -3,4 +3,5 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 bash recipes/setup.sh test
-exec .venv/bin/python -m pytest "$@"
+# Files side by side, as most tests wait for processes that start; in the order of tests/conftest.py.
+exec .venv/bin/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder "$@"
