@@ -24,6 +24,11 @@ from tests.conftest import NewRun, Run
 ROOT = Path(__file__).parents[1]
 GOLDEN = Path(__file__).parent / "golden"
 START = ROOT / "slurm" / "one-node-cluster.sh"
+FEWER = (
+    ("  finetuned: {vectors: word2vec}\n", ""),
+    ("  source: {vectors: word2vec, side: source, tuning: frozen}\n", ""),
+)
+"""Arms left out where two are enough: each costs a process that imports all anew."""
 CLUSTER = {"SLURM_TRY_DIR": "/var/tmp/nmt-ablation-test-cluster", "SLURM_TRY_MEMORY": "8192"}
 
 
@@ -136,22 +141,31 @@ def test_an_experiment_is_submitted_from_corpora_to_report(
     assert "nothing to submit" in run.call("submit").stdout
 
 
-def test_an_element_that_is_warned_queues_again_and_comes_to_the_same_end(
-    slurm: None, new_run: NewRun, tmp_path: Path
+@pytest.mark.parametrize(
+    "ask",
+    [
+        # What SLURM does so many seconds before the time is up.
+        ["scancel", "--batch", "--signal=USR1"],
+        # What it does when the machine is wanted back.
+        ["scontrol", "requeue"],
+    ],
+    ids=["warned", "requeued"],
+)
+def test_an_element_stopped_in_mid_training_comes_to_the_same_end(
+    slurm: None, new_run: NewRun, tmp_path: Path, ask: list[str]
 ) -> None:
     longer = (
         ("max_updates: 60", "max_updates: 2000"),
         ("validate_every: 20", "validate_every: 2000"),
     )
-    whole = new_run(*longer, ("[50, 200]", "[200]"))
+    whole = new_run(*longer, *FEWER, ("[50, 200]", "[200]"))
     assert whole.call("run", "--cell", "200-random-s1").returncode == 0
     run = Run(whole.file, tmp_path / "cluster", whole.mirror)
     assert run.call("run", "--prepare").returncode == 0
     jobs = _submitted(run)
     element, step = f"{jobs[0]}_0", run.pipeline.train(run.cell(200, "random"))
     _until(lambda: (run.workspace.progress(step) or (0, 0))[0] > 20)
-    # What SLURM does so many seconds before the time is up.
-    subprocess.run(["scancel", "--batch", "--signal=USR1", element], check=True)
+    subprocess.run([*ask, element], check=True)
     _until(lambda: _queue()[element] != "RUNNING")
     _until(lambda: _ended(jobs))
     told = subprocess.check_output(["scontrol", "show", "job", element], text=True)
@@ -171,8 +185,7 @@ def test_an_element_out_of_time_goes_on_until_it_is_done(
         ("max_updates: 60", "max_updates: 20000"),
         ("validate_every: 20", "validate_every: 10000"),
         ("  frozen: {vectors: word2vec, tuning: frozen}\n", ""),
-        ("  finetuned: {vectors: word2vec}\n", ""),
-        ("  source: {vectors: word2vec, side: source, tuning: frozen}\n", ""),
+        *FEWER,
     )
     assert run.call("run", "--prepare").returncode == 0
     jobs = _submitted(run, "--time", "1")
@@ -185,7 +198,7 @@ def test_an_element_out_of_time_goes_on_until_it_is_done(
 def test_an_element_out_of_memory_is_submitted_again_with_more(
     slurm: None, new_run: NewRun
 ) -> None:
-    run = new_run(("[50, 200]", "[200]"))
+    run = new_run(("[50, 200]", "[200]"), *FEWER)
     assert run.call("run", "--prepare").returncode == 0
     jobs = _submitted(run, "--memory", "120M")
     _until(lambda: _ended(jobs))
@@ -199,12 +212,12 @@ def test_an_element_out_of_memory_is_submitted_again_with_more(
 def test_what_is_cancelled_is_reported_and_submitted_again_when_asked(
     slurm: None, new_run: NewRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("NMT_ABLATION_SLURM_AT_ONCE", "2")
+    monkeypatch.setenv("NMT_ABLATION_SLURM_AT_ONCE", "1")
     longer = (
         ("max_updates: 60", "max_updates: 100000"),
         ("validate_every: 20", "validate_every: 50000"),
     )
-    run = new_run(*longer, ("[50, 200]", "[200]"))
+    run = new_run(*longer, *FEWER, ("[50, 200]", "[200]"))
     assert run.call("run", "--prepare").returncode == 0
     jobs = _submitted(run)
     far = r"running +train [\d,]+ of 100,000, [\d.,]+/s, at most \d+ (h|min).*\[RUNNING\]"
@@ -217,7 +230,7 @@ def test_what_is_cancelled_is_reported_and_submitted_again_when_asked(
     assert _states(run) == {"failed"}
     assert f"its job {jobs[0]}_0 has ended without it: CANCELLED" in run.call("status").stdout
     assert "nothing to submit" in run.call("submit").stdout
-    assert '--array="0-3%2"' in run.call("submit", "--failed", "--dry-run").stdout
+    assert '--array="0-1%1"' in run.call("submit", "--failed", "--dry-run").stdout
 
 
 def test_the_accounting_is_asked_for_what_the_queue_forgot(slurm: None, new_run: NewRun) -> None:
@@ -225,7 +238,7 @@ def test_the_accounting_is_asked_for_what_the_queue_forgot(slurm: None, new_run:
         ("max_updates: 60", "max_updates: 100000"),
         ("validate_every: 20", "validate_every: 50000"),
     )
-    run = new_run(*longer, ("[50, 200]", "[200]"))
+    run = new_run(*longer, *FEWER, ("[50, 200]", "[200]"))
     assert run.call("run", "--prepare").returncode == 0
     with _cluster(SLURM_TRY_ACCOUNTING="yes", SLURM_TRY_AGE="5"):
         jobs = _submitted(run)
@@ -264,7 +277,7 @@ def test_small_cells_share_an_element_and_large_arrays_are_split(
 
 
 def test_compute_nodes_need_no_network(slurm: None, new_run: NewRun, tmp_path: Path) -> None:
-    run = new_run(("[50, 200]", "[50]"))
+    run = new_run(("[50, 200]", "[50]"), *FEWER)
     handler = partial(SimpleHTTPRequestHandler, directory=run.mirror)
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -280,7 +293,9 @@ def test_compute_nodes_need_no_network(slurm: None, new_run: NewRun, tmp_path: P
 def test_processes_of_a_cell_are_started_by_srun(
     slurm: None, new_run: NewRun, tmp_path: Path
 ) -> None:
-    run = new_run(("[50, 200]", "[200]"), ("  patience: 2\n", "  patience: 2\n  processes: 2\n"))
+    run = new_run(
+        ("[50, 200]", "[200]"), *FEWER, ("  patience: 2\n", "  patience: 2\n  processes: 2\n")
+    )
     assert run.call("run", "--prepare").returncode == 0
     jobs = _submitted(run)
     assert '--ntasks="2"' in (run.workspace_root / "tiny/slurm/001/cells.sbatch").read_text()
@@ -293,7 +308,7 @@ def test_processes_of_a_cell_are_started_by_srun(
 
 
 def test_two_submissions_at_once_hand_nothing_over_twice(slurm: None, new_run: NewRun) -> None:
-    run = new_run(("[50, 200]", "[50]"))
+    run = new_run(("[50, 200]", "[50]"), *FEWER)
     both = [
         subprocess.Popen(run.arguments("submit"), stdout=subprocess.PIPE, text=True)
         for _ in range(2)
@@ -373,14 +388,14 @@ def test_scripts_are_the_golden_files(new_run: NewRun, tmp_path: Path) -> None:
 
 
 def test_nothing_of_a_path_is_run_by_a_shell(slurm: None, new_run: NewRun, tmp_path: Path) -> None:
-    run = new_run(("[50, 200]", "[50]"))
+    run = new_run(("[50, 200]", "[50]"), *FEWER)
     odd = tmp_path / "a $(touch ran) `touch ran`; touch ran"
     odd.mkdir()
     file = Path(shutil.move(run.file, odd / "tiny.yaml"))
     run = Run(file, odd / "workspace", run.mirror)
     jobs = _submitted(run)
     _until(lambda: _ended(jobs))
-    assert len(_reported(run)) == 4
+    assert len(_reported(run)) == 2
     assert not list(tmp_path.rglob("ran")) and not Path("ran").exists()
 
 
