@@ -1,5 +1,6 @@
 """What an update of a model takes on this machine, by training it for a moment on made-up text."""
 
+import contextlib
 import itertools
 import os
 import platform
@@ -15,14 +16,17 @@ import torch
 from nmt_ablation.corpus.text import write_lines
 from nmt_ablation.experiment import Model, Training
 from nmt_ablation.segmentation import Words
+from nmt_ablation.stopping import StoppedError
 from nmt_ablation.training import launch
 from nmt_ablation.training.binarise import SPLITS, binarise
-from nmt_ablation.training.plugin import ArmPlan
+from nmt_ablation.training.plugin import ArmPlan, ArmsTask
 from nmt_ablation.training.tables import Tables
 from nmt_ablation.workspace import Json, Tick
 
 UPDATES, FIRST = 15, 5
 """Of them the first ones, in which memory is got hold of, don't count."""
+ENOUGH_SECONDS = 20
+"""After which a large model's few updates have to do."""
 TOKENS = 5, 40
 """Shortest and longest sentence."""
 
@@ -54,6 +58,8 @@ def calibrate(model: Model, training: Training, pieces: int, folder: Path, tick:
     def timed(done: float, whole: float) -> None:
         times.append(time.perf_counter())
         tick(done, whole)
+        if len(times) > 2 and times[-1] - times[0] > ENOUGH_SECONDS:
+            ArmsTask.ask_to_stop()
 
     short = training.model_copy(update={"max_updates": UPDATES, "validate_every": UPDATES})
     arguments = launch.Arguments(
@@ -68,11 +74,12 @@ def calibrate(model: Model, training: Training, pieces: int, folder: Path, tick:
     )
     arm = ArmPlan(Tables(tying=model.tying), folder / "arm")
     arm.folder.mkdir()
-    launch.train(arguments, [arm], folder, timed)
+    with contextlib.suppress(StoppedError):
+        launch.train(arguments, [arm], folder, timed)
     seconds = [after - before for before, after in itertools.pairwise(times)]
     on_gpu = torch.cuda.is_available()
     return {
-        "seconds": statistics.median(seconds[FIRST:]),
+        "seconds": statistics.median(seconds[min(FIRST, len(seconds) // 2) :]),
         "memory": _peak_memory(),
         "gpu_memory": torch.cuda.max_memory_reserved() if on_gpu else None,
         "device": torch.cuda.get_device_name() if on_gpu else _processor(),

@@ -47,7 +47,7 @@ def row(path: Path, folder: Path) -> list[str]:
         f"{found['seconds']:.3g} s",
         f"{hours:,.0f}" if hours >= 10 else f"{hours:.1f}",
         decimal(found["memory"]),
-        more + decimal(sum(file.bytes or 0 for file in files)),
+        "what its mirror has" if unknown else decimal(sum(file.bytes or 0 for file in files)),
         more + decimal(cost.disk(experiment, files).all),
     ]
 
