@@ -161,16 +161,17 @@ class Runner:
         """The steps that are not built yet, from corpora to a cell's scores."""
         return self.to_do(partial(Pipeline.scores, cells=[cell]))
 
-    def run(self, jobs: dict[str, Work], at_once: int, watch: "Watcher") -> dict[str, str]:
-        """Run jobs that have something to do; return the names of those that failed, and why.
+    def run(self, jobs: dict[str, Work], at_once: int, watch: "Watcher") -> None:
+        """Run jobs that have something to do.
 
         Raises:
+            UserError: some have failed, and why; the others were run all the same.
             StoppedError: this process got SIGUSR1 or SIGTERM; all jobs are where they can go on.
         """
         left = {name: steps for name, work in jobs.items() if (steps := self.to_do(work.steps))}
         waiting = list(left)
         running: dict[str, Job] = {}
-        failed: dict[str, str] = {}
+        failed: list[str] = []
         asked: list[bool] = []
         with when_asked(lambda: asked.append(True)), ExitStack() as at_end:
             while waiting or running:
@@ -192,11 +193,12 @@ class Runner:
                         if asked:
                             continue
                         if (error := job.error()) is not None:
-                            failed[name] = error
+                            failed.append(error)
                         watch.ended(name, time.monotonic() - job.started, error)
         if asked:
             raise StoppedError("stopped when asked to; the same command goes on from here")
-        return failed
+        if failed:
+            raise UserError("\n".join(failed))
 
 
 class Watcher:

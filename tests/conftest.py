@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from nmt_ablation.experiment import Cell
 from nmt_ablation.experiment_file import load
 from nmt_ablation.pipeline import Pipeline
 from nmt_ablation.places import Places
-from nmt_ablation.workspace import Workspace
+from nmt_ablation.workspace import Step, Workspace
 
 COMMAND = Path(sys.executable).with_name("nmt-ablation")
 
@@ -77,6 +78,20 @@ class Run:
         return subprocess.run(
             self.arguments(command, *more), capture_output=True, text=True, timeout=600
         )
+
+    def kill_at_checkpoint(self, step: Step, *options: str) -> int:
+        """Run, and kill it once a training has something to go on from; the exit code."""
+        partial = self.workspace.path(step).with_suffix(".partial")
+        process = subprocess.Popen(
+            self.arguments("run", *options), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        while not (partial / "checkpoint_last.pt").exists():
+            assert process.poll() is None, "it ended before it could be killed"
+            time.sleep(0.01)
+        process.kill()
+        code = process.wait()
+        time.sleep(1)  # the job ends with its parent
+        return code
 
     def cell(self, size: int, arm: str) -> Cell:
         return Cell(size=size, arm=arm, seed=1)

@@ -1,7 +1,5 @@
 """An arm is what it says: looked at on the tensors, update by update, in real trainings."""
 
-import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
@@ -201,21 +199,8 @@ def test_arms_resume_to_the_last_digit(new_run: NewRun, tmp_path: Path, arm: str
     record = whole.workspace.record(step)
 
     cut = Run(whole.file, tmp_path / "cut", whole.mirror)
-    process = _until_checkpoint(cut, f"200-{arm}-s1", cut.pipeline.train(cut.cell(200, arm)))
-    assert process == -9
+    killed = cut.kill_at_checkpoint(step, "--cell", f"200-{arm}-s1")
+    assert killed == -9
     assert cut.call("run", "--cell", f"200-{arm}-s1").returncode == 0
     again = cut.workspace.record(step)
     assert (again["weights"], again["valid"]) == (record["weights"], record["valid"])
-
-
-def _until_checkpoint(run: Run, cell: str, step: Any) -> int:
-    """Run a cell, and kill it once it has left a checkpoint; its exit code."""
-    partial = run.workspace.path(step).with_suffix(".partial")
-    process = subprocess.Popen(
-        run.arguments("run", "--cell", cell), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    while not (partial / "checkpoint_last.pt").exists():
-        assert process.poll() is None, "it ended before it could be killed"
-        time.sleep(0.01)
-    process.kill()
-    return process.wait()

@@ -1,8 +1,6 @@
 """Arms trained side by side come to what they come to alone, and don't disturb each other."""
 
 import math
-import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
@@ -157,8 +155,7 @@ def test_killed_together_and_gone_on_it_is_as_never_killed(new_run: NewRun, tmp_
     assert whole.call("run", "--together").returncode == 0
     cut = Run(whole.file, tmp_path / "cut", whole.mirror)
     steps = [whole.pipeline.train(whole.cell(200, arm)) for arm in ("random", "frozen")]
-    first = cut.workspace.path(steps[0]).with_suffix(".partial")
-    _kill_at_checkpoint(cut, first)
+    cut.kill_at_checkpoint(steps[0], "--together")
     assert cut.call("run", "--together").returncode == 0
     for step in steps:
         one, other = whole.workspace.record(step), cut.workspace.record(step)
@@ -171,20 +168,6 @@ def test_what_others_left_is_not_gone_on_from(
     """Killed together, then each alone."""
     run = new_run(("[50, 200]", "[200]"))
     step = run.pipeline.train(run.cell(200, "random"))
-    partial = run.workspace.path(step).with_suffix(".partial")
-    _kill_at_checkpoint(run, partial)
+    run.kill_at_checkpoint(step, "--together")
     assert run.call("run", "--cell", "200-random-s1", "--apart").returncode == 0
     assert run.workspace.record(step)["weights"] == finished.workspace.record(step)["weights"]
-
-
-def _kill_at_checkpoint(run: Run, folder: Path) -> None:
-    """Start training together, and kill it once there is something to go on from."""
-    process = subprocess.Popen(
-        run.arguments("run", "--together"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    while not (folder / "checkpoint_last.pt").exists():
-        assert process.poll() is None, "it ended before it could be killed"
-        time.sleep(0.01)
-    process.kill()
-    process.wait()
-    time.sleep(1)  # the job ends with its parent

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 import click
 
 from nmt_ablation.cli.options import on_experiment
-from nmt_ablation.errors import UserError
 
 if TYPE_CHECKING:
     from nmt_ablation.runner import Runner
@@ -63,9 +62,7 @@ def submit(
             return
         if not dry_run:
             with Bars(runner, {}) as bars:
-                fetching = {"fetch": Work(Pipeline.from_network)}
-                if problems := runner.run(fetching, 1, bars):
-                    raise UserError("\n".join(problems.values()))
+                runner.run({"fetch": Work(Pipeline.from_network)}, 1, bars)
         made = write_scripts(runner, asked, cells, submissions.next_folder())
         if dry_run:
             for script in made.all():

@@ -15,6 +15,7 @@ from rich.filesize import decimal
 
 from nmt_ablation import cost
 from nmt_ablation.corpus import card
+from nmt_ablation.errors import UserError
 from nmt_ablation.experiment_file import load
 from nmt_ablation.pipeline import Pipeline
 from nmt_ablation.places import Places
@@ -31,8 +32,7 @@ def row(path: Path, folder: Path) -> list[str]:
     places = Places(mirror=None, data=path.parent)
     runner = Runner(load(path), places, Workspace(folder))
     with Bars(runner, {}) as bars:
-        if failed := runner.run({"calibration": Work(Pipeline.calibrated)}, 1, bars):
-            sys.exit("\n".join(failed.values()))
+        runner.run({"calibration": Work(Pipeline.calibrated)}, 1, bars)
     experiment = runner.file.experiment
     found = runner.workspace.record(runner.pipeline.calibration())
     files = cost.files(runner.pipeline, runner.workspace, card.card_for(experiment.pair))
@@ -62,8 +62,11 @@ def main() -> None:
     names = given.recipes or sorted(path.stem for path in RECIPES.glob("*.yaml"))
     print(f"| {' | '.join(HEADER)} |")
     print(f"| --- | {' | '.join(['---:'] * (len(HEADER) - 1))} |")
-    for name in names:
-        print(f"| {' | '.join(row(RECIPES / f'{name}.yaml', given.workspace))} |", flush=True)
+    try:
+        for name in names:
+            print(f"| {' | '.join(row(RECIPES / f'{name}.yaml', given.workspace))} |", flush=True)
+    except UserError as error:
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":
