@@ -78,7 +78,8 @@ class Pipeline(VectorStages):
         for cell, to in zip(cells, builds, strict=True):
             sides = self.experiment.arms[cell.arm].vector_sides
             rows = {side: str(to.inputs["rows"] / f"{side}.npz") for side in sides}
-            plans.append(ArmPlan(Tables(rows=rows, **self._tables(cell)), to.folder))
+            events = self.places.events and self.places.events / str(cell)
+            plans.append(ArmPlan(Tables(rows=rows, **self._tables(cell)), to.folder, events))
         segmented = first.inputs["segmentation"]
         arguments = launch.Arguments(
             data=first.inputs["binarise"] / "data-bin",
@@ -178,7 +179,7 @@ class Pipeline(VectorStages):
             "baseline": self.translate(baseline),
             "hold-out": self.hold_out(),
         }
-        return Step("compare", 1, scoring.model_dump() | {"target": target}, inputs, build)
+        return Step("compare", 2, scoring.model_dump() | {"target": target}, inputs, build)
 
     def interval(self, size: Size, arm: str, seeds: Sequence[int]) -> Step:
         """Means over seeds with their intervals: of an arm's scores, and of its gains."""

@@ -14,3 +14,5 @@ class Places:
     """Where relative paths of held-out files start."""
     max_bytes: int | None = None
     """The largest file that may be fetched."""
+    events: Path | None = None
+    """Where TensorBoard's files go, a folder a cell, if they are wanted."""

@@ -14,7 +14,7 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
@@ -128,6 +128,10 @@ class Runner:
         self.folder = workspace.root / file.experiment.name
         """For what is the experiment's own: report, logs, what was submitted."""
         self.logs = self.folder / "logs"
+
+    def write_events(self) -> None:
+        """Have trainings write for TensorBoard too."""
+        self.places = replace(self.places, events=self.folder / "tensorboard")
 
     def failure_file(self, cell: Cell) -> Path:
         """Where it stands why a cell failed when it was run last."""

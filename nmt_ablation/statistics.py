@@ -8,6 +8,8 @@ from scipy import stats
 from scipy.optimize import brentq
 
 LEVEL = 0.95
+SURE = 0.05
+"""A p below it is taken for a difference."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,12 @@ def interval(scores: np.ndarray) -> Interval:
 
     spread = margin(1 - LEVEL)
     # The level whose interval just reaches 0.
-    p = brentq(lambda p: margin(p) - abs(mean), 1e-12, 1) if margin(1e-12) > abs(mean) else 0.0
+    if mean == 0:
+        p = 1.0
+    elif margin(1e-12) < abs(mean):
+        p = 0.0
+    else:
+        p = brentq(lambda p: margin(p) - abs(mean), 1e-12, 1)
     return Interval(mean, mean - spread, mean + spread, p)
 
 

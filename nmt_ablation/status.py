@@ -3,11 +3,14 @@ submitted to one."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any
 
+from rich.console import Group
 from rich.table import Table
 
 from nmt_ablation.experiment import Cell
+from nmt_ablation.report.terminal import curve
 from nmt_ablation.runner import Runner, last_lines
 from nmt_ablation.slurm import queue
 from nmt_ablation.slurm.submission import Element, Submissions
@@ -20,6 +23,7 @@ class CellStatus:
     """Of one cell."""
 
     cell: str
+    arm: str
     state: str
     """done, running, queued, failed, stopped, or to do."""
     stage: str | None = None
@@ -31,6 +35,8 @@ class CellStatus:
     """In a second."""
     seconds_left: float | None = None
     """Of that stage; patience may end a training sooner."""
+    pairs: int | None = None
+    """That it was trained on, once it is done."""
     bleu: float | None = None
     queue: str | None = None
     """SLURM's own words for where its element is."""
@@ -72,7 +78,8 @@ def _of_cell(
     left = runner.left(cell)
     if not left:
         bleu = workspace.record(runner.pipeline.score(cell))["bleu"]
-        return CellStatus(str(cell), "done", bleu=bleu)
+        pairs = workspace.record(runner.pipeline.sample(cell.size, cell.seed))["pairs"]
+        return CellStatus(str(cell), cell.arm, "done", pairs=pairs, bleu=bleu)
     # Steps that don't wait for each other may be under way at once; the cell's own come last.
     at = next((step for step in reversed(left) if workspace.being_built(step)), None)
     told = workspace.progress(at or left[0])
@@ -86,19 +93,19 @@ def _of_cell(
     if queued:
         known["queue"] = queued.state + (f" ({queued.reason})" if queued.reason else "")
     if at or (queued and queued.state == "RUNNING"):
-        return CellStatus(str(cell), "running", **known)
+        return CellStatus(str(cell), cell.arm, "running", **known)
     if queued and queued.alive:
-        return CellStatus(str(cell), "queued", **known)
+        return CellStatus(str(cell), cell.arm, "queued", **known)
     try:
         why = runner.failure_file(cell).read_text(encoding="utf-8")
-        return CellStatus(str(cell), "failed", why=why, **known)
+        return CellStatus(str(cell), cell.arm, "failed", why=why, **known)
     except FileNotFoundError:
         pass
     if element:
         why = f"its job {element.job} has ended without it: {known.get('queue', 'forgotten')}"
         log = tuple(last_lines(element.log, LOG_LINES))
-        return CellStatus(str(cell), "failed", why=why, log=log, **known)
-    return CellStatus(str(cell), "stopped" if told else "to do", **known)
+        return CellStatus(str(cell), cell.arm, "failed", why=why, log=log, **known)
+    return CellStatus(str(cell), cell.arm, "stopped" if told else "to do", **known)
 
 
 def waiting(cells: Sequence[CellStatus]) -> bool:
@@ -115,8 +122,21 @@ def lines(cells: Sequence[CellStatus]) -> Iterator[str]:
     yield _summary(cells)
 
 
-def table(cells: Sequence[CellStatus]) -> Table:
-    """For a terminal."""
+def screen(cells: Sequence[CellStatus]) -> Group:
+    """For a terminal: a table, and the curve so far."""
+    scores: dict[str, dict[int, list[float]]] = {}
+    for cell in cells:
+        if cell.pairs is not None and cell.bleu is not None:
+            scores.setdefault(cell.arm, {}).setdefault(cell.pairs, []).append(cell.bleu)
+    means = {
+        arm: {pairs: fmean(seeds) for pairs, seeds in of_sizes.items()}
+        for arm, of_sizes in scores.items()
+    }
+    several = len({pairs for of_sizes in means.values() for pairs in of_sizes}) > 1
+    return Group(_table(cells), *([curve(means)] if several else []))
+
+
+def _table(cells: Sequence[CellStatus]) -> Table:
     found = Table(box=None, caption="\n".join([*_failures(cells), _summary(cells)]))
     found.caption_justify, found.caption_style = "left", ""
     for name in ("cell", "state", "how far"):

@@ -53,6 +53,11 @@ decoding: {beam: 2}
 """
 
 
+def call(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """The command, as a user gives it."""
+    return subprocess.run([COMMAND, *arguments], capture_output=True, text=True, timeout=600)
+
+
 @dataclass(frozen=True)
 class Run:
     """An experiment file with its workspace and mirror."""
@@ -70,14 +75,15 @@ class Run:
     def pipeline(self) -> Pipeline:
         return Pipeline(load(self.file), Places(mirror=str(self.mirror), data=self.file.parent))
 
+    @property
+    def places(self) -> list[str]:
+        return ["--workspace", str(self.workspace_root), "--mirror", str(self.mirror)]
+
     def arguments(self, command: str, *more: str) -> list[str]:
-        places = ["--workspace", str(self.workspace_root), "--mirror", str(self.mirror)]
-        return [str(COMMAND), command, str(self.file), *places, *more]
+        return [str(COMMAND), command, str(self.file), *self.places, *more]
 
     def call(self, command: str, *more: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            self.arguments(command, *more), capture_output=True, text=True, timeout=600
-        )
+        return call(*self.arguments(command, *more)[1:])
 
     def kill_at_checkpoint(self, step: Step, *options: str) -> int:
         """Run, and kill it once a training has something to go on from; the exit code."""

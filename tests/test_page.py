@@ -71,7 +71,7 @@ def test_it_opens_with_the_verdict_and_has_all_that_bears_it_out(page: Page) -> 
     assert "Against random" in verdict.inner_text()
     box = verdict.bounding_box()
     assert box is not None and box["y"] < 200
-    headings = page.locator("h2").all_inner_texts()
+    headings = page.locator("h3").all_inner_texts()
     assert headings[:3] == ["Curves", "Means", "Cells"]
     for heading in ("Translations", "How the data came about", "Made by", "Cite"):
         assert heading in headings

@@ -3,33 +3,41 @@
 import csv
 import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
+import pandas
 import pytest
 
 from nmt_ablation.errors import UserError
-from nmt_ablation.report import figure, table
+from nmt_ablation.report import figure, notebook, pairwise, table
+from nmt_ablation.report.findings import Findings
+from nmt_ablation.report.page import page
 from nmt_ablation.report.results import (
     CSV_COLUMNS,
+    P_VALUES,
     PAIRING,
     SIGNATURES,
     Row,
     as_csv,
-    as_jsonl,
     collect,
     gate,
 )
 from nmt_ablation.report.summary import COLUMNS, agreement
-from nmt_ablation.report.verdict import verdict
-from tests.conftest import NewRun, Run
+from nmt_ablation.report.verdict import curves, fits, verdict
+from nmt_ablation.report.write import FIGURES
+from tests.conftest import NewRun, Run, call
+
+REPOSITORY = Path(__file__).parents[1]
 
 
 def _row(pairs: int, arm: str, bleu: float, **other: Any) -> dict[str, Any]:
     row = {
         **{"size": pairs, "pairs": pairs, "arm": arm, "seed": 1, "bleu": bleu, "chrf": 2 * bleu},
-        **{"gain_bleu": 0.0, "gain_chrf": 0.0, "p_bleu": None, "p_chrf": None},
-        **{"ended_by": "patience", "updates": 100, "test_sentences": 1000},
+        **{"gain_bleu": 0.0, "gain_chrf": 0.0, **dict.fromkeys(P_VALUES)},
+        **{"ended_by": "patience", "updates": 100, "test_sentences": 1000, "valid": []},
+        **{"best_update": 50, "digest": "0", "coverage": None},
         **{"bleu_signature": "b", "chrf_signature": "c", "device": "cpu", "torch": "2"},
         "pairing": {"data": "d", "initial_weights": "w", "batches": {"1": "x", "50": "y"}},
     }
@@ -66,6 +74,22 @@ MEANS = [
     _mean(9000, "random", None),
     _mean(9000, "tuned", -2.0, 0.01),
 ]
+
+
+def _findings(means: list[Row], cells: list[Row], name: str = "tiny") -> Findings:
+    return Findings(
+        name=name,
+        pair="xx-en",
+        baseline="random",
+        cells=[{"experiment": name, **row} for row in cells],
+        unfinished=[],
+        means=means,
+        corpora=[],
+        examples=[],
+        cited=["somebody"],
+        versions={},
+        command="nmt-ablation report",
+    )
 
 
 def test_the_verdict_names_gains_losses_and_doubts() -> None:
@@ -138,35 +162,69 @@ def test_trainings_that_the_budget_ended_are_marked_everywhere(tmp_path: Path) -
     assert table.NOTES["budget"] in table.as_markdown(ROWS)
     assert table.NOTES["budget"] not in table.as_markdown(ROWS[:4])
     for rows, marked in ((ROWS, True), (ROWS[:4], False)):
-        figure.draw(MEANS, rows, "random", "title", tmp_path / "f.png", tmp_path / "f.svg")
+        figure.draw([_findings(MEANS, rows)], [tmp_path / "f.png", tmp_path / "f.svg"])
         assert ("ended by its budget" in (tmp_path / "f.svg").read_text()) == marked
     assert (tmp_path / "f.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_a_figure_drawn_twice_is_the_same_to_the_byte(tmp_path: Path) -> None:
     for name in ("one", "other"):
-        figure.draw(MEANS, ROWS, "random", "t", tmp_path / f"{name}.png", tmp_path / f"{name}.svg")
-    for kind in ("png", "svg"):
+        paths = [tmp_path / f"{name}.{kind}" for kind in FIGURES]
+        figure.draw([_findings(MEANS, ROWS)], paths)
+    for kind in FIGURES:
         assert (tmp_path / f"one.{kind}").read_bytes() == (tmp_path / f"other.{kind}").read_bytes()
 
 
-def test_csv_and_jsonl_hold_a_row_a_cell() -> None:
+def test_experiments_stand_side_by_side_and_arms_look_the_same_in_all(tmp_path: Path) -> None:
+    # The second has no baseline; its arm must not take the baseline's colour.
+    second = _findings(MEANS[1::2], ROWS[1::2], "other")
+    counts = []
+    for shown in ([_findings(MEANS, ROWS)], [_findings(MEANS, ROWS), second]):
+        figure.draw(shown, [tmp_path / "f.svg"])
+        text = (tmp_path / "f.svg").read_text()
+        counts.append(text.count(figure.COLOURS[1].lower()))
+    assert "tiny (xx-en)" in text and "other (xx-en)" in text
+    assert counts[1] > 1.5 * counts[0]
+
+
+def test_a_fit_is_drawn_where_its_form_can_be_told_and_beyond_the_data(tmp_path: Path) -> None:
+    sizes = [500, 1000, 2000, 4000, 8000, 16000]
+    means = [
+        _mean(size, "random", None) | {"bleu": 40 / (1 + (3000 / size) ** 1.2)} for size in sizes
+    ]
+    cells = [_row(row["pairs"], "random", row["bleu"]) for row in means]
+    for shown, drawn in ((means, True), (means[:4], False)):
+        figure.draw([_findings(shown, cells)], [tmp_path / "f.svg"])
+        assert ("fitted, and beyond the data" in (tmp_path / "f.svg").read_text()) == drawn
+        html = page([_findings(shown, cells)], "draw")
+        assert ('class="line fit"' in html) == drawn
+
+
+def test_the_table_for_papers_marks_what_is_sure() -> None:
+    means = [row | {"arm": row["arm"].replace("tuned", "a_b")} for row in MEANS]
+    cells = [row | {"arm": row["arm"].replace("tuned", "a_b")} for row in ROWS]
+    lines = table.as_latex(_findings(means, cells)).splitlines()
+    assert r"sentence pairs & 100 & 1,000 & 9,000 \\" in lines
+    assert r"random & 10.0 & 10.0 & 10.0 \\" in lines
+    assert r"a\_b & 10.0 ($+4.0$)$^*$ & 10.0 ($+0.1$) & 10.0 ($-2.0$)$^*$ \\" in lines
+
+
+def test_csv_holds_a_row_a_cell() -> None:
     read = list(csv.DictReader(io.StringIO(as_csv(ROWS, CSV_COLUMNS))))
     assert list(read[0]) == CSV_COLUMNS
     assert [float(row["bleu"]) for row in read] == [row["bleu"] for row in ROWS]
-    assert [json.loads(line) for line in as_jsonl(ROWS).splitlines()] == ROWS
 
 
 def test_a_finished_run_is_reported_whole(finished: Run, tmp_path: Path) -> None:
     result = finished.call("report", "--out", str(tmp_path))
     assert result.returncode == 0, result.stderr
     assert "Against random" in result.stdout
-    for kind in ("html", "png", "svg", "csv", "means.csv", "jsonl", "md"):
+    for kind in ("html", *FIGURES, "tex", "csv", "means.csv", "jsonl", "json", "md"):
         path = tmp_path / f"tiny.{kind}"
         assert path.stat().st_size > 0
         assert str(path) in result.stdout
     means = list(csv.DictReader((tmp_path / "tiny.means.csv").open()))
-    assert list(means[0]) == COLUMNS and len(means) == 8
+    assert list(means[0]) == ["experiment", *COLUMNS] and len(means) == 8
     assert all(float(row["bleu_low"]) <= float(row["bleu"]) for row in means)
     assert "Types / tokens that have a vector" in (tmp_path / "tiny.md").read_text()
     translations = finished.workspace_root / "tiny" / "hypotheses.tsv"
@@ -180,7 +238,101 @@ def test_a_finished_run_is_reported_whole(finished: Run, tmp_path: Path) -> None
     for row in rows:
         baseline = next(r for r in rows if r["arm"] == "random" and r["size"] == row["size"])
         assert row["gain_bleu"] == row["bleu"] - baseline["bleu"]
-        assert (row["p_bleu"] is None) == (row["arm"] == "random")
+        for p in P_VALUES:
+            assert (row[p] is None) == (row["arm"] == "random")
+
+
+def test_a_report_is_drawn_again_from_its_own_files(finished: Run, tmp_path: Path) -> None:
+    first, again = tmp_path / "first", tmp_path / "again"
+    assert finished.call("report", "--out", str(first)).returncode == 0
+    drawn = call("draw", str(first / "tiny.jsonl"), "--out", str(again))
+    assert drawn.returncode == 0, drawn.stderr
+    assert "Against random" in drawn.stdout
+    for kind in (*FIGURES, "tex", "csv", "means.csv", "jsonl", "json"):
+        one, other = (folder / f"tiny.{kind}" for folder in (first, again))
+        assert one.read_bytes() == other.read_bytes(), kind
+
+    renamed = json.loads((again / "tiny.json").read_text()) | {"name": "more"}
+    (again / "tiny.json").write_text(json.dumps(renamed))
+    results = [str(folder / "tiny.jsonl") for folder in (first, again)]
+    both = call("draw", *results, "--out", str(tmp_path / "both"), "--name", "both")
+    assert both.returncode == 0, both.stderr
+    html = (tmp_path / "both" / "both.html").read_text()
+    assert html.count('class="verdict"') == 2
+    assert len((tmp_path / "both" / "both.csv").read_text().splitlines()) == 17
+
+
+def test_results_that_can_not_be_drawn_say_what_to_do(finished: Run, tmp_path: Path) -> None:
+    assert finished.call("report", "--out", str(tmp_path)).returncode == 0
+    results = tmp_path / "tiny.jsonl"
+    for arguments, said in (
+        ([tmp_path / "none.jsonl"], "none.jsonl: there is no such file"),
+        ([results, results], "two of the experiments are called tiny"),
+    ):
+        result = call("draw", *map(str, arguments), "--out", str(tmp_path / "out"))
+        assert result.returncode == 1
+        assert said in result.stderr and "Traceback" not in result.stderr
+    results.write_text(results.read_text() + "{half a li")
+    result = call("draw", str(results), "--out", str(tmp_path / "out"))
+    assert f"{results}: line 9 is no JSON" in result.stderr
+    results.write_text("")
+    (tmp_path / "tiny.json").write_text("[]")
+    result = call("draw", str(results), "--out", str(tmp_path / "out"))
+    assert "is not what nmt-ablation report writes" in result.stderr
+
+
+def test_the_documentation_names_every_key_of_the_results(finished: Run, tmp_path: Path) -> None:
+    assert finished.call("report", "--out", str(tmp_path)).returncode == 0
+    text = (REPOSITORY / "docs" / "results-format.md").read_text()
+    cells, rest = text.split("## NAME.json: the rest")
+    (first, *_) = (tmp_path / "tiny.jsonl").read_text().splitlines()
+    documented = set(re.findall(r"`(\w+)`", "".join(re.findall(r"^\| (`.*?) \|", cells, re.M))))
+    assert documented == set(json.loads(first))
+    documented = set(re.findall(r"`(\w+)`", "".join(re.findall(r"^\| (`.*?) \|", rest, re.M))))
+    assert documented == set(json.loads((tmp_path / "tiny.json").read_text()))
+
+
+def test_results_are_data_frames_in_a_notebook(finished: Run, tmp_path: Path) -> None:
+    assert finished.call("report", "--out", str(tmp_path)).returncode == 0
+    cells = notebook.cells(tmp_path / "tiny.jsonl")
+    assert len(cells) == 8 and cells["bleu"].dtype == float
+    read = pandas.read_json(tmp_path / "tiny.jsonl", lines=True)
+    assert list(read["digest"]) == list(cells["digest"])
+    means = notebook.means(tmp_path / "tiny.jsonl")
+    assert list(means.columns[:2]) == ["experiment", "size"] and len(means) == 8
+
+
+def test_two_cells_are_compared(finished: Run) -> None:
+    cells = ["50-random-s1", "50-finetuned-s1"]
+    of_cells = ["--experiment", str(finished.file), *finished.places]
+    result = call("compare", *cells, *of_cells)
+    assert result.returncode == 0, result.stderr
+    assert "BLEU" in result.stdout and "nrefs:1" in result.stdout
+    assert "not of other seeds" in result.stdout
+    other = call("compare", "50-random-s1", "200-random-s1", *of_cells)
+    assert other.returncode == 1
+    assert "the training data of 50-random-s1 and 200-random-s1 differ" in other.stderr
+    unknown = call("compare", "50-random-s1", "nothing", *of_cells)
+    assert "has no cell 'nothing'; allowed: 50-random-s1" in unknown.stderr
+
+
+def test_two_files_are_compared(tmp_path: Path) -> None:
+    references = [f"the cat number {at} sat on the mat ." for at in range(40)]
+    worse = [line.replace("sat", "lay") if at % 2 else line for at, line in enumerate(references)]
+    for name, lines in (("r", references), ("a", worse), ("b", references), ("c", worse[:-1])):
+        (tmp_path / name).write_text("".join(f"{line}\n" for line in lines))
+    one, other, short, reference = (str(tmp_path / name) for name in "abcr")
+    found = pairwise.of_files(Path(one), Path(other), Path(reference), "13a")
+    bleu = found[0]
+    assert bleu.scores[1] == pytest.approx(100) and bleu.scores[0] < 90
+    assert bleu.gain.mean == pytest.approx(bleu.scores[1] - bleu.scores[0])
+    assert 0 < bleu.gain.low < bleu.gain.mean < bleu.gain.high
+    assert bleu.p < 0.01 and bleu.p_ar < 0.01
+    (same, _) = pairwise.of_files(Path(one), Path(one), Path(reference), "13a")
+    assert same.gain.low == same.gain.high == 0 and same.p == same.p_ar == same.gain.p == 1
+    result = call("compare", one, short, "--reference", reference)
+    assert f"{short}: has 39 lines, and {reference} has 40" in result.stderr
+    assert call("compare", one, other).returncode == 2
 
 
 def test_a_half_finished_run_reports_what_there_is(finished: Run, new_run: NewRun) -> None:
@@ -189,17 +341,20 @@ def test_a_half_finished_run_reports_what_there_is(finished: Run, new_run: NewRu
     half = Run(more.file, finished.workspace_root, finished.mirror)
     result = half.call("report", "--out", str(more.file.parent / "report"))
     assert result.returncode == 0, result.stderr
-    assert "4 cells are not finished yet." in result.stdout
+    names = ", ".join(f"100-{arm}-s1" for arm in ("random", "frozen", "finetuned", "source"))
+    assert f"Not finished yet: {names}." in result.stdout
 
 
-def test_an_empty_run_says_so(new_run: NewRun) -> None:
-    result = new_run().call("report")
-    assert result.returncode == 1
-    assert "no cell is finished yet; run it first" in result.stderr
+def test_an_empty_run_says_so(new_run: NewRun, tmp_path: Path) -> None:
+    result = new_run().call("report", "--out", str(tmp_path))
+    assert result.returncode == 0, result.stderr
+    for text in (result.stdout, (tmp_path / "tiny.html").read_text()):
+        assert "No cell of tiny is finished yet." in text
+        assert "Not finished yet: 50-random-s1, " in text
 
 
 def test_curves_say_where_a_gain_ends_and_what_it_is_worth() -> None:
-    (line,) = table.curves(
+    (line,) = curves(
         [
             *(_mean(100, "random", None), _mean(100, "tuned", 4.0)),
             *(_mean(1000, "random", None), _mean(1000, "tuned", -4.0)),
@@ -208,4 +363,4 @@ def test_curves_say_where_a_gain_ends_and_what_it_is_worth() -> None:
     )
     assert line.startswith("tuned: its gain ends at 316 pairs (95% interval: 2")
     assert "it is largest at 100 pairs, where random has 6.0 BLEU" in line
-    assert table.fits(MEANS) == []
+    assert fits(MEANS) == []

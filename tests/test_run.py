@@ -1,10 +1,12 @@
 """The command as a user calls it: errors without tracebacks, kills without losses."""
 
+import contextlib
 import gzip
 import json
 import os
 import re
 import signal
+import struct
 import subprocess
 import time
 import zipfile
@@ -13,6 +15,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from tensorboardX.proto.event_pb2 import Event
 
 from nmt_ablation.corpus.synthetic import write_mirror
 from nmt_ablation.training.launch import LOG
@@ -66,6 +69,42 @@ def test_status_is_for_people_and_machines(finished: Run) -> None:
     assert re.search(r"50-random-s1 +done +BLEU \d", finished.call("status").stdout)
     lines = finished.call("status", "--json").stdout.splitlines()
     assert {json.loads(line)["state"] for line in lines} == {"done"}
+
+
+def test_status_draws_the_curve_in_a_terminal(finished: Run) -> None:
+    pty, terminal = os.openpty()
+    environment = os.environ | {"TERM": "xterm-256color", "COLUMNS": "80"}
+    subprocess.run(
+        finished.arguments("status"), stdout=terminal, env=environment, check=True, timeout=60
+    )
+    os.close(terminal)
+    shown = b""
+    with contextlib.suppress(OSError):  # so a terminal's end is told
+        while part := os.read(pty, 10_000):
+            shown += part
+    text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown.decode())
+    assert "8 done" in text
+    assert "aa random" in text and "dd source" in text  # the legend
+    assert re.search(r"50 +200\s", text) and "pairs" in text
+
+
+def test_tensorboard_is_written_for_where_it_is_asked_for(new_run: NewRun) -> None:
+    run = new_run()
+    result = run.call("run", "--tensorboard", "--cell", "50-random-s1")
+    assert result.returncode == 0, result.stderr
+    (folder,) = (run.workspace_root / "tiny" / "tensorboard").iterdir()
+    assert folder.name == "50-random-s1"
+    (file,) = folder.iterdir()
+    found: dict[str, list[int]] = {}
+    data = file.read_bytes()
+    while data:  # records of length, its checksum, an event, its checksum
+        (length,) = struct.unpack("<Q", data[:8])
+        event = Event.FromString(data[12 : 12 + length])
+        data = data[16 + length :]
+        for value in event.summary.value:
+            found.setdefault(value.tag, []).append(event.step)
+    assert found["valid/bleu"] == found["valid/loss"] == [20, 40, 60]
+    assert found["train/loss"] == [0, 10, 20, 30, 40, 50]
 
 
 def test_status_says_why_a_cell_failed_and_that_others_wait(new_run: NewRun) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from nmt_ablation import __version__
-from nmt_ablation.cli import cluster, runs, text
+from nmt_ablation.cli import cluster, reports, runs, text
 from nmt_ablation.errors import UserError
 from nmt_ablation.stopping import EXIT_CODE, StoppedError
 
@@ -48,7 +48,8 @@ def main() -> None:
 
 
 for command in (
-    *(runs.validate, runs.plan, runs.calibrate, runs.run, runs.status, runs.report),
+    *(runs.validate, runs.plan, runs.calibrate, runs.run, runs.status),
+    *(reports.report, reports.draw, reports.compare),
     cluster.submit,
     *(text.corpora, text.fill_mirror, text.cite, text.synthesise),
 ):

@@ -13,6 +13,7 @@ from nmt_ablation.errors import UserError
 
 if TYPE_CHECKING:
     from nmt_ablation.experiment_file import ExperimentFile
+    from nmt_ablation.runner import Runner
 EXPERIMENT = click.argument("experiment", type=click.Path(path_type=Path))
 WORKSPACE = click.option(
     "--workspace",
@@ -75,17 +76,29 @@ def on_experiment(command: Callable[..., None]) -> Callable[..., None]:
         max_bytes: int | None = None,
         **options: Any,
     ) -> None:
-        from nmt_ablation.places import Places
-        from nmt_ablation.runner import Runner
-        from nmt_ablation.workspace import Workspace
-
-        places = Places(mirror=mirror, data=data or experiment.parent, max_bytes=max_bytes)
-        file = load_file(experiment, mirror)
-        command(Runner(file, places, Workspace(workspace, cache)), **options)
+        runner = runner_of(experiment, workspace, cache, data, mirror, max_bytes)
+        command(runner, **options)
 
     for option in (WORKSPACE, CACHE, DATA, MIRROR, EXPERIMENT):
         call = option(call)
     return call
+
+
+def runner_of(
+    experiment: Path,
+    workspace: Path,
+    cache: Path | None,
+    data: Path | None,
+    mirror: str | None,
+    max_bytes: int | None = None,
+) -> "Runner":
+    """What runs an experiment's cells, and knows what became of them."""
+    from nmt_ablation.places import Places
+    from nmt_ablation.runner import Runner
+    from nmt_ablation.workspace import Workspace
+
+    places = Places(mirror=mirror, data=data or experiment.parent, max_bytes=max_bytes)
+    return Runner(load_file(experiment, mirror), places, Workspace(workspace, cache))
 
 
 def load_file(experiment: Path, mirror: str | None) -> "ExperimentFile":

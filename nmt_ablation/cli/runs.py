@@ -1,9 +1,8 @@
-"""Commands on a whole experiment: check it, run it, see how far it is, report."""
+"""Commands on a whole experiment: check it, run it, see how far it is."""
 
 import itertools
 import json
 import os
-import shlex
 import shutil
 import sys
 import time
@@ -111,6 +110,12 @@ def calibrate(runner: "Runner", again: bool) -> None:
     help="Train the arms of a size and seed in one process, which is faster on a GPU; each comes "
     "to what it comes to alone, but for rounding.  [default: together on a GPU]",
 )
+@click.option(
+    "--tensorboard",
+    is_flag=True,
+    envvar="NMT_ABLATION_TENSORBOARD",
+    help="Write losses and BLEU for TensorBoard too, under WORKSPACE/NAME/tensorboard.",
+)
 @MAX_BYTES
 def run(
     runner: "Runner",
@@ -118,6 +123,7 @@ def run(
     prepare: bool,
     jobs: int | None,
     together: bool | None,
+    tensorboard: bool,
 ) -> None:
     """Do all that is not done yet: prepare, train, translate, score.
 
@@ -131,9 +137,13 @@ def run(
     from nmt_ablation.pipeline import Pipeline
     from nmt_ablation.progress import Bars
     from nmt_ablation.runner import Work
+    from nmt_ablation.training import events
 
     _refuse_copies()
     runner.check_lock()
+    if tensorboard:
+        events.check()
+        runner.write_events()
     file = runner.file.experiment
     cells = {str(cell): cell for cell in file.cells()}
     for name in only:
@@ -202,32 +212,11 @@ def status(
             if changed:
                 click.echo("\n".join(statuses.lines(changed)))
     else:
-        with Live(statuses.table(cells), console=Console()) as live:
+        with Live(statuses.screen(cells), console=Console()) as live:
             while watch and statuses.waiting(cells):
                 time.sleep(WATCH_SECONDS)
                 cells = statuses.of_cells(runner)
-                live.update(statuses.table(cells))
-
-
-@click.command()
-@on_experiment
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Where the report goes.  [default: WORKSPACE/NAME/report]",
-)
-def report(runner: "Runner", out: Path | None) -> None:
-    """Draw the figure and the tables of what is finished, and give the verdict.
-
-    \b
-    Example:
-      nmt-ablation report recipes/quickstart.yaml
-    """
-    from nmt_ablation.report.write import write
-
-    folder = out or runner.folder / "report"
-    command = shlex.join(["nmt-ablation", *sys.argv[1:]])
-    write(runner.pipeline, runner.workspace, folder, command)
+                live.update(statuses.screen(cells))
 
 
 def _refuse_copies() -> None:

@@ -30,6 +30,8 @@ class Series:
     band: Sequence[tuple[float, float, float]] = ()
     """x, and the ends of an interval there."""
     points: Sequence[Point] = ()
+    fit: Sequence[tuple[float, float]] = ()
+    """A thin line, which may go on beyond the others."""
 
 
 @dataclass
@@ -46,8 +48,9 @@ class Chart:
     height: int = field(default=HEIGHT, init=False)
 
     def __post_init__(self) -> None:
-        xs = [x for one in self.series for x, _ in one.line] or [1.0]
-        ys = [y for one in self.series for _, y in one.line]
+        measured = [x for one in self.series for x, _ in one.line] or [1.0]
+        xs = measured + [x for one in self.series for x, _ in one.fit]
+        ys = [y for one in self.series for _, y in (*one.line, *one.fit)]
         ys += [y for one in self.series for _, *ends in one.band for y in ends]
         ys += [point.y for one in self.series for point in one.points]
         ys += [0.0] if self.from_zero or not ys else []
@@ -55,7 +58,7 @@ class Chart:
         low, high = min(ys), max(ys)
         room = (high - low) * 0.05 or 1.0
         self._y = (low if low == 0 else low - room), high + room
-        self.x_ticks = sorted(set(xs)) if self.log_x else _ticks(min(xs), max(xs))
+        self.x_ticks = sorted(set(measured)) if self.log_x else _ticks(min(xs), max(xs))
         self.y_ticks = _ticks(*self._y)
 
     def x(self, value: float) -> float:
@@ -67,15 +70,15 @@ class Chart:
         low, high = self._y
         return round(HEIGHT - BOTTOM - (value - low) / (high - low) * (HEIGHT - TOP - BOTTOM), 1)
 
-    def line(self, one: Series) -> str:
+    def line(self, points: Sequence[tuple[float, float]]) -> str:
         """For an SVG polyline."""
-        return " ".join(f"{self.x(x)},{self.y(y)}" for x, y in one.line)
+        return " ".join(f"{self.x(x)},{self.y(y)}" for x, y in points)
 
     def band(self, one: Series) -> str:
         """For an SVG polygon."""
         there = [(x, low) for x, low, _ in one.band]
         back = [(x, high) for x, _, high in reversed(one.band)]
-        return " ".join(f"{self.x(x)},{self.y(y)}" for x, y in there + back)
+        return self.line(there + back)
 
     @property
     def bottom(self) -> int:

@@ -12,6 +12,8 @@ from scipy.optimize import OptimizeWarning, curve_fit
 from nmt_ablation.report.results import Row
 
 DRAWS = 2000
+BEYOND = 2
+"""How many times the largest size a fit is looked at."""
 Z = 1.959964
 """Half the width of a 95% interval in standard errors."""
 
@@ -112,6 +114,11 @@ def fit(pairs: Sequence[float], scores: Sequence[float]) -> Fit | None:
             error = math.sqrt(sum(miss**2 for miss in left_out if miss is not None) / len(x))
             found.append(Fit(form, parameters, error))
     return min(found, key=lambda fit: fit.error, default=None)
+
+
+def fit_means(means: Sequence[Row]) -> Fit | None:
+    """The form of an arm's curve of BLEU; None where it can't be told."""
+    return fit([row["pairs"] for row in means], [row["bleu"] for row in means])
 
 
 def crossover(means: Sequence[Row], metric: str = "bleu") -> Crossover:

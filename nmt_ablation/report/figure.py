@@ -1,14 +1,18 @@
 """BLEU against corpus size, an arm a line, and the gains below."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib
+import numpy as np
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
+from nmt_ablation.report import curve
+from nmt_ablation.report.findings import Findings
 from nmt_ablation.report.results import Row
 
 # Okabe and Ito's colours (2008) are told apart by colour-blind people; lines and markers differ
@@ -21,44 +25,84 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*")
 LINES = ("-", "--", "-.", ":", "-", "--", "-.", ":", "-", "--")
 
 
-def draw(
-    summaries: list[Row], rows: list[Row], baseline: str, title: str, png: Path, svg: Path
-) -> None:
-    """Write the figure: means with their 95% bands, and a point for each cell.
+def draw(experiments: Sequence[Findings], paths: Sequence[Path]) -> None:
+    """Write the figure, in the kinds that the paths' suffixes say (png, svg, pdf).
 
-    Hollow points are trainings that ended with their budget.
+    Experiments stand side by side on the same scales, and an arm looks the same in each of them.
+    Lines go through means in their 95% bands; each cell is a point, hollow if its training ended
+    with its budget; where a curve's form can be told it is drawn thin, and beyond the data too.
     """
-    arms = list(dict.fromkeys(row["arm"] for row in rows))
-    # Without these, two drawings of the same numbers differ in their bytes.
-    plt.rcParams.update({"svg.hashsalt": "nmt-ablation", "svg.fonttype": "none"})
-    figure, (scores, gains) = plt.subplots(
-        2, 1, sharex=True, figsize=(7, 6.5), height_ratios=(3, 2), layout="constrained"
+    arms = list(dict.fromkeys(arm for findings in experiments for arm in findings.arms))
+    # Without these, two drawings of the same numbers differ in their bytes; 42 embeds fonts as
+    # journals want them.
+    plt.rcParams.update(
+        {"svg.hashsalt": "nmt-ablation", "svg.fonttype": "none", "pdf.fonttype": 42}
     )
-    for at, arm in enumerate(arms):
-        style = at % len(COLOURS)
-        means = [row for row in summaries if row["arm"] == arm]
-        of_arm = [row for row in rows if row["arm"] == arm]
-        _line(scores, means, of_arm, "bleu", style, arm)
-        compared = [row for row in of_arm if row["gain_bleu"] is not None]
-        if arm != baseline and compared:
+    figure, panels = plt.subplots(
+        2,
+        len(experiments),
+        sharex="col",
+        sharey="row",
+        squeeze=False,
+        figsize=(2 + 5 * len(experiments), 6.5),
+        height_ratios=(3, 2),
+        layout="constrained",
+    )
+    for findings, (scores, gains) in zip(experiments, panels.T, strict=True):
+        _draw_one(findings, arms, scores, gains)
+    panels[0, 0].set(ylabel="BLEU", ylim=(0, None))
+    shown = {
+        label: handle
+        for scores in panels[0]
+        for handle, label in zip(*scores.get_legend_handles_labels(), strict=True)
+    }
+    if any(row["ended_by"] == "budget" for each in experiments for row in each.cells):
+        shown["ended by its budget, may still improve"] = Line2D(
+            [], [], color="#666666", marker="o", linestyle="", fillstyle="none"
+        )
+    if any(_fit(findings, arm) for findings in experiments for arm in findings.arms):
+        shown["fitted, and beyond the data"] = Line2D([], [], color="#666666", linewidth=0.8)
+    figure.legend(shown.values(), shown.keys(), loc="outside lower center", ncols=3, frameon=False)
+    metadata: dict[str, dict[str, str | None]] = {
+        ".png": {"Software": None},
+        ".svg": {"Date": None, "Creator": None},
+        ".pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+    }
+    for path in paths:
+        figure.savefig(path, dpi=200, metadata=metadata[path.suffix])
+    plt.close(figure)
+
+
+def _draw_one(findings: Findings, arms: Sequence[str], scores: Axes, gains: Axes) -> None:
+    """Scores and gains of one experiment, in axes of their own."""
+    for arm in findings.arms:
+        style = arms.index(arm) % len(COLOURS)
+        means = [row for row in findings.means if row["arm"] == arm]
+        cells = [row for row in findings.cells if row["arm"] == arm]
+        _line(scores, means, cells, "bleu", style, arm)
+        if fit := _fit(findings, arm):
+            pairs = np.geomspace(means[0]["pairs"], curve.BEYOND * means[-1]["pairs"], 100).tolist()
+            scores.plot(pairs, fit(pairs), color=COLOURS[style], linewidth=0.8)
+        compared = [row for row in cells if row["gain_bleu"] is not None]
+        if arm != findings.baseline and compared:
             _line(gains, means, compared, "gain_bleu", style, arm)
     gains.axhline(0, color="#000000", linewidth=0.8)
-    scores.set(title=title, ylabel="BLEU", ylim=(0, None))
-    gains.set(ylabel=f"gain over {baseline}", xlabel="sentence pairs for training", xscale="log")
-    pairs = sorted({row["pairs"] for row in rows})
-    gains.set_xticks(pairs, [f"{n:,}" for n in pairs])
+    scores.set(title=f"{findings.name} ({findings.pair})")
+    gains.set(
+        ylabel=f"gain over {findings.baseline}",
+        xlabel="sentence pairs for training",
+        xscale="log",
+    )
+    sizes = sorted({row["pairs"] for row in findings.cells})
+    gains.set_xticks(sizes, [f"{size:,}" for size in sizes])
     gains.minorticks_off()
     for axes in (scores, gains):
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
-    handles, labels = scores.get_legend_handles_labels()
-    if any(row["ended_by"] == "budget" for row in rows):
-        hollow = Line2D([], [], color="#666666", marker="o", linestyle="", fillstyle="none")
-        handles, labels = [*handles, hollow], [*labels, "ended by its budget, may still improve"]
-    scores.legend(handles, labels, frameon=False)
-    figure.savefig(png, dpi=200, metadata={"Software": None})
-    figure.savefig(svg, metadata={"Date": None, "Creator": None})
-    plt.close(figure)
+
+
+def _fit(findings: Findings, arm: str) -> curve.Fit | None:
+    return curve.fit_means([row for row in findings.means if row["arm"] == arm])
 
 
 def _line(axes: Axes, means: list[Row], rows: list[Row], key: str, style: int, label: str) -> None:

@@ -1,25 +1,22 @@
 """The report as one HTML file that opens offline: the verdict first, then all that bears it out."""
 
 import difflib
-import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from nmt_ablation import __version__, references
-from nmt_ablation.corpus.text import stream_lines
-from nmt_ablation.experiment import Cell
-from nmt_ablation.pipeline import Pipeline
+from nmt_ablation.report import curve
 from nmt_ablation.report.chart import Chart, Point, Series
+from nmt_ablation.report.findings import Example, Findings
 from nmt_ablation.report.results import Row
 from nmt_ablation.report.summary import agreement
-from nmt_ablation.workspace import Workspace
+from nmt_ablation.report.verdict import said
 
-EXAMPLES = 6
-"""Test sentences that are shown of each size."""
 STYLES = 10
 """Colours of the page; with more arms they come again with other dashes."""
+FIT_POINTS = 60
 
 
 @dataclass(frozen=True)
@@ -32,32 +29,24 @@ class Word:
 
 
 @dataclass(frozen=True)
-class Example:
-    """A test sentence, and what the arms made of it."""
+class Section:
+    """One experiment of the page."""
 
-    pairs: int
-    source: str
-    reference: str
-    hypotheses: dict[str, list[Word]]
+    findings: Findings
+    sentences: Sequence[str]
+    """The verdict, and what else is to be said before anything is shown."""
+    charts: Sequence[Chart]
+    trainings: Sequence[Chart]
+    examples: Sequence[tuple[Example, dict[str, list[Word]]]]
+    """With the words of each arm's hypothesis."""
 
 
-def page(
-    pipeline: Pipeline,
-    workspace: Workspace,
-    rows: Sequence[Row],
-    summaries: Sequence[Row],
-    corpora: Sequence[Row],
-    sentences: Sequence[str],
-    command: str,
-) -> str:
+def page(experiments: Sequence[Findings], command: str) -> str:
     """The whole page.
 
     Args:
-        rows: the finished cells; `summaries` their means, `corpora` how their data came about.
-        sentences: the verdict, and what else is to be said before anything is shown.
         command: that makes it.
     """
-    experiment = pipeline.experiment
     # What a corpus says is shown, never run: everything that is filled in is escaped.
     environment = Environment(
         loader=PackageLoader("nmt_ablation.report", "."),
@@ -66,41 +55,44 @@ def page(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    arms = list(dict.fromkeys(row["arm"] for row in rows))
+    arms = list(dict.fromkeys(arm for findings in experiments for arm in findings.arms))
     return environment.get_template("page.html.j2").render(
-        experiment=experiment,
-        sentences=sentences,
-        charts=[
-            _scores(summaries, rows, arms),
-            _gains(summaries, rows, arms, experiment.baseline),
-        ],
-        trainings=list(_trainings(rows, arms)),
+        sections=[_section(findings, arms) for findings in experiments],
         arms=arms,
-        rows=rows,
-        summaries=summaries,
-        corpora=corpora,
-        examples=list(_examples(pipeline, workspace, rows)),
         agreement=agreement,
-        cited=references.as_text(experiment, references.entries()).splitlines(),
         command=command,
-        version=__version__,
-        missing=len(experiment.cells()) - len(rows),
         styles=STYLES,
     )
 
 
-def _scores(summaries: Sequence[Row], rows: Sequence[Row], arms: Sequence[str]) -> Chart:
-    series = _by_size(summaries, rows, arms, "bleu", "{:.1f} BLEU")
+def _section(findings: Findings, arms: Sequence[str]) -> Section:
+    return Section(
+        findings,
+        said(findings),
+        [_scores(findings, arms), _gains(findings, arms)] if findings.cells else [],
+        list(_trainings(findings.cells, arms)),
+        [
+            (
+                example,
+                {arm: _words(it, example.reference) for arm, it in example.hypotheses.items()},
+            )
+            for example in findings.examples
+        ],
+    )
+
+
+def _scores(findings: Findings, arms: Sequence[str]) -> Chart:
+    series = _by_size(findings.means, findings.cells, arms, "bleu", "{:.1f} BLEU")
     labels = "BLEU against corpus size", "sentence pairs for training", "BLEU"
     return Chart(*labels, series, log_x=True, from_zero=True)
 
 
-def _gains(
-    summaries: Sequence[Row], rows: Sequence[Row], arms: Sequence[str], baseline: str
-) -> Chart:
-    compared = [row for row in rows if row["gain_bleu"] is not None and row["arm"] != baseline]
-    series = _by_size(summaries, compared, arms, "gain_bleu", "{:+.1f} BLEU")
-    series = [one for one in series if one.points]
+def _gains(findings: Findings, arms: Sequence[str]) -> Chart:
+    baseline = findings.baseline
+    compared = [
+        row for row in findings.cells if row["gain_bleu"] is not None and row["arm"] != baseline
+    ]
+    series = _by_size(findings.means, compared, arms, "gain_bleu", "{:+.1f} BLEU")
     labels = f"Gain over {baseline}", "sentence pairs for training", "difference in BLEU"
     return Chart(*labels, series, log_x=True, from_zero=True)
 
@@ -124,13 +116,20 @@ def _by_size(
         ]
         line = [(row["pairs"], row[key]) for row in means]
         band = [(row["pairs"], row[f"{key}_low"], row[f"{key}_high"]) for row in means]
-        series.append(Series(arm, style, line, band, points))
+        if not line and not points:
+            continue
+        found = curve.fit_means(means) if key == "bleu" else None
+        fit: list[tuple[float, float]] = []
+        if found:
+            x = np.geomspace(line[0][0], curve.BEYOND * line[-1][0], FIT_POINTS).tolist()
+            fit = list(zip(x, found(x), strict=True))
+        series.append(Series(arm, style, line, band, points, fit))
     return series
 
 
 def _trainings(rows: Sequence[Row], arms: Sequence[str]) -> Iterator[Chart]:
     """BLEU on the valid set while it was trained, a chart for each size, of the first seed."""
-    first = min(row["seed"] for row in rows)
+    first = min((row["seed"] for row in rows), default=None)
     for pairs in sorted({row["pairs"] for row in rows}):
         series = [
             Series(
@@ -144,32 +143,6 @@ def _trainings(rows: Sequence[Row], arms: Sequence[str]) -> Iterator[Chart]:
         if series:
             labels = f"{pairs:,} pairs, seed {first}", "updates", "BLEU on the valid set"
             yield Chart(*labels, series, from_zero=True)
-
-
-def _examples(pipeline: Pipeline, workspace: Workspace, rows: Sequence[Row]) -> Iterator[Example]:
-    """Some of the test set, drawn by chance and not by how they look: the same at each size."""
-    experiment = pipeline.experiment
-    test = workspace.path(pipeline.hold_out())
-    sources, texts = (
-        list(stream_lines(test / f"test.{language}"))
-        for language in (experiment.source, experiment.target)
-    )
-    chosen = sorted(random.Random(1).sample(range(len(texts)), min(EXAMPLES, len(texts))))
-    sizes = sorted({(row["pairs"], row["size"]) for row in rows}, key=lambda pair: pair[0])
-    seed = min(row["seed"] for row in rows)
-    for pairs, size in dict.fromkeys([sizes[0], sizes[-1]]):
-        cells = {
-            row["arm"]: Cell(size=size, arm=row["arm"], seed=seed)
-            for row in rows
-            if (row["size"], row["seed"]) == (size, seed)
-        }
-        found = {
-            arm: list(stream_lines(workspace.path(pipeline.translate(cell)) / "hypotheses.txt"))
-            for arm, cell in cells.items()
-        }
-        for at in chosen:
-            hypotheses = {arm: _words(lines[at], texts[at]) for arm, lines in found.items()}
-            yield Example(pairs, sources[at], texts[at], hypotheses)
 
 
 def _words(hypothesis: str, reference: str) -> list[Word]:

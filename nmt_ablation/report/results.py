@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 from collections.abc import Callable
 from itertools import groupby
 from typing import Any
@@ -12,15 +11,21 @@ from rich.progress import track
 
 from nmt_ablation.errors import UserError
 from nmt_ablation.experiment import Cell
-from nmt_ablation.pipeline import Pipeline
+from nmt_ablation.pipeline import METRICS, Pipeline
 from nmt_ablation.workspace import Json, Step, Workspace
 
 Row = dict[str, Any]
 """One cell: its scores, how its training ended, and the digests of all that made it."""
 
+P_VALUES = {
+    **{f"p_{metric}": (metric, "p") for metric in METRICS},
+    **{f"p_{metric}_ar": (metric, "p_ar") for metric in METRICS},
+}
+"""Of a cell's gain: by bootstrap and by approximate randomisation; where `compare` keeps them."""
 CSV_COLUMNS = [
     *("pair", "size", "pairs", "arm", "seed"),
-    *("bleu", "chrf", "gain_bleu", "gain_chrf", "p_bleu", "p_chrf"),
+    *("bleu", "chrf", "gain_bleu", "gain_chrf"),
+    *P_VALUES,
     *("ended_by", "updates", "best_update", "valid_bleu", "training_seconds"),
     *("digest", "bleu_signature", "chrf_signature"),
 ]
@@ -37,7 +42,7 @@ def collect(pipeline: Pipeline, workspace: Workspace) -> list[Row]:
     experiment = pipeline.experiment
     finished = [cell for cell in experiment.cells() if workspace.done(pipeline.score(cell))]
     _compare(pipeline, workspace, finished)
-    rows = [_row(pipeline, workspace, cell) for cell in finished]
+    rows = [cell_row(pipeline, workspace, cell) for cell in finished]
     if rows:
         for row in rows:
             gate(rows[0], row, SIGNATURES)
@@ -50,10 +55,6 @@ def collect(pipeline: Pipeline, workspace: Workspace) -> list[Row]:
                     row["gain_bleu"] = row["bleu"] - other["bleu"]
                     row["gain_chrf"] = row["chrf"] - other["chrf"]
     return rows
-
-
-def as_jsonl(rows: list[Row]) -> str:
-    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
 
 def as_csv(rows: list[Row], columns: list[str]) -> str:
@@ -98,7 +99,7 @@ def _compare(pipeline: Pipeline, workspace: Workspace, finished: list[Cell]) -> 
         workspace.ensure(step)
 
 
-def _row(pipeline: Pipeline, workspace: Workspace, cell: Cell) -> Row:
+def cell_row(pipeline: Pipeline, workspace: Workspace, cell: Cell) -> Row:
     experiment = pipeline.experiment
     train, score, compare = pipeline.train(cell), pipeline.score(cell), pipeline.compare(cell)
     alike = pipeline.near_duplicates(cell.size, cell.seed)
@@ -113,8 +114,7 @@ def _row(pipeline: Pipeline, workspace: Workspace, cell: Cell) -> Row:
         **scored,
         "gain_bleu": None,
         "gain_chrf": None,
-        "p_bleu": None,
-        "p_chrf": None,
+        **dict.fromkeys(P_VALUES),
         **trained,
         "coverage": workspace.record(train.inputs["rows"]) if "rows" in train.inputs else None,
         "alignment": _alignment(train, workspace),
@@ -125,7 +125,8 @@ def _row(pipeline: Pipeline, workspace: Workspace, cell: Cell) -> Row:
     row["pairing"] = trained["pairing"] | {"data": train.inputs["binarise"].digest}
     if cell.arm != experiment.baseline and workspace.done(compare):
         compared = workspace.record(compare)
-        row["p_bleu"], row["p_chrf"] = compared["bleu"]["p"], compared["chrf"]["p"]
+        for key, (metric, name) in P_VALUES.items():
+            row[key] = compared[metric][name]
     return row
 
 

@@ -1,31 +1,92 @@
-"""The results as a table, for a terminal and for Markdown."""
+"""The results as tables: for a terminal, Markdown, and papers."""
 
-import math
+import re
 from collections import Counter
 from collections.abc import Sequence
 
+from rich import box
 from rich.table import Table
 
 from nmt_ablation.experiment import SIDES
-from nmt_ablation.report import curve
+from nmt_ablation.report.findings import Findings
 from nmt_ablation.report.results import Row
 from nmt_ablation.report.summary import agreement
+from nmt_ablation.statistics import SURE
 
-HEADER = ("pairs", "arm", "seed", "BLEU", "chrF", "Δ BLEU", "p", "Δ chrF", "updates")
+HEADER = (
+    *("pairs", "arm", "seed", "BLEU", "chrF"),
+    *("Δ BLEU", "p", "p, randomised", "Δ chrF", "updates"),
+)
 NOTES = {
     "budget": "↑ the budget ended this training before patience did: it may still improve",
     "divergence": "✗ this training diverged; the best model before that is scored",
 }
 
 
-def as_rich(rows: list[Row], title: str) -> Table:
-    table = Table(title=title, caption="\n".join(_notes(rows)) or None)
-    for name in HEADER:
+def as_rich(findings: Findings) -> Table:
+    """Means, for a terminal of 80 columns."""
+    marks: dict[tuple[int, str], str] = {}
+    for row in findings.cells:
+        if row["ended_by"] in NOTES:
+            marks[row["pairs"], row["arm"]] = NOTES[row["ended_by"]][0]
+    table = Table(
+        title=f"{findings.name} ({findings.pair})",
+        caption="\n".join(_notes(findings.cells)) or None,
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+    )
+    for name in ("pairs", "arm", "seeds", "BLEU", "Δ BLEU", "p", "Δ chrF", ""):
         table.add_column(name, justify="left" if name == "arm" else "right", no_wrap=True)
-    for at, row in enumerate(rows):
-        last = at + 1 == len(rows) or rows[at + 1]["pairs"] != row["pairs"]
-        table.add_row(*_cells(row), end_section=last)
+    for at, row in enumerate(findings.means):
+        last = at + 1 == len(findings.means) or findings.means[at + 1]["pairs"] != row["pairs"]
+        line = [f"{row['pairs']:,}", row["arm"], str(row["seeds"]), f"{row['bleu']:.1f}"]
+        if row["gain_bleu"] is None:
+            line += ["–"] * 3
+        else:
+            line += [_interval(row, "gain_bleu", "+.1f"), f"{row['gain_bleu_p']:.3f}"]
+            line += [f"{row['gain_chrf']:+.1f}"]
+        line.append(marks.get((row["pairs"], row["arm"]), ""))
+        table.add_row(*line, end_section=last)
     return table
+
+
+def as_latex(findings: Findings) -> str:
+    """Means for a paper, with booktabs: an arm a line, a size a column; a star where the gain is
+    sure after correction."""
+    sizes = sorted({row["pairs"] for row in findings.means})
+    of = {(row["arm"], row["pairs"]): row for row in findings.means}
+
+    def entry(arm: str, size: int) -> str:
+        row = of.get((arm, size))
+        if row is None:
+            return "--"
+        if row["gain_bleu"] is None:
+            return f"{row['bleu']:.1f}"
+        star = r"$^*$" if row["gain_bleu_p"] < SURE else ""
+        return f"{row['bleu']:.1f} (${row['gain_bleu']:+.1f}$){star}"
+
+    lines = [
+        f"% {findings.name}, {findings.pair}: BLEU, in parentheses the gain over "
+        f"{findings.baseline}; a star: p < {SURE} after Holm's correction.",
+        *sorted({f"% {row['bleu_signature']}" for row in findings.cells}),
+        rf"\begin{{tabular}}{{l{'r' * len(sizes)}}}",
+        r"\toprule",
+        " & ".join(["sentence pairs", *(f"{size:,}" for size in sizes)]) + r" \\",
+        r"\midrule",
+        *(
+            " & ".join([_escaped(arm), *(entry(arm, size) for size in sizes)]) + r" \\"
+            for arm in findings.arms
+        ),
+        r"\bottomrule",
+        r"\end{tabular}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _escaped(name: str) -> str:
+    """For LaTeX: what an arm may be called, and would mean something there."""
+    return re.sub(r"([&%$#_{}])", r"\\\1", name)
 
 
 def as_markdown(rows: list[Row]) -> str:
@@ -58,70 +119,6 @@ def summary_as_markdown(summaries: list[Row]) -> str:
         "the table. People agree: how often they prefer the better of two systems that differ by "
         "so much BLEU (Kocmi et al. 2024).\n"
     )
-
-
-def curves(summaries: list[Row], baseline: str) -> list[str]:
-    """For each arm at several sizes: where its gain ends, where it is largest, and how many more
-    pairs the baseline would need; a line each."""
-    lines = []
-    of_arms: dict[str, list[Row]] = {}
-    for row in summaries:
-        of_arms.setdefault(row["arm"], []).append(row)
-    for arm, means in of_arms.items():
-        if arm == baseline or len(means) < 2:
-            continue
-        best = max(means, key=lambda row: row["gain_bleu"])
-        worth = [
-            f"{_times(curve.equivalent(of_arms[baseline], row))} at {row['pairs']:,}"
-            for row in means
-        ]
-        lines.append(
-            f"{arm}: {_crossover(curve.crossover(means), means)}; it is largest at "
-            f"{best['pairs']:,} pairs, where {baseline} has "
-            f"{best['bleu'] - best['gain_bleu']:.1f} BLEU. To match it {baseline} needs "
-            f"{', '.join(worth)} pairs."
-        )
-    return lines
-
-
-def fits(summaries: list[Row]) -> list[str]:
-    """The form of each arm's curve, where there are sizes enough to tell; a line each."""
-    lines = []
-    for arm in dict.fromkeys(row["arm"] for row in summaries):
-        means = [row for row in summaries if row["arm"] == arm]
-        found = curve.fit([row["pairs"] for row in means], [row["bleu"] for row in means])
-        if found:
-            far = 2 * means[-1]["pairs"]
-            (then,) = found([far])
-            numbers = ", ".join(f"{number:.3g}" for number in found.parameters)
-            lines.append(
-                f"{arm}: {found.form.name}, {found.form.formula}, with {numbers}; off by "
-                f"{found.error:.1f} BLEU at sizes it wasn't shown; {then:.1f} BLEU at {far:,} "
-                "pairs, if it holds there"
-            )
-    return lines
-
-
-def _crossover(found: curve.Crossover, means: list[Row]) -> str:
-    first, last = (f"{means[at]['pairs']:,}" for at in (0, -1))
-
-    def size(at: float) -> str:
-        if at == 0:
-            return f"below {first}"
-        return f"beyond {last}" if at == math.inf else f"{at:,.0f}"
-
-    interval = f"(95% interval: {size(found.low)} to {size(found.high)} pairs)"
-    if found.at == 0:
-        return f"its gain is never positive {interval}"
-    if found.at == math.inf:
-        return f"its gain doesn't end within the data {interval}"
-    return f"its gain ends at {size(found.at)} pairs {interval}"
-
-
-def _times(factor: float) -> str:
-    if factor == math.inf:
-        return "more than there are"
-    return f"{factor:.1f} times the" if factor else "fewer than the smallest size"
 
 
 def _interval(row: Row, key: str, form: str) -> str:
@@ -201,7 +198,7 @@ def _cells(row: Row) -> list[str]:
         f"{row['bleu']:.1f}",
         f"{row['chrf']:.1f}",
         _gain(row, "gain_bleu"),
-        "" if row["p_bleu"] is None else f"{row['p_bleu']:.3f}",
+        *("" if row[key] is None else f"{row[key]:.3f}" for key in ("p_bleu", "p_bleu_ar")),
         _gain(row, "gain_chrf"),
         f"{row['updates']:,} {NOTES.get(row['ended_by'], ' ')[0]}".rstrip(),
     ]

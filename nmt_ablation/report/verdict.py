@@ -1,10 +1,21 @@
-"""One sentence that says where vectors help, and no more than the numbers allow."""
+"""What a report says in words: where vectors help, and no more than the numbers allow."""
 
+import math
 from collections.abc import Sequence
 
+from nmt_ablation.report import curve
+from nmt_ablation.report.findings import Findings
 from nmt_ablation.report.results import Row
+from nmt_ablation.statistics import SURE
 
-LEVEL = 0.05
+
+def said(findings: Findings) -> list[str]:
+    """All of it: the verdict, then a line for each curve that something can be said of."""
+    if not findings.cells:
+        return [f"No cell of {findings.name} is finished yet."]
+    means = findings.means
+    first = verdict(means, findings.cells, findings.baseline)
+    return [first, *curves(means, findings.baseline), *fits(means)]
 
 
 def verdict(summaries: Sequence[Row], rows: Sequence[Row], baseline: str) -> str:
@@ -21,7 +32,7 @@ def verdict(summaries: Sequence[Row], rows: Sequence[Row], baseline: str) -> str
     clauses, doubtful = [], []
     for arm in arms:
         of_arm = [row for row in compared if row["arm"] == arm]
-        if any(row["gain_bleu_p"] < LEVEL for row in of_arm):
+        if any(row["gain_bleu_p"] < SURE for row in of_arm):
             clauses.append(_clause(arm, of_arm))
         else:
             doubtful.append(arm)
@@ -35,7 +46,7 @@ def verdict(summaries: Sequence[Row], rows: Sequence[Row], baseline: str) -> str
     else:
         basis = f"95% intervals over {' to '.join(map(str, seeds))} seeds and {sentences}"
     if len(compared) > 1:
-        basis += f"; a doubt is p ≥ {LEVEL} after correction for {len(compared)} comparisons"
+        basis += f"; a doubt is p ≥ {SURE} after correction for {len(compared)} comparisons"
     short = sum(row["ended_by"] == "budget" for row in rows)
     if short:
         basis += (
@@ -46,7 +57,7 @@ def verdict(summaries: Sequence[Row], rows: Sequence[Row], baseline: str) -> str
 
 
 def _clause(arm: str, summaries: Sequence[Row]) -> str:
-    sure = [row for row in summaries if row["gain_bleu_p"] < LEVEL]
+    sure = [row for row in summaries if row["gain_bleu_p"] < SURE]
     parts = []
     for what, of in (
         ("gains", [row for row in sure if row["gain_bleu"] > 0]),
@@ -67,10 +78,73 @@ def _clause(arm: str, summaries: Sequence[Row]) -> str:
 def _interval(row: Row) -> str:
     """Of a gain; of a loss as a loss."""
     ends = [row["gain_bleu_low"], row["gain_bleu_high"]]
-    if row["gain_bleu_p"] < LEVEL and row["gain_bleu"] < 0:
+    if row["gain_bleu_p"] < SURE and row["gain_bleu"] < 0:
         ends = [-ends[1], -ends[0]]
     return f"({ends[0]:.1f} to {ends[1]:.1f})"
 
 
 def _list(parts: Sequence[str]) -> str:
     return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
+
+
+def curves(summaries: list[Row], baseline: str) -> list[str]:
+    """For each arm at several sizes: where its gain ends, where it is largest, and how many more
+    pairs the baseline would need; a line each."""
+    lines = []
+    of_arms: dict[str, list[Row]] = {}
+    for row in summaries:
+        of_arms.setdefault(row["arm"], []).append(row)
+    for arm, means in of_arms.items():
+        if arm == baseline or len(means) < 2:
+            continue
+        best = max(means, key=lambda row: row["gain_bleu"])
+        worth = [
+            f"{_times(curve.equivalent(of_arms[baseline], row))} at {row['pairs']:,}"
+            for row in means
+        ]
+        lines.append(
+            f"{arm}: {_crossover(curve.crossover(means), means)}; it is largest at "
+            f"{best['pairs']:,} pairs, where {baseline} has "
+            f"{best['bleu'] - best['gain_bleu']:.1f} BLEU. To match it {baseline} needs "
+            f"{', '.join(worth)} pairs."
+        )
+    return lines
+
+
+def fits(summaries: list[Row]) -> list[str]:
+    """The form of each arm's curve, where there are sizes enough to tell; a line each."""
+    lines = []
+    for arm in dict.fromkeys(row["arm"] for row in summaries):
+        means = [row for row in summaries if row["arm"] == arm]
+        if found := curve.fit_means(means):
+            far = curve.BEYOND * means[-1]["pairs"]
+            (then,) = found([far])
+            numbers = ", ".join(f"{number:.3g}" for number in found.parameters)
+            lines.append(
+                f"{arm}: {found.form.name}, {found.form.formula}, with {numbers}; off by "
+                f"{found.error:.1f} BLEU at sizes it wasn't shown; {then:.1f} BLEU at {far:,} "
+                "pairs, if it holds there"
+            )
+    return lines
+
+
+def _crossover(found: curve.Crossover, means: list[Row]) -> str:
+    first, last = (f"{means[at]['pairs']:,}" for at in (0, -1))
+
+    def size(at: float) -> str:
+        if at == 0:
+            return f"below {first}"
+        return f"beyond {last}" if at == math.inf else f"{at:,.0f}"
+
+    interval = f"(95% interval: {size(found.low)} to {size(found.high)} pairs)"
+    if found.at == 0:
+        return f"its gain is never positive {interval}"
+    if found.at == math.inf:
+        return f"its gain doesn't end within the data {interval}"
+    return f"its gain ends at {size(found.at)} pairs {interval}"
+
+
+def _times(factor: float) -> str:
+    if factor == math.inf:
+        return "more than there are"
+    return f"{factor:.1f} times the" if factor else "fewer than the smallest size"

@@ -1,89 +1,127 @@
-"""Write a report's files, and show its table and verdict."""
+"""Write a report's files, and show its tables and verdicts."""
 
 import csv
 import io
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 
 from nmt_ablation.corpus.text import stream_lines
 from nmt_ablation.errors import UserError
-from nmt_ablation.pipeline import Pipeline
+from nmt_ablation.pipeline import METRICS, Pipeline
 from nmt_ablation.report import figure, table
+from nmt_ablation.report.findings import Findings, save
 from nmt_ablation.report.page import page
-from nmt_ablation.report.results import CSV_COLUMNS, as_csv, as_jsonl, collect, corpora
-from nmt_ablation.report.summary import COLUMNS, summarise
-from nmt_ablation.report.verdict import verdict
+from nmt_ablation.report.results import CSV_COLUMNS, as_csv
+from nmt_ablation.report.summary import COLUMNS
+from nmt_ablation.report.verdict import said
 from nmt_ablation.workspace import Workspace, write_atomically
 
-KINDS = ("html", "png", "svg", "csv", "means.csv", "jsonl", "md")
+FIGURES = ("png", "svg", "pdf")
 
 
-def write(pipeline: Pipeline, workspace: Workspace, folder: Path, command: str) -> None:
-    """Report on all finished cells.
+def write(experiments: Sequence[Findings], folder: Path, name: str, command: str) -> None:
+    """Report on one experiment, or on several side by side.
+
+    Args:
+        name: that the files carry, with the suffixes of their kinds.
+        command: that makes them.
 
     Raises:
-        UserError: no cell is finished, or cells that can't be compared are.
+        UserError: experiments can't be told apart, or weren't scored alike.
     """
-    experiment = pipeline.experiment
-    rows = collect(pipeline, workspace)
-    if not rows:
-        raise UserError(f"{pipeline.file.path}: no cell is finished yet; run it first")
+    _check(experiments)
+    paths = {
+        kind: folder / f"{name}.{kind}"
+        for kind in ("html", *FIGURES, "tex", "csv", "means.csv", "jsonl", "json", "md")
+    }
     folder.mkdir(parents=True, exist_ok=True)
-    paths = {kind: folder / f"{experiment.name}.{kind}" for kind in KINDS}
-    summaries = summarise(pipeline, workspace, rows)
-    sentence = verdict(summaries, rows, experiment.baseline)
-    curves = table.curves(summaries, experiment.baseline)
-    data = corpora(pipeline, workspace)
-    said = [sentence, *curves, *table.fits(summaries)]
-    html = page(pipeline, workspace, rows, summaries, data, said, command)
-    write_atomically(paths["html"], html)
-    write_atomically(paths["jsonl"], as_jsonl(rows))
-    write_atomically(paths["csv"], as_csv(rows, CSV_COLUMNS))
-    write_atomically(paths["means.csv"], as_csv(summaries, COLUMNS))
-    write_atomically(
-        paths["md"],
-        f"# {experiment.name}: {experiment.pair}\n\n{sentence}\n\n"
-        f"![BLEU against corpus size]({paths['svg'].name})\n\n"
-        f"{table.summary_as_markdown(summaries)}\n{_listed(curves)}"
-        f"{_listed(table.fits(summaries))}{table.as_markdown(rows)}\n"
-        f"{table.coverage_as_markdown(rows)}"
-        f"{table.data_as_markdown(data, rows)}"
-        f"BLEU: `{rows[0]['bleu_signature']}`  \nchrF: `{rows[0]['chrf_signature']}`\n\n"
-        f"Drawn by `{command}`.\n",
-    )
-    translations = workspace.root / experiment.name / "hypotheses.tsv"
-    write_atomically(translations, _side_by_side(pipeline, workspace))
-    title = f"{experiment.name} ({experiment.pair})"
-    figure.draw(summaries, rows, experiment.baseline, title, paths["png"], paths["svg"])
+    write_atomically(paths["html"], page(experiments, command))
+    cells = [row for findings in experiments for row in findings.cells]
+    means = [
+        {"experiment": findings.name, **row} for findings in experiments for row in findings.means
+    ]
+    write_atomically(paths["csv"], as_csv(cells, CSV_COLUMNS))
+    write_atomically(paths["means.csv"], as_csv(means, ["experiment", *COLUMNS]))
+    write_atomically(paths["tex"], "\n".join(map(table.as_latex, experiments)))
+    if len(experiments) == 1:
+        save(experiments[0], paths["jsonl"], paths["json"])
+    else:
+        del paths["jsonl"], paths["json"]
+    if cells:
+        figure.draw(experiments, [paths[kind] for kind in FIGURES])
+    else:
+        for kind in FIGURES:
+            del paths[kind]
+    write_atomically(paths["md"], _markdown(experiments, paths, command))
     console = Console(highlight=False)
-    console.print(table.as_rich(rows, title))
-    missing = len(experiment.cells()) - len(rows)
-    if missing:
-        console.print(f"{missing} cells are not finished yet.")
-    console.print("\n".join(["", sentence, *curves, ""]), soft_wrap=True)
-    for kind, path in (paths | {"translations": translations}).items():
+    for findings in experiments:
+        if findings.cells:
+            console.print(table.as_rich(findings))
+        if findings.unfinished:
+            console.print(f"Not finished yet: {', '.join(findings.unfinished)}.", soft_wrap=True)
+        console.print("\n".join(["", *said(findings), ""]), soft_wrap=True)
+    for kind, path in paths.items():
         console.print(f"{kind:13} {path}", soft_wrap=True)
 
 
-def _listed(lines: list[str]) -> str:
-    return "".join(f"- {line}\n" for line in lines) + ("\n" if lines else "")
-
-
-def _side_by_side(pipeline: Pipeline, workspace: Workspace) -> str:
+def write_hypotheses(pipeline: Pipeline, workspace: Workspace, path: Path) -> None:
     """The test set as a table: source, reference, and what each finished cell made of it."""
     experiment = pipeline.experiment
+    finished = [
+        (cell, step)
+        for cell in experiment.cells()
+        if workspace.done(step := pipeline.translate(cell))
+    ]
+    if not finished:
+        return
     test = workspace.path(pipeline.hold_out())
     columns = {
         name: stream_lines(test / f"test.{language}")
         for name, language in (("source", experiment.source), ("reference", experiment.target))
     }
-    for cell in experiment.cells():
-        translate = pipeline.translate(cell)
-        if workspace.done(translate):
-            columns[str(cell)] = stream_lines(workspace.path(translate) / "hypotheses.txt")
+    for cell, step in finished:
+        columns[str(cell)] = stream_lines(workspace.path(step) / "hypotheses.txt")
     out = io.StringIO()
     writer = csv.writer(out, delimiter="\t", lineterminator="\n")
     writer.writerow(columns)
     writer.writerows(zip(*columns.values(), strict=True))
-    return out.getvalue()
+    write_atomically(path, out.getvalue())
+
+
+def _check(experiments: Sequence[Findings]) -> None:
+    names = [findings.name for findings in experiments]
+    for name in names:
+        if names.count(name) > 1:
+            raise UserError(f"two of the experiments are called {name}: rename one, and report")
+    for metric in METRICS:
+        signatures = {
+            row[f"{metric}_signature"]: findings.name
+            for findings in experiments
+            for row in findings.cells
+        }
+        if len(signatures) > 1:
+            scored = "; ".join(f"{name}: {signature}" for signature, name in signatures.items())
+            raise UserError(f"{metric} was not counted alike, so nothing can be compared: {scored}")
+
+
+def _markdown(experiments: Sequence[Findings], paths: dict[str, Path], command: str) -> str:
+    parts = []
+    if "svg" in paths:
+        parts.append(f"![BLEU against corpus size]({paths['svg'].name})\n")
+    for findings in experiments:
+        parts.append(f"# {findings.name}: {findings.pair}\n")
+        verdict, *curves = said(findings)
+        parts += [f"{verdict}\n"]
+        if findings.unfinished:
+            parts.append(f"Not finished yet: {', '.join(findings.unfinished)}.\n")
+        if not findings.cells:
+            continue
+        parts += [table.summary_as_markdown(findings.means), "".join(f"- {it}\n" for it in curves)]
+        parts += [table.as_markdown(findings.cells), table.coverage_as_markdown(findings.cells)]
+        parts += [table.data_as_markdown(findings.corpora, findings.cells)]
+        signatures = [findings.cells[0][f"{metric}_signature"] for metric in ("bleu", "chrf")]
+        parts += [f"BLEU: `{signatures[0]}`  \nchrF: `{signatures[1]}`\n"]
+    parts.append(f"Drawn by `{command}`.\n")
+    return "\n".join(part for part in parts if part)

@@ -100,6 +100,8 @@ def train(
         with when_asked(ArmsTask.ask_to_stop), contextlib.suppress(EndedError):
             distributed.call_main(configuration, fairseq_train.main)
         task = ArmsTask.current
+        for events in task.events:
+            events.close()
         if not all(state.ended for state in task.arms):
             raise StoppedError("training stopped with a checkpoint")
         if not first:

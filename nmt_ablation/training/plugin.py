@@ -14,6 +14,7 @@ what an arm changes happens in this task:
 
 import functools
 import hashlib
+import math
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -31,6 +32,7 @@ from nmt_ablation.experiment import Training
 from nmt_ablation.segmentation import Segmenter
 from nmt_ablation.training import checkpoint
 from nmt_ablation.training.collective import agreed, first_ones, is_first
+from nmt_ablation.training.events import Events
 from nmt_ablation.training.optimizer import FusedAdam
 from nmt_ablation.training.tables import Tables, fold
 from nmt_ablation.training.valid import ValidSet, batch_losses
@@ -38,6 +40,7 @@ from nmt_ablation.workspace import Tick
 
 BEST = "checkpoint_best.pt"
 RECORD_BATCHES_EVERY = 50
+LOG_EVERY = 10
 
 
 class EndedError(BaseException):
@@ -55,6 +58,8 @@ class ArmPlan:
     """How its embeddings start and learn."""
     folder: Path
     """Where its best checkpoint goes."""
+    events: Path | None = None
+    """Where TensorBoard's files go, if they are wanted."""
 
 
 @dataclass
@@ -115,6 +120,7 @@ class ArmsTask(TranslationTask):  # type: ignore[misc]
     def __init__(self, cfg: TranslationConfig, src_dict: Any, tgt_dict: Any) -> None:
         super().__init__(cfg, src_dict, tgt_dict)
         self.arms = [ArmState() for _ in self.plan.arms]
+        self.events = [Events(arm.events if is_first() else None) for arm in self.plan.arms]
         self.models: list[Any] = []
         self.still: list[list[nn.Parameter]] = []
         """Of each arm, the weights that stand still until they are thawed."""
@@ -183,6 +189,10 @@ class ArmsTask(TranslationTask):  # type: ignore[misc]
         for number, good in zip(active, finite.tolist(), strict=True):
             if not good:
                 self._end(number, "divergence")
+        if update_num % LOG_EVERY == 0:
+            for number, nats in zip(active, plain.tolist(), strict=True):
+                bits = nats / math.log(2) / sample["ntokens"]
+                self.events[number].add(update_num, {"train/loss": bits})
         if bool(finite.any()):
             optimizer.backward(loss * 0 if ignore_grad else loss)
         for number in range(len(self.models)):
@@ -249,6 +259,7 @@ class ArmsTask(TranslationTask):  # type: ignore[misc]
             model, arm = self.models[number], self.arms[number]
             loss, bleu = first_ones(functools.partial(self._valid_scores, model))
             arm.looks.append({"update": self.update, "loss": loss, "bleu": bleu})
+            self.events[number].add(self.update, {"valid/loss": loss, "valid/bleu": bleu})
             if arm.best is None or bleu > arm.best:
                 arm.best, arm.best_update, arm.looks_since_best = bleu, self.update, 0
                 if is_first():

@@ -1,0 +1,112 @@
+"""Commands on what has been found: report it, draw it again, compare two systems."""
+
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from nmt_ablation.cli.options import CACHE, DATA, MIRROR, WORKSPACE, on_experiment, runner_of
+
+if TYPE_CHECKING:
+    from nmt_ablation.runner import Runner
+
+FILE = click.Path(path_type=Path, dir_okay=False)
+FOLDER = click.Path(path_type=Path, file_okay=False)
+
+
+@click.command()
+@on_experiment
+@click.option("--out", type=FOLDER, help="Where the report goes.  [default: WORKSPACE/NAME/report]")
+def report(runner: "Runner", out: Path | None) -> None:
+    """Draw the figure and the tables of what is finished, and give the verdict.
+
+    \b
+    Example:
+      nmt-ablation report recipes/quickstart.yaml
+    """
+    from nmt_ablation.report.findings import gather
+    from nmt_ablation.report.write import write, write_hypotheses
+
+    name = runner.file.experiment.name
+    findings = gather(runner.pipeline, runner.workspace, _command())
+    write([findings], out or runner.folder / "report", name, _command())
+    hypotheses = runner.folder / "hypotheses.tsv"
+    if findings.cells:
+        write_hypotheses(runner.pipeline, runner.workspace, hypotheses)
+        click.echo(f"{'translations':13} {hypotheses}")
+
+
+@click.command()
+@click.argument("results", nargs=-1, required=True, type=FILE)
+@click.option("--out", type=FOLDER, required=True, help="Where the report goes.")
+@click.option("--name", help="Of its files.  [default: the names of the experiments, joined]")
+def draw(results: Sequence[Path], out: Path, name: str | None) -> None:
+    """Draw a report again from its files, or several experiments side by side.
+
+    RESULTS are NAME.jsonl of reports, with NAME.json beside them. No model is needed, no corpus.
+
+    \b
+    Examples:
+      nmt-ablation draw docs/results/quickstart/quickstart.jsonl --out again
+      nmt-ablation draw weak/weak.jsonl strong/strong.jsonl --out both --name baselines
+    """
+    from nmt_ablation.report.findings import load
+    from nmt_ablation.report.write import write
+
+    experiments = [load(path) for path in results]
+    write(experiments, out, name or "-".join(each.name for each in experiments), _command())
+
+
+@click.command()
+@click.argument("one")
+@click.argument("other")
+@click.option("--reference", type=FILE, help="Of two files of translations.")
+@click.option("--tokenize", default="13a", show_default=True, help="sacreBLEU's, for such files.")
+@click.option("--experiment", type=FILE, help="Whose cells ONE and OTHER are.")
+@WORKSPACE
+@CACHE
+@DATA
+@MIRROR
+def compare(
+    one: str,
+    other: str,
+    reference: Path | None,
+    tokenize: str,
+    experiment: Path | None,
+    workspace: Path,
+    cache: Path | None,
+    data: Path | None,
+    mirror: str | None,
+) -> None:
+    """Compare two translations of a test set: two files, or two cells of an experiment.
+
+    BLEU and chrF of each, the difference with its interval, and two tests of it.
+
+    \b
+    Examples:
+      nmt-ablation compare mine.txt theirs.txt --reference test.en
+      nmt-ablation compare 500-random-s1 500-finetuned-s1 --experiment recipes/quickstart.yaml
+    """
+    from rich.console import Console
+
+    from nmt_ablation.report import pairwise
+
+    if (reference is None) == (experiment is None):
+        raise click.UsageError("give --reference for two files, or --experiment for two cells")
+    if experiment is None:
+        assert reference is not None
+        found = pairwise.of_files(Path(one), Path(other), reference, tokenize)
+    else:
+        runner = runner_of(experiment, workspace, cache, data, mirror)
+        found = pairwise.of_cells(runner.pipeline, runner.workspace, one, other)
+    console = Console(highlight=False)
+    console.print(pairwise.as_rich(found, one, other))
+    for line in pairwise.notes(found):
+        console.print(line, soft_wrap=True, markup=False)
+
+
+def _command() -> str:
+    return shlex.join(["nmt-ablation", *sys.argv[1:]])

@@ -1,0 +1,149 @@
+"""All that a report says of one experiment, in a form that goes to files and comes back, so that it
+can be drawn again where no model is."""
+
+import json
+import random
+from collections.abc import Iterator, Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from nmt_ablation import references
+from nmt_ablation.corpus.text import stream_lines
+from nmt_ablation.errors import UserError
+from nmt_ablation.experiment import Cell
+from nmt_ablation.pipeline import Pipeline
+from nmt_ablation.report.results import Row, collect, corpora
+from nmt_ablation.report.summary import summarise
+from nmt_ablation.workspace import Workspace, write_atomically
+
+EXAMPLES = 6
+"""Test sentences that are shown of each size."""
+PACKAGES = (
+    *("nmt-ablation", "fairseq-fixed", "torch", "sentencepiece", "subword-nmt"),
+    *("sacrebleu", "opustools", "ctranslate2"),
+)
+
+
+class Example(BaseModel):
+    """A test sentence, and what the arms made of it."""
+
+    pairs: int
+    source: str
+    reference: str
+    hypotheses: dict[str, str]
+
+
+class Findings(BaseModel):
+    """What is known of an experiment, and how it came about."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str
+    pair: str
+    baseline: str
+    cells: list[Row]
+    """The finished ones; see docs/results-format.md."""
+    unfinished: list[str]
+    """The names of the others."""
+    means: list[Row]
+    """Of each size and arm over seeds, with intervals."""
+    corpora: list[Row]
+    """What became of each corpus's pairs."""
+    examples: list[Example]
+    cited: list[str]
+    versions: dict[str, str]
+    """Of the packages that made the report."""
+    command: str
+
+    @property
+    def arms(self) -> list[str]:
+        return list(dict.fromkeys(row["arm"] for row in self.cells))
+
+
+def gather(pipeline: Pipeline, workspace: Workspace, command: str) -> Findings:
+    """Of all cells that are finished.
+
+    Raises:
+        UserError: cells that can't be compared are.
+    """
+    experiment = pipeline.experiment
+    cells = collect(pipeline, workspace)
+    finished = {(row["size"], row["arm"], row["seed"]) for row in cells}
+    return Findings(
+        name=experiment.name,
+        pair=experiment.pair,
+        baseline=experiment.baseline,
+        cells=cells,
+        unfinished=[
+            str(cell)
+            for cell in experiment.cells()
+            if (cell.size, cell.arm, cell.seed) not in finished
+        ],
+        means=summarise(pipeline, workspace, cells),
+        corpora=corpora(pipeline, workspace) if cells else [],
+        examples=list(_examples(pipeline, workspace, cells)) if cells else [],
+        cited=references.as_text(experiment, references.entries()).splitlines(),
+        versions={name: version(name) for name in PACKAGES},
+        command=command,
+    )
+
+
+def save(findings: Findings, cells: Path, rest: Path) -> None:
+    """Cells as JSONL, a line each; the rest as one JSON object."""
+    lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in findings.cells)
+    write_atomically(cells, "".join(lines))
+    write_atomically(rest, findings.model_dump_json(exclude={"cells"}, indent=1) + "\n")
+
+
+def load(cells: Path) -> Findings:
+    """What `save` has written: the cells from NAME.jsonl, the rest from NAME.json beside it.
+
+    Raises:
+        UserError: there is no such file, or it is something else.
+    """
+    rest = cells.with_suffix(".json")
+    for path in (cells, rest):
+        if not path.is_file():
+            raise UserError(f"{path}: there is no such file; nmt-ablation report writes it")
+    rows = []
+    for number, line in enumerate(cells.read_text(encoding="utf-8").splitlines(), 1):
+        try:
+            rows.append(json.loads(line))
+        except json.JSONDecodeError as error:
+            raise UserError(f"{cells}: line {number} is no JSON: {error}; report anew") from None
+    try:
+        return Findings(cells=rows, **json.loads(rest.read_text(encoding="utf-8")))
+    except (json.JSONDecodeError, TypeError, ValidationError) as error:
+        raise UserError(f"{rest}: is not what nmt-ablation report writes: {error}") from None
+
+
+def _examples(pipeline: Pipeline, workspace: Workspace, cells: Sequence[Row]) -> Iterator[Example]:
+    """Some of the test set, drawn by chance and not by how they look: the same at each size."""
+    experiment = pipeline.experiment
+    test = workspace.path(pipeline.hold_out())
+    sources, texts = (
+        list(stream_lines(test / f"test.{language}"))
+        for language in (experiment.source, experiment.target)
+    )
+    chosen = sorted(random.Random(1).sample(range(len(texts)), min(EXAMPLES, len(texts))))
+    sizes = sorted({(row["pairs"], row["size"]) for row in cells}, key=lambda pair: pair[0])
+    seed = min(row["seed"] for row in cells)
+    for pairs, size in dict.fromkeys([sizes[0], sizes[-1]]):
+        of_arms = {
+            row["arm"]: Cell(size=size, arm=row["arm"], seed=seed)
+            for row in cells
+            if (row["size"], row["seed"]) == (size, seed)
+        }
+        found = {
+            arm: list(stream_lines(workspace.path(pipeline.translate(cell)) / "hypotheses.txt"))
+            for arm, cell in of_arms.items()
+        }
+        for at in chosen:
+            yield Example(
+                pairs=pairs,
+                source=sources[at],
+                reference=texts[at],
+                hypotheses={arm: lines[at] for arm, lines in found.items()},
+            )
