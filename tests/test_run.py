@@ -17,6 +17,7 @@ import pytest
 import torch
 from tensorboardX.proto.event_pb2 import Event
 
+from nmt_ablation.cli import main
 from nmt_ablation.corpus.synthetic import write_mirror
 from nmt_ablation.training.launch import LOG
 from tests.conftest import COMMAND, NewRun, Run
@@ -29,18 +30,7 @@ def test_help_answers_at_once_and_has_examples() -> None:
     python = COMMAND.with_name("python")
     found = subprocess.run([str(python), "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
-    commands = (
-        "validate",
-        "plan",
-        "calibrate",
-        "run",
-        "status",
-        "submit",
-        "report",
-        "mirror",
-        "synthesise",
-    )
-    for command in commands:
+    for command in main.commands:
         text = subprocess.check_output([str(COMMAND), command, "--help"], text=True)
         assert f"nmt-ablation {command} " in text.split("Example")[1]
 

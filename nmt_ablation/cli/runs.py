@@ -155,6 +155,12 @@ def run(
     gpu = shutil.which("nvidia-smi") is not None
     # A GPU is one device, however many cores stand beside it.
     places = 1 if gpu else _cores()
+    if file.training.precision == "bfloat16" and not gpu and not _computes_bfloat16():
+        click.echo(
+            "warning: this processor has no instructions for bfloat16, so it is slower than "
+            "float32 here; set training.precision: float32",
+            err=True,
+        )
     at_once = jobs or max(1, places // file.training.threads)
     together = gpu if together is None else together
     if together and not prepare:
@@ -278,6 +284,13 @@ def _needs(runner: "Runner") -> Iterator[str]:
         f"(corpora {decimal(room.corpora)}, samples {decimal(room.samples)}, "
         f"models {decimal(room.models)})."
     )
+
+
+def _computes_bfloat16() -> bool:
+    from llvmlite import binding
+
+    features = binding.get_host_cpu_features()
+    return any(features.get(name) for name in ("avx512bf16", "amx-bf16", "bf16"))
 
 
 def _cores() -> int:
