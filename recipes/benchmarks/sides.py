@@ -76,7 +76,13 @@ def arguments(
 
 
 def stock_training(
-    data: Path, source: str, target: str, model: Model, training: Training, folder: Path
+    data: Path,
+    source: str,
+    target: str,
+    model: Model,
+    training: Training,
+    folder: Path,
+    seed: int = 1,
 ) -> list[str]:
     """The command that trains what a cell trains, by fairseq alone."""
     return [
@@ -99,7 +105,7 @@ def stock_training(
         f"--max-tokens={training.batch_tokens}",
         "--required-batch-size-multiple=1",
         f"--max-update={training.max_updates}",
-        *("--seed=1", "--num-workers=0", f"--save-dir={folder}", "--no-epoch-checkpoints"),
+        *(f"--seed={seed}", "--num-workers=0", f"--save-dir={folder}", "--no-epoch-checkpoints"),
         *("--log-format=json", "--log-interval=10", "--no-progress-bar"),
         *([] if torch.cuda.is_available() else ["--cpu"]),
     ]

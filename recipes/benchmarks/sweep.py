@@ -6,6 +6,9 @@ valid set, best checkpoint and patience, on all cores, in float32; then `fairseq
 sacreBLEU. There are no frozen embeddings in plain fairseq, so the arms are random and finetuned.
 
   python recipes/benchmarks/sweep.py --mirror DIR --data DIR
+
+With --experiment recipes/benchmarks/quality.yaml it checks that ours in bfloat16 comes to the same
+BLEU, over three seeds.
 """
 
 import argparse
@@ -15,6 +18,7 @@ import tempfile
 import time
 from functools import partial
 from pathlib import Path
+from statistics import mean
 
 import numpy as np
 from sacrebleu.metrics.bleu import BLEU
@@ -89,7 +93,13 @@ def plain(given: argparse.Namespace, cell: Cell) -> tuple[float, float]:
         folder = Path(name)
         data = Path(shutil.copytree(data_bin(pipeline, workspace, cell), folder / "data-bin"))
         command = stock_training(
-            data, experiment.source, experiment.target, experiment.model, training, folder
+            data,
+            experiment.source,
+            experiment.target,
+            experiment.model,
+            training,
+            folder,
+            cell.seed,
         )
         command += [
             *("--eval-bleu", '--eval-bleu-args={"beam": 1, "max_len_a": 1.2, "max_len_b": 10}'),
@@ -148,14 +158,22 @@ def main() -> None:
         f"{', '.join(f'{gap:.1f}' for gap in gaps)} s"
     )
 
-    seconds = {}
+    seconds, theirs = {}, {}
     for cell in cells:
-        seconds[str(cell)], score = plain(given, cell)
+        seconds[str(cell)], theirs[str(cell)] = plain(given, cell)
         print(
-            f"{cell!s:24} plain {seconds[str(cell)]:5.0f} s, BLEU {score:5.2f}; "
+            f"{cell!s:24} plain {seconds[str(cell)]:5.0f} s, BLEU {theirs[str(cell)]:5.2f}; "
             f"ours BLEU {scores[str(cell)]:5.2f}",
             flush=True,
         )
+    for size, arm in dict.fromkeys((cell.size, cell.arm) for cell in cells):
+        seeds = [str(cell) for cell in cells if (cell.size, cell.arm) == (size, arm)]
+        if len(seeds) > 1:
+            print(
+                f"{size}-{arm}, mean BLEU of {len(seeds)} seeds: plain "
+                f"{mean(theirs[name] for name in seeds):.2f}, "
+                f"ours {mean(scores[name] for name in seeds):.2f}"
+            )
     whole = sum(seconds.values())
     print(f"plain: {whole:.0f} s; ours: {ours:.0f} s; ratio {whole / ours:.2f}")
     print(json.dumps({"plain": seconds, "ours": ours, "gaps": gaps}))
