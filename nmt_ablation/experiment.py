@@ -52,6 +52,9 @@ def _parse_size(value: object) -> object:
     return f"{int(scaled)}-tokens" if found[3] else int(scaled)
 
 
+Sizes = Annotated[list[Annotated[Size, BeforeValidator(_parse_size)]], Field(min_length=1)]
+
+
 def size_limit(size: Size) -> tuple[int | None, bool]:
     """How much of the pool a size takes (`None`: all), and whether that counts tokens."""
     if isinstance(size, int):
@@ -322,6 +325,8 @@ class Arm(Block):
     nothing about words any more."""
     tying: Tying | None = None
     """`model.tying`, if it is not the model's."""
+    sizes: Sizes | None = None
+    """Those of the experiment's at which it is trained; all of them if none are named."""
 
     @model_validator(mode="after")
     def _speaks_of_something(self) -> "Arm":
@@ -461,7 +466,7 @@ class Experiment(Block):
     corpora: Corpora
     cleaning: Cleaning = Cleaning()
     held_out: HeldOut
-    sizes: Annotated[list[Annotated[Size, BeforeValidator(_parse_size)]], Field(min_length=1)]
+    sizes: Sizes
     """Numbers of training pairs (`5k`, `1M`), or `all` of the pool."""
     seeds: Annotated[list[Seed], Field(min_length=1)]
     """A seed draws the samples, and the weights, batches and dropout of their trainings."""
@@ -504,10 +509,11 @@ class Experiment(Block):
         """All cells, smallest size first, so that the curve grows while one waits."""
         order = sorted(self.sizes, key=lambda size: size_limit(size)[0] or float("inf"))
         return [
-            Cell(size=size, arm=arm, seed=seed)
+            Cell(size=size, arm=name, seed=seed)
             for size in order
             for seed in self.seeds
-            for arm in self.arms
+            for name, arm in self.arms.items()
+            if arm.sizes is None or size in arm.sizes
         ]
 
     @model_validator(mode="after")
@@ -538,6 +544,9 @@ class Experiment(Block):
                     ("arms", name, "vectors"),
                     f"no vectors are called '{arm.vectors}'; allowed: {allowed}",
                 )
+            for at, size in enumerate(arm.sizes or ()):
+                if size not in self.sizes:
+                    _fail(("arms", name, "sizes", at), f"{size} is none of the experiment's sizes")
             shared = {"none": (), "decoder": ("target",), "all": SIDES}[self.tying(arm)]
             if shared and arm.tuning != "finetuned" and set(shared) & set(arm.sides):
                 _fail(
@@ -580,6 +589,8 @@ class Experiment(Block):
                 ("baseline",),
                 f"no arm is called '{self.baseline}'; allowed: {', '.join(self.arms)}",
             )
+        if self.arms[self.baseline].sizes is not None:
+            _fail(("arms", self.baseline, "sizes"), "the baseline is compared with at all sizes")
         if self.arms[self.baseline].vectors is not None:
             _fail(("baseline",), f"'{self.baseline}' has vectors; the baseline must have none")
         needs_text = (

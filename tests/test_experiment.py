@@ -55,6 +55,8 @@ MISTAKES = {
     "not YAML": ("pair: xx-en", "pair: [xx-en", 3, "is not YAML"),
     "seed too large": ("seeds: [1]", "seeds: [4294967296]", 8, "less than 2147483648"),
     "key twice": ("seeds: [1]", "seeds: [1]\nseeds: [2]", 9, "duplicate key"),
+    "an arm's size": ("tuning: frozen}", "sizes: [50, 1k]}", 14, "1000 is none of the experiment"),
+    "baseline's sizes": ("random: {}", "random: {sizes: [50]}", 13, "compared with at all sizes"),
     "thawed and when": ("tuning: frozen}", "tuning: thawed}", 14, "thaw_at goes with"),
     "frozen and learning": (
         "{vectors: word2vec, tuning: frozen}",
@@ -171,3 +173,11 @@ def test_arms_that_no_name_stands_for_are_refused(
     file.write_text(text.replace(ARMS, f"arms: {arms}\n"))
     with pytest.raises(UserError, match=says):
         load(file)
+
+
+def test_an_arm_may_be_trained_at_some_sizes_only(tmp_path: Path) -> None:
+    file = tmp_path / "e.yaml"
+    file.write_text(TINY.replace("frozen: {", "frozen: {sizes: [200], ", 1))
+    cells = load(file).experiment.cells()
+    assert len(cells) == 7
+    assert [cell.size for cell in cells if cell.arm == "frozen"] == [200]

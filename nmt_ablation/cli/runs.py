@@ -38,7 +38,7 @@ def validate(experiment: Path) -> None:
     valid = load(experiment).experiment
     click.echo(
         f"{experiment}: valid: {len(valid.cells())} cells "
-        f"({len(valid.sizes)} sizes x {len(valid.arms)} arms x {len(valid.seeds)} seeds)"
+        f"({len(valid.sizes)} sizes, {len(valid.arms)} arms, {len(valid.seeds)} seeds)"
     )
 
 
