@@ -11,7 +11,7 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from nmt_ablation.errors import UserError
-from nmt_ablation.experiment import Experiment, Size
+from nmt_ablation.experiment import Cell, Experiment, Size
 
 Content = TypeVar("Content", bound=BaseModel)
 
@@ -29,6 +29,17 @@ class ExperimentFile(BaseModel):
         """`file:line` of a size."""
         at = self.experiment.sizes.index(size)
         return f"{self.path}:{self.size_lines[at]}"
+
+    def cell(self, name: str) -> Cell:
+        """A cell by its name, as `plan` lists it.
+
+        Raises:
+            UserError: there is none; what there is is said.
+        """
+        cells = {str(cell): cell for cell in self.experiment.cells()}
+        if name not in cells:
+            raise UserError(f"{self.path}: has no cell '{name}'; allowed: {', '.join(cells)}")
+        return cells[name]
 
 
 def load(path: Path) -> ExperimentFile:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -58,6 +59,19 @@ def call(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([COMMAND, *arguments], capture_output=True, text=True, timeout=600)
 
 
+def until(
+    reached: Callable[[], object],
+    process: "subprocess.Popen[Any] | None" = None,
+    seconds: float = 240,
+) -> None:
+    """Wait for something, which a process, if one is given, must live to see."""
+    end = time.monotonic() + seconds
+    while not reached():
+        assert process is None or process.poll() is None, "it has ended before"
+        assert time.monotonic() < end, "it takes too long"
+        time.sleep(0.3 if process is None else 0.02)
+
+
 @dataclass(frozen=True)
 class Run:
     """An experiment file with its workspace and mirror."""
@@ -91,9 +105,7 @@ class Run:
         process = subprocess.Popen(
             self.arguments("run", *options), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
-        while not (partial / "checkpoint_last.pt").exists():
-            assert process.poll() is None, "it ended before it could be killed"
-            time.sleep(0.01)
+        until(lambda: (partial / "checkpoint_last.pt").exists(), process)
         process.kill()
         code = process.wait()
         time.sleep(1)  # the job ends with its parent

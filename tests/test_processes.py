@@ -5,14 +5,12 @@ import pickle
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from nmt_ablation.training.processes import WORK
-from tests.conftest import NewRun, Run
+from tests.conftest import NewRun, Run, until
 
 ALL = "200-random-s1"
 
@@ -54,7 +52,7 @@ def test_processes_that_are_stopped_go_on_to_the_same_end(new_run: NewRun, tmp_p
     run = Run(whole.file, tmp_path / "stopped", whole.mirror)
     step = run.pipeline.train(run.cell(200, "random"))
     process = subprocess.Popen(run.arguments("run", "--cell", ALL), stderr=subprocess.PIPE)
-    _until(lambda: (run.workspace.progress(step) or (0, 0))[0] > 30, process)
+    until(lambda: (run.workspace.progress(step) or (0, 0))[0] > 30, process)
     process.send_signal(signal.SIGUSR1)
     _, stderr = process.communicate(timeout=120)
     assert process.returncode == 75, stderr
@@ -67,7 +65,7 @@ def test_when_one_dies_the_others_are_ended_and_it_is_said(new_run: NewRun) -> N
     run = _run(new_run, "processes: 2", updates=100_000)
     step = run.pipeline.train(run.cell(200, "random"))
     process = subprocess.Popen(run.arguments("run", "--cell", ALL), stderr=subprocess.PIPE)
-    _until(lambda: (run.workspace.progress(step) or (0, 0))[0] > 5, process)
+    until(lambda: (run.workspace.progress(step) or (0, 0))[0] > 5, process)
     partial = run.workspace.path(step).with_suffix(".partial")
     workers = _workers(partial)
     assert len(workers) == 2
@@ -104,9 +102,3 @@ def _workers(folder: Path) -> list[int]:
     """The processes that train in a folder."""
     found = subprocess.run(["pgrep", "-f", f"{folder}/{WORK}"], capture_output=True, text=True)
     return [int(number) for number in found.stdout.split()]
-
-
-def _until(reached: Callable[[], bool], process: "subprocess.Popen[bytes]") -> None:
-    while not reached():
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.05)

@@ -20,7 +20,7 @@ from tensorboardX.proto.event_pb2 import Event
 from nmt_ablation.cli import main
 from nmt_ablation.corpus.synthetic import write_mirror
 from nmt_ablation.training.launch import LOG
-from tests.conftest import COMMAND, NewRun, Run
+from tests.conftest import COMMAND, NewRun, Run, until
 
 
 def test_help_answers_at_once_and_has_examples() -> None:
@@ -159,13 +159,6 @@ def _outcome(run: Run) -> dict[str, object]:
     return found
 
 
-def _until(reached: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
-    end = time.monotonic() + 120
-    while not reached() and process.poll() is None:
-        assert time.monotonic() < end
-        time.sleep(0.02)
-
-
 STAGES = ["fetch", "hold-out", "segmentation", "vectors", "binarise", "train", "translate", "score"]
 
 
@@ -178,7 +171,7 @@ def test_killed_at_every_stage_it_goes_on_to_the_same_end(finished: Run, new_run
         )
         # Killed as soon as a stage has begun; a training as soon as it has a checkpoint.
         begun = f"{stage}/*.partial/checkpoint_last.pt" if stage == "train" else f"{stage}/*.lock"
-        _until(lambda begun=begun: bool(list(store.glob(begun))), process)  # type: ignore[misc]
+        until(lambda begun=begun: list(store.glob(begun)), process)  # type: ignore[misc]
         process.send_signal(signal.SIGKILL)
         process.wait()
     assert list(store.glob("train/*"))
@@ -209,7 +202,7 @@ def test_ctrl_c_stops_everything_and_says_how_to_go_on(new_run: NewRun) -> None:
         run.arguments("run"), stderr=subprocess.PIPE, text=True, start_new_session=True
     )
     store = run.workspace_root / "store"
-    _until(lambda: bool(list(store.glob("train/*.partial"))), process)  # type: ignore[arg-type]
+    until(lambda: list(store.glob("train/*.partial")), process)
     os.killpg(process.pid, signal.SIGINT)
     _, stderr = process.communicate(timeout=30)
     assert process.returncode == 130
@@ -239,7 +232,7 @@ def test_asked_to_stop_it_leaves_a_checkpoint_and_goes_on_to_the_same_end(
             start_new_session=True,
         )
         seen = before + 20
-        _until(lambda: (run.workspace.progress(step) or (0, 0))[0] > seen, process)  # noqa: B023
+        until(lambda: (run.workspace.progress(step) or (0, 0))[0] > seen, process)  # noqa: B023
         tell(process.pid, number)
         _, stderr = process.communicate(timeout=60)
         assert process.returncode == 75, stderr

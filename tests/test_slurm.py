@@ -6,8 +6,7 @@ import re
 import shutil
 import subprocess
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -19,7 +18,7 @@ import pytest
 from nmt_ablation import cost
 from nmt_ablation.errors import UserError
 from nmt_ablation.slurm import cluster, scripts
-from tests.conftest import NewRun, Run
+from tests.conftest import NewRun, Run, until
 
 ROOT = Path(__file__).parents[1]
 GOLDEN = Path(__file__).parent / "golden"
@@ -78,13 +77,6 @@ def _submitted(run: Run, *options: str) -> list[str]:
     return re.findall(r"^(\d+): ", result.stdout, re.MULTILINE)
 
 
-def _until(reached: Callable[[], bool], seconds: float = 240) -> None:
-    end = time.monotonic() + seconds
-    while not reached():
-        assert time.monotonic() < end, _queue()
-        time.sleep(0.3)
-
-
 def _ended(jobs: list[str]) -> bool:
     alive = {"PENDING", "RUNNING", "COMPLETING", "CONFIGURING", "REQUEUED"}
     return not any(
@@ -131,7 +123,7 @@ def test_an_experiment_is_submitted_from_corpora_to_report(
         seen = max(seen, len(running))
         return _ended(jobs)
 
-    _until(ended)
+    until(ended)
     assert 1 <= seen <= 2
     assert _reported(run) == {"random", "frozen", "finetuned", "source"}
     for arm in ("random", "frozen"):
@@ -164,10 +156,10 @@ def test_an_element_stopped_in_mid_training_comes_to_the_same_end(
     assert run.call("run", "--prepare").returncode == 0
     jobs = _submitted(run)
     element, step = f"{jobs[0]}_0", run.pipeline.train(run.cell(200, "random"))
-    _until(lambda: (run.workspace.progress(step) or (0, 0))[0] > 20)
+    until(lambda: (run.workspace.progress(step) or (0, 0))[0] > 20)
     subprocess.run([*ask, element], check=True)
-    _until(lambda: _queue()[element] != "RUNNING")
-    _until(lambda: _ended(jobs))
+    until(lambda: _queue()[element] != "RUNNING")
+    until(lambda: _ended(jobs))
     told = subprocess.check_output(["scontrol", "show", "job", element], text=True)
     assert "Restarts=1" in told and "COMPLETED" in told
     one, other = whole.workspace.record(step), run.workspace.record(step)
@@ -189,7 +181,7 @@ def test_an_element_out_of_time_goes_on_until_it_is_done(
     )
     assert run.call("run", "--prepare").returncode == 0
     jobs = _submitted(run, "--time", "1")
-    _until(lambda: _ended(jobs), 400)
+    until(lambda: _ended(jobs), seconds=400)
     told = subprocess.check_output(["scontrol", "show", "job", f"{jobs[0]}_0"], text=True)
     assert "Restarts=0" not in told and "COMPLETED" in told
     assert _states(run) == {"done"}
@@ -201,11 +193,11 @@ def test_an_element_out_of_memory_is_submitted_again_with_more(
     run = new_run(("[50, 200]", "[200]"), *FEWER)
     assert run.call("run", "--prepare").returncode == 0
     jobs = _submitted(run, "--memory", "120M")
-    _until(lambda: _ended(jobs))
+    until(lambda: _ended(jobs))
     assert _states(run) == {"failed"}
     assert "emory" in run.call("status").stdout  # SLURM's word for it depends on its settings
     again = _submitted(run, "--failed", "--memory", "1800M")
-    _until(lambda: _ended(again))
+    until(lambda: _ended(again))
     assert _states(run) == {"done"}
 
 
@@ -221,10 +213,10 @@ def test_what_is_cancelled_is_reported_and_submitted_again_when_asked(
     assert run.call("run", "--prepare").returncode == 0
     jobs = _submitted(run)
     far = r"running +train [\d,]+ of 100,000, [\d.,]+/s, at most \d+ (h|min).*\[RUNNING\]"
-    _until(lambda: re.search(far, run.call("status").stdout) is not None)
+    until(lambda: re.search(far, run.call("status").stdout) is not None)
     assert _states(run) == {"running", "queued"}
     subprocess.run(["scancel", jobs[0]], check=True)
-    _until(lambda: _ended(jobs))
+    until(lambda: _ended(jobs))
     told = subprocess.check_output(["scontrol", "show", "job", f"{jobs[0]}_0"], text=True)
     assert "Restarts=0" in told  # it didn't put itself into the queue again
     assert _states(run) == {"failed"}
@@ -242,9 +234,9 @@ def test_the_accounting_is_asked_for_what_the_queue_forgot(slurm: None, new_run:
     assert run.call("run", "--prepare").returncode == 0
     with _cluster(SLURM_TRY_ACCOUNTING="yes", SLURM_TRY_AGE="5"):
         jobs = _submitted(run)
-        _until(lambda: "running" in _states(run))
+        until(lambda: "running" in _states(run))
         subprocess.run(["scancel", *jobs], check=True)
-        _until(lambda: not any(name.partition("_")[0] in jobs for name in _queue()))
+        until(lambda: not any(name.partition("_")[0] in jobs for name in _queue()))
         assert f"its job {jobs[0]}_0 has ended without it: CANCELLED" in run.call("status").stdout
     assert f"its job {jobs[0]}_0 has ended without it: forgotten" in run.call("status").stdout
     assert "nothing to submit" in run.call("submit").stdout
@@ -265,7 +257,7 @@ def test_small_cells_share_an_element_and_large_arrays_are_split(
     with _cluster(SLURM_TRY_ARRAY="3"):  # of the numbers of elements, so two elements an array
         jobs = _submitted(run)
         assert len(jobs) == 3
-        _until(lambda: _ended(jobs))
+        until(lambda: _ended(jobs))
     assert int(60 // seconds) == 3
     assert {name for name in _queue() if name.partition("_")[0] in jobs[:-1]} == {
         f"{jobs[0]}_0",
@@ -286,7 +278,7 @@ def test_compute_nodes_need_no_network(slurm: None, new_run: NewRun, tmp_path: P
     run = replace(run, mirror=f"http://127.0.0.1:{server.server_port}")
     jobs = _submitted(run, "--cluster", str(file))
     server.shutdown()
-    _until(lambda: _ended(jobs))
+    until(lambda: _ended(jobs))
     assert _states(run) == {"done"}
 
 
@@ -299,7 +291,7 @@ def test_processes_of_a_cell_are_started_by_srun(
     assert run.call("run", "--prepare").returncode == 0
     jobs = _submitted(run)
     assert '--ntasks="2"' in (run.workspace_root / "tiny/slurm/001/cells.sbatch").read_text()
-    _until(lambda: _ended(jobs))
+    until(lambda: _ended(jobs))
     assert _states(run) == {"done"}
     here = Run(run.file, tmp_path / "here", run.mirror)
     assert here.call("run", "--cell", "200-random-s1").returncode == 0
@@ -317,7 +309,7 @@ def test_two_submissions_at_once_hand_nothing_over_twice(slurm: None, new_run: N
     assert sorted("nothing to submit" in text for text in said) == [False, True]
     jobs = [number for text in said for number in re.findall(r"^(\d+): ", text, re.MULTILINE)]
     assert len(jobs) == 3
-    _until(lambda: _ended(jobs))
+    until(lambda: _ended(jobs))
     assert _states(run) == {"done"}
 
 
@@ -330,7 +322,7 @@ def test_what_fails_holds_nothing_up_and_is_submitted_again_when_asked(
         ("  source: {vectors: word2vec, side: source, tuning: frozen}", broken),
     )
     jobs = _submitted(run)
-    _until(lambda: _ended(jobs))
+    until(lambda: _ended(jobs))
     states = _queue()
     assert states[f"{jobs[1]}_3"] == "FAILED" and states[jobs[2]] == "COMPLETED"
     assert _reported(run) == {"random", "frozen", "finetuned"}
@@ -341,7 +333,7 @@ def test_what_fails_holds_nothing_up_and_is_submitted_again_when_asked(
     script = run.workspace_root / "tiny" / "slurm" / "002" / "cells.sbatch"
     assert '--mem="2G"' in script.read_text()
     assert len(again) == 2
-    _until(lambda: _ended(again))
+    until(lambda: _ended(again))
 
 
 def test_a_preparation_that_fails_cancels_the_cells_and_not_the_report(
@@ -349,7 +341,7 @@ def test_a_preparation_that_fails_cancels_the_cells_and_not_the_report(
 ) -> None:
     run = new_run(("[50, 200]", "[50]"), ("test: 30}", "test: 30000}"))
     jobs = _submitted(run)
-    _until(lambda: _ended(jobs))
+    until(lambda: _ended(jobs))
     states = _queue()
     assert states[jobs[0]] == "FAILED"
     assert {states[name] for name in states if name.startswith(f"{jobs[1]}_")} == {"CANCELLED"}
@@ -394,7 +386,7 @@ def test_nothing_of_a_path_is_run_by_a_shell(slurm: None, new_run: NewRun, tmp_p
     file = Path(shutil.move(run.file, odd / "tiny.yaml"))
     run = Run(file, odd / "workspace", run.mirror)
     jobs = _submitted(run)
-    _until(lambda: _ended(jobs))
+    until(lambda: _ended(jobs))
     assert len(_reported(run)) == 2
     assert not list(tmp_path.rglob("ran")) and not Path("ran").exists()
 

@@ -145,13 +145,7 @@ def run(
         events.check()
         runner.write_events()
     file = runner.file.experiment
-    cells = {str(cell): cell for cell in file.cells()}
-    for name in only:
-        if name not in cells:
-            raise UserError(
-                f"{runner.file.path}: has no cell '{name}'; allowed: {', '.join(cells)}"
-            )
-    chosen = {name: cell for name, cell in cells.items() if not only or name in only}
+    cells = [runner.file.cell(name) for name in only] or file.cells()
     gpu = shutil.which("nvidia-smi") is not None
     # A GPU is one device, however many cores stand beside it.
     places = 1 if gpu else _cores()
@@ -166,15 +160,15 @@ def run(
     if together and not prepare:
         click.echo("Arms of one size and seed train in one process, on the same batches.", err=True)
     groups: dict[str, list[Cell]] = {}
-    for name, cell in chosen.items():
-        group = f"{cell.size}-s{cell.seed}" if together else name
+    for cell in cells:
+        group = f"{cell.size}-s{cell.seed}" if together else str(cell)
         groups.setdefault(group, []).append(cell)
     phases = [{"preparation": Work(Pipeline.preparation)}]
     if not prepare:
         phases.append(
             {
-                name: Work(partial(Pipeline.scores, cells=cells), cells, together=len(cells) > 1)
-                for name, cells in groups.items()
+                name: Work(partial(Pipeline.scores, cells=group), group, together=len(group) > 1)
+                for name, group in groups.items()
             }
         )
     with Bars(runner, groups) as bars:

@@ -125,9 +125,7 @@ def _differences(
 
 
 def _finished(pipeline: Pipeline, workspace: Workspace, name: str) -> Cell:
-    cells = {str(cell): cell for cell in pipeline.experiment.cells()}
-    if name not in cells:
-        raise UserError(f"{pipeline.file.path}: has no cell '{name}'; allowed: {', '.join(cells)}")
-    if not workspace.done(pipeline.score(cells[name])):
+    cell = pipeline.file.cell(name)
+    if not workspace.done(pipeline.score(cell)):
         raise UserError(f"{name} is not finished yet: nmt-ablation run --cell {name}")
-    return cells[name]
+    return cell

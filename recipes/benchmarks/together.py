@@ -62,7 +62,7 @@ def main() -> None:
     options.add_argument("--side", type=int, help=argparse.SUPPRESS)
     given = options.parse_args()
     pipeline, _ = opened(given)
-    cell = next(cell for cell in pipeline.experiment.cells() if str(cell) == given.cell)
+    cell = pipeline.file.cell(given.cell)
     if given.side:
         here(given, cell)
         return

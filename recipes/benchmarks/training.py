@@ -137,7 +137,7 @@ def main() -> None:
     options.add_argument("--side", choices=["float32", "bfloat16"], help=argparse.SUPPRESS)
     given = options.parse_args()
     pipeline, workspace = opened(given)
-    cell = next(cell for cell in pipeline.experiment.cells() if str(cell) == given.cell)
+    cell = pipeline.file.cell(given.cell)
     if given.side:
         train_here(given, cell)
         return
