@@ -8,17 +8,20 @@ import functools
 import itertools
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from nmt_ablation.corpus import text
 from nmt_ablation.errors import UserError
-from nmt_ablation.experiment import Cell, Size, Training
+from nmt_ablation.experiment import Cell, Training
 from nmt_ablation.stages.vectors import VectorStages
 from nmt_ablation.workspace import Build, Json, Step, Tick, Workspace
 
 METRICS = ("bleu", "chrf")
+RESAMPLES = "resamples.npz"
+"""Of each metric: the score of the test set, then of its resamples."""
 NEED_NETWORK = ("fetch", "test-set", "encoder")
 """Stages that may ask a server for something."""
 
@@ -181,39 +184,21 @@ class Pipeline(VectorStages):
         }
         return Step("compare", 2, scoring.model_dump() | {"target": target}, inputs, build)
 
-    def interval(self, size: Size, arm: str, seeds: Sequence[int]) -> Step:
-        """Means over seeds with their intervals: of an arm's scores, and of its gains."""
+    def resamples(self, cell: Cell) -> Step:
+        """A cell's scores on the test set and on resamples of it, the same for all cells."""
         scoring, target = self.experiment.scoring, self.experiment.target
-        arms = dict.fromkeys([arm, self.experiment.baseline])
-        inputs = {
-            f"{name}, seed {seed}": self.translate(Cell(size=size, arm=name, seed=seed))
-            for name in arms
-            for seed in seeds
-        }
 
         def build(to: Build) -> Json:
             from nmt_ablation.scoring import resampled
-            from nmt_ablation.statistics import interval
 
-            found = resampled(
-                [
-                    list(text.stream_lines(to.inputs[name] / "hypotheses.txt"))
-                    for name in inputs
-                    if name != "hold-out"
-                ],
-                list(text.stream_lines(to.inputs["hold-out"] / f"test.{target}")),
-                scoring.bleu_tokenizer,
-            )
-            record: Json = {}
-            for metric in METRICS:
-                own, baseline = found[metric][: len(seeds)], found[metric][-len(seeds) :]
-                record[metric] = {"score": asdict(interval(own))}
-                if arm != self.experiment.baseline:
-                    record[metric]["gain"] = asdict(interval(own - baseline))
-            return record
+            hypotheses = list(text.stream_lines(to.inputs["translate"] / "hypotheses.txt"))
+            references = list(text.stream_lines(to.inputs["hold-out"] / f"test.{target}"))
+            found = resampled([hypotheses], references, scoring.bleu_tokenizer)
+            np.savez(to.folder / RESAMPLES, **{metric: of[0] for metric, of in found.items()})
+            return None
 
-        inputs["hold-out"] = self.hold_out()
-        return Step("interval", 1, scoring.model_dump() | {"target": target}, inputs, build)
+        inputs = {"translate": self.translate(cell), "hold-out": self.hold_out()}
+        return Step("resamples", 1, scoring.model_dump() | {"target": target}, inputs, build)
 
     def from_network(self) -> list[Step]:
         """What only a machine with a network can build."""

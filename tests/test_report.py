@@ -262,6 +262,15 @@ def test_a_report_is_drawn_again_from_its_own_files(finished: Run, tmp_path: Pat
     assert len((tmp_path / "both" / "both.csv").read_text().splitlines()) == 17
 
 
+def test_test_sentences_can_be_left_out(finished: Run, tmp_path: Path) -> None:
+    test = finished.workspace.path(finished.pipeline.hold_out()) / "test.en"
+    for option, shown in (("--examples", True), ("--no-examples", False)):
+        assert finished.call("report", "--out", str(tmp_path), option).returncode == 0
+        written = [(tmp_path / f"tiny.{kind}").read_text() for kind in ("html", "json", "md")]
+        found = any(line in text for text in written for line in test.read_text().splitlines())
+        assert found == shown
+
+
 def test_results_that_can_not_be_drawn_say_what_to_do(finished: Run, tmp_path: Path) -> None:
     assert finished.call("report", "--out", str(tmp_path)).returncode == 0
     results = tmp_path / "tiny.jsonl"
@@ -362,5 +371,5 @@ def test_curves_say_where_a_gain_ends_and_what_it_is_worth() -> None:
         "random",
     )
     assert line.startswith("tuned: its gain ends at 316 pairs (95% interval: 2")
-    assert "it is largest at 100 pairs, where random has 6.0 BLEU" in line
+    assert "it is largest at 100 pairs, where random has 6.0 BLEU. To match it" in line
     assert fits(MEANS) == []

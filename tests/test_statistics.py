@@ -6,33 +6,61 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nmt_ablation import scoring
-from nmt_ablation.statistics import corrected, interval
+from nmt_ablation.statistics import (
+    Spread,
+    corrected,
+    interval,
+    spread_of_gains,
+    spread_of_scores,
+)
 
 
 @pytest.mark.parametrize("seeds", [1, 2, 3, 5])
+@pytest.mark.parametrize("arms", [2, 6])
 @pytest.mark.parametrize(
     ("of_seeds", "of_sentences", "of_both"), [(0.6, 8.0, 8.0), (1.5, 4.0, 4.0), (0.2, 15.0, 5.0)]
 )
 def test_intervals_cover_the_truth(
-    seeds: int, of_seeds: float, of_sentences: float, of_both: float
+    arms: int, seeds: int, of_seeds: float, of_sentences: float, of_both: float
 ) -> None:
-    """Gains of known size, on other sentences and other seeds each time."""
-    draw, sentences, resamples, covered, times = np.random.default_rng(1), 100, 100, 0, 1000
+    """Scores and gains of known size, on other sentences and other seeds each time. Each of the two
+    moves all arms alike, and each arm by itself."""
+    draw, sentences, resamples, times = np.random.default_rng(1), 100, 100, 1000
     if seeds == 1:
         of_seeds = 0.0  # of which one seed can't speak
+    covered = np.zeros(2)
     for _ in range(times):
-        truth = 2.0
-        gains = (
-            truth
-            + draw.normal(0, of_seeds, (seeds, 1))
-            + draw.normal(0, of_sentences, (1, sentences))
-            + draw.normal(0, of_both, (seeds, sentences))
-        )
+        scores = np.zeros((arms, seeds, sentences))
+        for size, shape in (
+            (of_seeds, (1, seeds, 1)),
+            (of_seeds, (arms, seeds, 1)),
+            (of_sentences, (1, 1, sentences)),
+            (of_sentences, (arms, 1, sentences)),
+            (of_both, (1, seeds, sentences)),
+            (of_both, (arms, seeds, sentences)),
+        ):
+            scores += draw.normal(0, size, shape)
         weights = draw.multinomial(sentences, np.full(sentences, 1 / sentences), size=resamples)
-        scores = np.hstack([gains.mean(1, keepdims=True), gains @ weights.T / sentences])
-        found = interval(scores)
-        covered += found.low <= truth <= found.high
-    assert 0.92 <= covered / times <= 0.98
+        drawn = np.concatenate([scores.mean(-1, keepdims=True), scores @ weights.T / sentences], -1)
+        whole = drawn[..., 0]
+        mean = interval(drawn[0], spread_of_scores(whole))
+        gain = interval(drawn[1] - drawn[0], spread_of_gains(whole))
+        covered += [found.low <= 0 <= found.high for found in (mean, gain)]
+    # The least there can be of seeds, two of two arms, is covered a little more often.
+    most = 0.995 if arms == seeds == 2 else 0.98
+    assert all(0.92 <= share <= most for share in covered / times), covered / times
+
+
+def test_more_arms_tell_more_of_seeds() -> None:
+    """Two seeds of one comparison say next to nothing; of six, something."""
+    draw = np.random.default_rng(1)
+    few, many = list[float](), list[float]()
+    for _ in range(200):
+        scores = draw.normal(0, 1, (6, 2, 1)) + draw.normal(0, 0.1, (6, 2, 50))
+        for widths, arms in ((few, 2), (many, 6)):
+            found = interval(scores[1] - scores[0], spread_of_gains(scores[:arms, :, 0]))
+            widths.append(found.high - found.low)
+    assert np.median(many) < np.median(few) / 2
 
 
 def test_a_bootstrap_over_three_seeds_would_not() -> None:
@@ -48,7 +76,8 @@ def test_a_bootstrap_over_three_seeds_would_not() -> None:
 def test_p_agrees_with_the_interval() -> None:
     draw = np.random.default_rng(2)
     for shift in np.linspace(-3, 3, 13):
-        found = interval(shift + draw.normal(0, 1, (3, 1)) + draw.normal(0, 0.5, (1, 200)))
+        scores = shift + draw.normal(0, 1, (3, 1)) + draw.normal(0, 0.5, (1, 200))
+        found = interval(scores, Spread(1.0, 2))
         assert (found.p < 0.05) == (not found.low <= 0 <= found.high)
 
 

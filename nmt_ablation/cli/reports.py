@@ -20,7 +20,12 @@ FOLDER = click.Path(path_type=Path, file_okay=False)
 @click.command()
 @on_experiment
 @click.option("--out", type=FOLDER, help="Where the report goes.  [default: WORKSPACE/NAME/report]")
-def report(runner: "Runner", out: Path | None) -> None:
+@click.option(
+    "--examples/--no-examples",
+    default=True,
+    help="Whether the page shows some test sentences; not where they may not be passed on.",
+)
+def report(runner: "Runner", out: Path | None, examples: bool) -> None:
     """Draw the figure and the tables of what is finished, and give the verdict.
 
     \b
@@ -31,7 +36,7 @@ def report(runner: "Runner", out: Path | None) -> None:
     from nmt_ablation.report.write import write, write_hypotheses
 
     name = runner.file.experiment.name
-    findings = gather(runner.pipeline, runner.workspace, _command())
+    findings = gather(runner.pipeline, runner.workspace, _command(), examples)
     write([findings], out or runner.folder / "report", name, _command())
     hypotheses = runner.folder / "hypotheses.tsv"
     if findings.cells:

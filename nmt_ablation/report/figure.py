@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -51,11 +52,7 @@ def draw(experiments: Sequence[Findings], paths: Sequence[Path]) -> None:
     for findings, (scores, gains) in zip(experiments, panels.T, strict=True):
         _draw_one(findings, arms, scores, gains)
     panels[0, 0].set(ylabel="BLEU", ylim=(0, None))
-    shown = {
-        label: handle
-        for scores in panels[0]
-        for handle, label in zip(*scores.get_legend_handles_labels(), strict=True)
-    }
+    shown = {arm: Line2D([], [], **_style(arms, arm)) for arm in arms}
     if any(row["ended_by"] == "budget" for each in experiments for row in each.cells):
         shown["ended by its budget, may still improve"] = Line2D(
             [], [], color="#666666", marker="o", linestyle="", fillstyle="none"
@@ -76,16 +73,16 @@ def draw(experiments: Sequence[Findings], paths: Sequence[Path]) -> None:
 def _draw_one(findings: Findings, arms: Sequence[str], scores: Axes, gains: Axes) -> None:
     """Scores and gains of one experiment, in axes of their own."""
     for arm in findings.arms:
-        style = arms.index(arm) % len(COLOURS)
+        style = _style(arms, arm)
         means = [row for row in findings.means if row["arm"] == arm]
         cells = [row for row in findings.cells if row["arm"] == arm]
-        _line(scores, means, cells, "bleu", style, arm)
+        _line(scores, means, cells, "bleu", style)
         if fit := _fit(findings, arm):
             pairs = np.geomspace(means[0]["pairs"], curve.BEYOND * means[-1]["pairs"], 100).tolist()
-            scores.plot(pairs, fit(pairs), color=COLOURS[style], linewidth=0.8)
+            scores.plot(pairs, fit(pairs), color=style["color"], linewidth=0.8)
         compared = [row for row in cells if row["gain_bleu"] is not None]
         if arm != findings.baseline and compared:
-            _line(gains, means, compared, "gain_bleu", style, arm)
+            _line(gains, means, compared, "gain_bleu", style)
     gains.axhline(0, color="#000000", linewidth=0.8)
     scores.set(title=f"{findings.name} ({findings.pair})")
     gains.set(
@@ -105,33 +102,24 @@ def _fit(findings: Findings, arm: str) -> curve.Fit | None:
     return curve.fit_means([row for row in findings.means if row["arm"] == arm])
 
 
-def _line(axes: Axes, means: list[Row], rows: list[Row], key: str, style: int, label: str) -> None:
+def _style(arms: Sequence[str], arm: str) -> dict[str, Any]:
+    """How an arm's line and points look."""
+    at = arms.index(arm) % len(COLOURS)
+    return {"color": COLOURS[at], "linestyle": LINES[at], "marker": MARKERS[at]}
+
+
+def _line(axes: Axes, means: list[Row], rows: list[Row], key: str, style: dict[str, Any]) -> None:
     """A line through the means over seeds in its band, and a point for each seed."""
     sizes = [row["pairs"] for row in means]
-    axes.plot(
-        sizes,
-        [row[key] for row in means],
-        color=COLOURS[style],
-        linestyle=LINES[style],
-        marker=MARKERS[style],
-        markersize=0,
-        label=label,
-    )
+    axes.plot(sizes, [row[key] for row in means], **style | {"marker": ""})
     axes.fill_between(
         sizes,
         [row[f"{key}_low"] for row in means],
         [row[f"{key}_high"] for row in means],
-        color=COLOURS[style],
+        color=style["color"],
         alpha=0.12,
         linewidth=0,
     )
     for row in rows:
-        hollow = row["ended_by"] == "budget"
-        axes.plot(
-            row["pairs"],
-            row[key],
-            color=COLOURS[style],
-            marker=MARKERS[style],
-            markersize=6,
-            markerfacecolor="#ffffff" if hollow else COLOURS[style],
-        )
+        fill = "#ffffff" if row["ended_by"] == "budget" else style["color"]
+        axes.plot(row["pairs"], row[key], **style, markersize=6, markerfacecolor=fill)

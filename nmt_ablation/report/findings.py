@@ -62,7 +62,9 @@ class Findings(BaseModel):
         return list(dict.fromkeys(row["arm"] for row in self.cells))
 
 
-def gather(pipeline: Pipeline, workspace: Workspace, command: str) -> Findings:
+def gather(
+    pipeline: Pipeline, workspace: Workspace, command: str, with_examples: bool = True
+) -> Findings:
     """Of all cells that are finished.
 
     Raises:
@@ -83,7 +85,7 @@ def gather(pipeline: Pipeline, workspace: Workspace, command: str) -> Findings:
         ],
         means=summarise(pipeline, workspace, cells),
         corpora=corpora(pipeline, workspace) if cells else [],
-        examples=list(_examples(pipeline, workspace, cells)) if cells else [],
+        examples=list(_examples(pipeline, workspace, cells)) if cells and with_examples else [],
         cited=references.as_text(experiment, references.entries()).splitlines(),
         versions={name: version(name) for name in PACKAGES},
         command=command,

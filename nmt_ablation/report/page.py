@@ -12,6 +12,7 @@ from nmt_ablation.report.chart import Chart, Point, Series
 from nmt_ablation.report.findings import Example, Findings
 from nmt_ablation.report.results import Row
 from nmt_ablation.report.summary import agreement
+from nmt_ablation.report.table import p_value
 from nmt_ablation.report.verdict import said
 
 STYLES = 10
@@ -34,7 +35,7 @@ class Section:
 
     findings: Findings
     sentences: Sequence[str]
-    """The verdict, and what else is to be said before anything is shown."""
+    """The verdict, and what is said of each curve."""
     charts: Sequence[Chart]
     trainings: Sequence[Chart]
     examples: Sequence[tuple[Example, dict[str, list[Word]]]]
@@ -60,6 +61,7 @@ def page(experiments: Sequence[Findings], command: str) -> str:
         sections=[_section(findings, arms) for findings in experiments],
         arms=arms,
         agreement=agreement,
+        p_value=p_value,
         command=command,
         styles=STYLES,
     )

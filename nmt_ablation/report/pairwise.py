@@ -13,6 +13,7 @@ from nmt_ablation.experiment import Cell
 from nmt_ablation.pipeline import METRICS, Pipeline
 from nmt_ablation.report import results
 from nmt_ablation.report.summary import agreement
+from nmt_ablation.report.table import p_value
 from nmt_ablation.scoring import compare, resampled, score
 from nmt_ablation.statistics import Interval, interval
 from nmt_ablation.workspace import Workspace
@@ -83,8 +84,8 @@ def as_rich(differences: Sequence[Difference], one: str, other: str) -> Table:
             NAMES[found.metric],
             *(f"{score:.1f}" for score in found.scores),
             f"{gain.mean:+.1f} ({gain.low:+.1f} to {gain.high:+.1f})",
-            f"{found.p:.4f}",
-            f"{found.p_ar:.4f}",
+            p_value(found.p),
+            p_value(found.p_ar),
         )
     return table
 
@@ -115,7 +116,7 @@ def _differences(
         Difference(
             metric,
             (scores[0][metric], scores[1][metric]),
-            interval(drawn[metric][1:] - drawn[metric][:1]),
+            interval(drawn[metric][1:] - drawn[metric][:1], None),
             tests[metric]["p"],
             tests[metric]["p_ar"],
             scores[0][f"{metric}_signature"],

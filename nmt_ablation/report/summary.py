@@ -1,14 +1,22 @@
 """What the seeds of an arm come to at each size: means, intervals, and what a gain is worth."""
 
 from collections.abc import Sequence
+from itertools import groupby
 
 import numpy as np
 from rich.console import Console
 from rich.progress import track
 
-from nmt_ablation.pipeline import METRICS, Pipeline
+from nmt_ablation.experiment import Cell
+from nmt_ablation.pipeline import METRICS, RESAMPLES, Pipeline
 from nmt_ablation.report.results import Row
-from nmt_ablation.statistics import corrected
+from nmt_ablation.statistics import (
+    Interval,
+    corrected,
+    interval,
+    spread_of_gains,
+    spread_of_scores,
+)
 from nmt_ablation.workspace import Workspace
 
 AGREEMENT = {
@@ -32,36 +40,65 @@ COLUMNS = [
 def summarise(pipeline: Pipeline, workspace: Workspace, rows: Sequence[Row]) -> list[Row]:
     """A row for each size and arm, in the order of `rows`.
 
-    A gain is over the seeds of which arm and baseline are finished; its p is corrected for all the
-    comparisons of the report.
+    Means are over the seeds of which arm and baseline are finished, so that all is compared with
+    the same; the p of a gain is corrected for all the comparisons of the report.
     """
     baseline = pipeline.experiment.baseline
-    found = []
-    means = list(dict.fromkeys((row["size"], row["arm"]) for row in rows))
+    paired = [row for row in rows if row["gain_bleu"] is not None]
     console = Console(stderr=True)
-    for size, arm in track(means, "intervals of the means", console=console, transient=True):
-        of_arm = [row for row in rows if (row["size"], row["arm"]) == (size, arm)]
-        paired = [row for row in of_arm if row["gain_bleu"] is not None]
-        if not paired:
-            continue
-        seeds = [row["seed"] for row in paired]
-        step = pipeline.interval(size, arm, seeds)
-        workspace.ensure(step)
-        record = workspace.record(step)
-        summary: Row = {"size": size, "arm": arm, "seeds": len(seeds)}
-        summary["pairs"] = round(np.mean([row["pairs"] for row in paired]))
-        for metric in METRICS:
-            for what, prefix in (("score", ""), ("gain", "gain_")):
-                interval = record[metric].get(what, {})
-                for part, name in (("mean", ""), ("low", "_low"), ("high", "_high"), ("p", "_p")):
-                    summary[f"{prefix}{metric}{name}"] = interval.get(part)
-        found.append(summary)
+    resampled = {}
+    for row in track(paired, "resampling the test set", console=console, transient=True):
+        cell = Cell(size=row["size"], arm=row["arm"], seed=row["seed"])
+        with np.load(workspace.ensure(pipeline.resamples(cell)) / RESAMPLES) as found:
+            resampled[cell] = {metric: found[metric] for metric in METRICS}
+    means = []
+    for size, of_size in groupby(paired, key=lambda row: row["size"]):
+        pairs: dict[str, list[int]] = {}
+        scores: dict[str, dict[int, dict[str, np.ndarray]]] = {}
+        for row in of_size:
+            cell = Cell(size=size, arm=row["arm"], seed=row["seed"])
+            pairs.setdefault(row["arm"], []).append(row["pairs"])
+            scores.setdefault(row["arm"], {})[row["seed"]] = resampled[cell]
+        for arm, of_arm in scores.items():
+            mean: Row = {"size": size, "arm": arm, "seeds": len(of_arm)}
+            mean["pairs"] = round(np.mean(pairs[arm]))
+            for metric in METRICS:
+                own, gain = _intervals(scores, arm, baseline, metric)
+                mean |= _columns(metric, own) | _columns(f"gain_{metric}", gain)
+                mean[f"gain_{metric}_p"] = gain and gain.p
+            means.append(mean)
     for metric in METRICS:
-        compared = [row for row in found if row["arm"] != baseline]
+        compared = [row for row in means if row["arm"] != baseline]
         p_values = corrected([row[f"gain_{metric}_p"] for row in compared])
         for row, p in zip(compared, p_values, strict=True):
             row[f"gain_{metric}_p"] = p
-    return found
+    return means
+
+
+def _intervals(
+    scores: dict[str, dict[int, dict[str, np.ndarray]]], arm: str, baseline: str, metric: str
+) -> tuple[Interval, Interval | None]:
+    """Of an arm's mean and its gain, at one size; `scores` are of arms, seeds and metrics."""
+    seeds = sorted(scores[arm])
+    own, theirs = (np.array([scores[it][seed][metric] for seed in seeds]) for it in (arm, baseline))
+    # What differs from seed to seed is told from all arms that have these seeds.
+    table = np.array(
+        [
+            [of_arm[seed][metric][0] for seed in seeds]
+            for of_arm in scores.values()
+            if of_arm.keys() >= scores[arm].keys()
+        ]
+    )
+    mean = interval(own, spread_of_scores(table))
+    if arm == baseline:
+        return mean, None
+    return mean, interval(own - theirs, spread_of_gains(table))
+
+
+def _columns(name: str, interval: Interval | None) -> Row:
+    if interval is None:
+        return dict.fromkeys((name, f"{name}_low", f"{name}_high"))
+    return {name: interval.mean, f"{name}_low": interval.low, f"{name}_high": interval.high}
 
 
 def agreement(metric: str, difference: float) -> float:

@@ -44,7 +44,7 @@ def as_rich(findings: Findings) -> Table:
         if row["gain_bleu"] is None:
             line += ["–"] * 3
         else:
-            line += [_interval(row, "gain_bleu", "+.1f"), f"{row['gain_bleu_p']:.3f}"]
+            line += [_interval(row, "gain_bleu", "+.1f"), p_value(row["gain_bleu_p"])]
             line += [f"{row['gain_chrf']:+.1f}"]
         line.append(marks.get((row["pairs"], row["arm"]), ""))
         table.add_row(*line, end_section=last)
@@ -84,6 +84,10 @@ def as_latex(findings: Findings) -> str:
     return "\n".join(lines) + "\n"
 
 
+def p_value(p: float) -> str:
+    return f"{p:.3f}" if p >= 0.001 else "<0.001"
+
+
 def _escaped(name: str) -> str:
     """For LaTeX: what an arm may be called, and would mean something there."""
     return re.sub(r"([&%$#_{}])", r"\\\1", name)
@@ -107,9 +111,9 @@ def summary_as_markdown(summaries: list[Row]) -> str:
             line += ["–"] * 5
         else:
             agree = agreement("bleu", row["gain_bleu"])
-            line += [_interval(row, "gain_bleu", "+.1f"), f"{row['gain_bleu_p']:.3f}"]
+            line += [_interval(row, "gain_bleu", "+.1f"), p_value(row["gain_bleu_p"])]
             line += [f"{'>' if agree >= 0.85 else ''}{agree:.0%}"]
-            line += [_interval(row, "gain_chrf", "+.1f"), f"{row['gain_chrf_p']:.3f}"]
+            line += [_interval(row, "gain_chrf", "+.1f"), p_value(row["gain_chrf_p"])]
         lines.append(line)
     table = "".join(f"| {' | '.join(line)} |\n" for line in lines)
     seeds = max((row["seeds"] for row in summaries), default=0)
@@ -198,7 +202,7 @@ def _cells(row: Row) -> list[str]:
         f"{row['bleu']:.1f}",
         f"{row['chrf']:.1f}",
         _gain(row, "gain_bleu"),
-        *("" if row[key] is None else f"{row[key]:.3f}" for key in ("p_bleu", "p_bleu_ar")),
+        *("" if row[key] is None else p_value(row[key]) for key in ("p_bleu", "p_bleu_ar")),
         _gain(row, "gain_chrf"),
         f"{row['updates']:,} {NOTES.get(row['ended_by'], ' ')[0]}".rstrip(),
     ]

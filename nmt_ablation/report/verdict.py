@@ -98,16 +98,17 @@ def curves(summaries: list[Row], baseline: str) -> list[str]:
         if arm == baseline or len(means) < 2:
             continue
         best = max(means, key=lambda row: row["gain_bleu"])
+        line = f"{arm}: {_crossover(curve.crossover(means), means)}"
+        if best["gain_bleu"] > 0:
+            line += (
+                f"; it is largest at {best['pairs']:,} pairs, where {baseline} has "
+                f"{best['bleu'] - best['gain_bleu']:.1f} BLEU"
+            )
         worth = [
-            f"{_times(curve.equivalent(of_arms[baseline], row))} at {row['pairs']:,}"
+            f"{_worth(curve.equivalent(of_arms[baseline], row), row)} at {row['pairs']:,}"
             for row in means
         ]
-        lines.append(
-            f"{arm}: {_crossover(curve.crossover(means), means)}; it is largest at "
-            f"{best['pairs']:,} pairs, where {baseline} has "
-            f"{best['bleu'] - best['gain_bleu']:.1f} BLEU. To match it {baseline} needs "
-            f"{', '.join(worth)} pairs."
-        )
+        lines.append(f"{line}. To match it, {baseline} needs {_list(worth)}.")
     return lines
 
 
@@ -136,7 +137,8 @@ def _crossover(found: curve.Crossover, means: list[Row]) -> str:
             return f"below {first}"
         return f"beyond {last}" if at == math.inf else f"{at:,.0f}"
 
-    interval = f"(95% interval: {size(found.low)} to {size(found.high)} pairs)"
+    ends = dict.fromkeys((size(found.low), size(found.high)))
+    interval = f"(95% interval: {' to '.join(ends)} pairs)"
     if found.at == 0:
         return f"its gain is never positive {interval}"
     if found.at == math.inf:
@@ -144,7 +146,7 @@ def _crossover(found: curve.Crossover, means: list[Row]) -> str:
     return f"its gain ends at {size(found.at)} pairs {interval}"
 
 
-def _times(factor: float) -> str:
+def _worth(factor: float, row: Row) -> str:
     if factor == math.inf:
-        return "more than there are"
-    return f"{factor:.1f} times the" if factor else "fewer than the smallest size"
+        return "more pairs than there are"
+    return f"{factor * row['pairs']:,.0f} pairs" if factor else "fewer pairs than the smallest size"
