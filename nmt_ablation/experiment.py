@@ -250,6 +250,8 @@ class TrainedVectors(Vectors):
     text: Literal["monolingual", "sample"] = "monolingual"
     """All monolingual text; or the cell's own sample, which is no knowledge from outside: a
     control."""
+    lines: Positive | None = None
+    """The first so many lines of it in a language; all of them if none are named."""
     model: Literal["word2vec", "fasttext"] = "word2vec"
     """fastText's vectors of a token are sums over its character n-grams."""
     method: Literal["skipgram", "cbow"] = "skipgram"

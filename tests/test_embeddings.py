@@ -116,6 +116,13 @@ def test_the_same_text_gives_the_same_vectors(tmp_path: Path) -> None:
     assert not list(tmp_path.glob("*.txt"))
 
 
+def test_vectors_may_see_no_more_than_the_first_lines(tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("a b\n" * 5 + "c d\n" * 5)
+    config = TrainedVectors(lines=5, min_count=1)
+    found = train(config, [(tmp_path / "text", Words())], 8, tmp_path / "v.vec", _ignore)
+    assert found == {"vectors": 2, "tokens_seen": 10}
+
+
 def test_text_without_frequent_tokens_is_refused(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("once\n")
     with pytest.raises(UserError, match="lower min_count or name more corpora"):

@@ -2,6 +2,7 @@
 Bojanowski et al. 2017)."""
 
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 from gensim.models import FastText, Word2Vec
@@ -51,7 +52,8 @@ def train(
     segmented = out.with_suffix(".txt")
     with segmented.open("w", encoding="utf-8", newline="\n") as file:
         for path, segmenter in texts:
-            file.writelines(" ".join(segmenter.encode(line)) + "\n" for line in stream_lines(path))
+            lines = islice(stream_lines(path), config.lines)
+            file.writelines(" ".join(segmenter.encode(line)) + "\n" for line in lines)
     try:
         model = (FastText if config.model == "fasttext" else Word2Vec)(
             _Text(segmented),

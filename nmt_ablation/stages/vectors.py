@@ -149,7 +149,8 @@ class VectorStages(CorpusStages):
         inputs = self._texts(config.text, size, seed)
         if config.of == "tokens":
             inputs["segmentation"] = self.segmentation(size, seed)
-        parameters = config.model_dump(exclude={"align", "missing"}) | {
+        later = {"lines"} if config.lines is None else set[str]()  # leaves digests as they were
+        parameters = config.model_dump(exclude={"align", "missing", *later}) | {
             "width": width,
             "segmentation": self.experiment.segmentation.model_dump(),
             "languages": self._languages(),
