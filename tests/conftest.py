@@ -62,7 +62,7 @@ def call(*arguments: str) -> subprocess.CompletedProcess[str]:
 def until(
     reached: Callable[[], object],
     process: "subprocess.Popen[Any] | None" = None,
-    seconds: float = 240,
+    seconds: float = 900,
 ) -> None:
     """Wait for something, which a process, if one is given, must live to see."""
     end = time.monotonic() + seconds

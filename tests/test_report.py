@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,14 @@ from nmt_ablation.report.write import FIGURES
 from tests.conftest import NewRun, Run, call
 
 REPOSITORY = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def reported(finished: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a whole report; not to be written to."""
+    folder = tmp_path_factory.mktemp("report")
+    assert finished.call("report", "--out", str(folder)).returncode == 0
+    return folder
 
 
 def _row(pairs: int, arm: str, bleu: float, **other: Any) -> dict[str, Any]:
@@ -242,9 +251,8 @@ def test_a_finished_run_is_reported_whole(finished: Run, tmp_path: Path) -> None
             assert (row[p] is None) == (row["arm"] == "random")
 
 
-def test_a_report_is_drawn_again_from_its_own_files(finished: Run, tmp_path: Path) -> None:
-    first, again = tmp_path / "first", tmp_path / "again"
-    assert finished.call("report", "--out", str(first)).returncode == 0
+def test_a_report_is_drawn_again_from_its_own_files(reported: Path, tmp_path: Path) -> None:
+    first, again = reported, tmp_path / "again"
     drawn = call("draw", str(first / "tiny.jsonl"), "--out", str(again))
     assert drawn.returncode == 0, drawn.stderr
     assert "Against random" in drawn.stdout
@@ -262,17 +270,18 @@ def test_a_report_is_drawn_again_from_its_own_files(finished: Run, tmp_path: Pat
     assert len((tmp_path / "both" / "both.csv").read_text().splitlines()) == 17
 
 
-def test_test_sentences_can_be_left_out(finished: Run, tmp_path: Path) -> None:
+def test_test_sentences_can_be_left_out(finished: Run, reported: Path, tmp_path: Path) -> None:
+    assert finished.call("report", "--out", str(tmp_path), "--no-examples").returncode == 0
     test = finished.workspace.path(finished.pipeline.hold_out()) / "test.en"
-    for option, shown in (("--examples", True), ("--no-examples", False)):
-        assert finished.call("report", "--out", str(tmp_path), option).returncode == 0
-        written = [(tmp_path / f"tiny.{kind}").read_text() for kind in ("html", "json", "md")]
+    for folder, shown in ((reported, True), (tmp_path, False)):
+        written = [(folder / f"tiny.{kind}").read_text() for kind in ("html", "json", "md")]
         found = any(line in text for text in written for line in test.read_text().splitlines())
         assert found == shown
 
 
-def test_results_that_can_not_be_drawn_say_what_to_do(finished: Run, tmp_path: Path) -> None:
-    assert finished.call("report", "--out", str(tmp_path)).returncode == 0
+def test_results_that_can_not_be_drawn_say_what_to_do(reported: Path, tmp_path: Path) -> None:
+    for kind in ("jsonl", "json"):
+        shutil.copy(reported / f"tiny.{kind}", tmp_path)
     results = tmp_path / "tiny.jsonl"
     for arguments, said in (
         ([tmp_path / "none.jsonl"], "none.jsonl: there is no such file"),
@@ -290,24 +299,22 @@ def test_results_that_can_not_be_drawn_say_what_to_do(finished: Run, tmp_path: P
     assert "is not what nmt-ablation report writes" in result.stderr
 
 
-def test_the_documentation_names_every_key_of_the_results(finished: Run, tmp_path: Path) -> None:
-    assert finished.call("report", "--out", str(tmp_path)).returncode == 0
+def test_the_documentation_names_every_key_of_the_results(reported: Path) -> None:
     text = (REPOSITORY / "docs" / "results-format.md").read_text()
     cells, rest = text.split("## NAME.json: the rest")
-    (first, *_) = (tmp_path / "tiny.jsonl").read_text().splitlines()
+    (first, *_) = (reported / "tiny.jsonl").read_text().splitlines()
     documented = set(re.findall(r"`(\w+)`", "".join(re.findall(r"^\| (`.*?) \|", cells, re.M))))
     assert documented == set(json.loads(first))
     documented = set(re.findall(r"`(\w+)`", "".join(re.findall(r"^\| (`.*?) \|", rest, re.M))))
-    assert documented == set(json.loads((tmp_path / "tiny.json").read_text()))
+    assert documented == set(json.loads((reported / "tiny.json").read_text()))
 
 
-def test_results_are_data_frames_in_a_notebook(finished: Run, tmp_path: Path) -> None:
-    assert finished.call("report", "--out", str(tmp_path)).returncode == 0
-    cells = notebook.cells(tmp_path / "tiny.jsonl")
+def test_results_are_data_frames_in_a_notebook(reported: Path) -> None:
+    cells = notebook.cells(reported / "tiny.jsonl")
     assert len(cells) == 8 and cells["bleu"].dtype == float
-    read = pandas.read_json(tmp_path / "tiny.jsonl", lines=True)
+    read = pandas.read_json(reported / "tiny.jsonl", lines=True)
     assert list(read["digest"]) == list(cells["digest"])
-    means = notebook.means(tmp_path / "tiny.jsonl")
+    means = notebook.means(reported / "tiny.jsonl")
     assert list(means.columns[:2]) == ["experiment", "size"] and len(means) == 8
 
 
