@@ -174,7 +174,7 @@ def test_an_element_out_of_time_goes_on_until_it_is_done(
     monkeypatch.setenv("NMT_ABLATION_SLURM_WARNING", "10")
     run = new_run(
         ("[50, 200]", "[200]"),
-        ("max_updates: 60", "max_updates: 20000"),
+        ("max_updates: 60", "max_updates: 10000"),
         ("validate_every: 20", "validate_every: 10000"),
         ("  frozen: {vectors: word2vec, tuning: frozen}\n", ""),
         *FEWER,
