@@ -137,11 +137,12 @@ def run(
     from nmt_ablation.pipeline import Pipeline
     from nmt_ablation.progress import Bars
     from nmt_ablation.runner import Work
-    from nmt_ablation.training import events
 
     _refuse_copies()
     runner.check_lock()
     if tensorboard:
+        from nmt_ablation.training import events  # loads fairseq
+
         events.check()
         runner.write_events()
     file = runner.file.experiment
