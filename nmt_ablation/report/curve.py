@@ -14,6 +14,7 @@ from nmt_ablation.report.results import Row
 DRAWS = 2000
 BEYOND = 2
 """How many times the largest size a fit is looked at."""
+FITTED_POINTS = 100
 Z = 1.959964
 """Half the width of a 95% interval in standard errors."""
 
@@ -119,6 +120,16 @@ def fit(pairs: Sequence[float], scores: Sequence[float]) -> Fit | None:
 def fit_means(means: Sequence[Row]) -> Fit | None:
     """The form of an arm's curve of BLEU; None where it can't be told."""
     return fit([row["pairs"] for row in means], [row["bleu"] for row in means])
+
+
+def fitted(means: Sequence[Row]) -> list[tuple[float, float]]:
+    """Points of that form, from the smallest size to beyond the largest; none where it can't be
+    told."""
+    found = fit_means(means)
+    if found is None:
+        return []
+    pairs = np.geomspace(means[0]["pairs"], BEYOND * means[-1]["pairs"], FITTED_POINTS).tolist()
+    return list(zip(pairs, found(pairs), strict=True))
 
 
 def crossover(means: Sequence[Row], metric: str = "bleu") -> Crossover:

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
-import numpy as np
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
@@ -24,6 +23,8 @@ COLOURS = (
 )
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*")
 LINES = ("-", "--", "-.", ":", "-", "--", "-.", ":", "-", "--")
+
+FIT_WIDTH = 0.8
 
 
 def draw(experiments: Sequence[Findings], paths: Sequence[Path]) -> None:
@@ -49,16 +50,18 @@ def draw(experiments: Sequence[Findings], paths: Sequence[Path]) -> None:
         height_ratios=(3, 2),
         layout="constrained",
     )
-    for findings, (scores, gains) in zip(experiments, panels.T, strict=True):
+    fits = [
         _draw_one(findings, arms, scores, gains)
+        for findings, (scores, gains) in zip(experiments, panels.T, strict=True)
+    ]
     panels[0, 0].set(ylabel="BLEU", ylim=(0, None))
     shown = {arm: Line2D([], [], **_style(arms, arm)) for arm in arms}
     if any(row["ended_by"] == "budget" for each in experiments for row in each.cells):
         shown["ended by its budget, may still improve"] = Line2D(
             [], [], color="#666666", marker="o", linestyle="", fillstyle="none"
         )
-    if any(_fit(findings, arm) for findings in experiments for arm in findings.arms):
-        shown["fitted, and beyond the data"] = Line2D([], [], color="#666666", linewidth=0.8)
+    if any(fits):
+        shown["fitted, and beyond the data"] = Line2D([], [], color="#666666", linewidth=FIT_WIDTH)
     figure.legend(shown.values(), shown.keys(), loc="outside lower center", ncols=3, frameon=False)
     metadata: dict[str, dict[str, str | None]] = {
         ".png": {"Software": None},
@@ -70,16 +73,17 @@ def draw(experiments: Sequence[Findings], paths: Sequence[Path]) -> None:
     plt.close(figure)
 
 
-def _draw_one(findings: Findings, arms: Sequence[str], scores: Axes, gains: Axes) -> None:
-    """Scores and gains of one experiment, in axes of their own."""
+def _draw_one(findings: Findings, arms: Sequence[str], scores: Axes, gains: Axes) -> bool:
+    """Scores and gains of one experiment, in axes of their own; whether fits are among them."""
+    fits = False
     for arm in findings.arms:
         style = _style(arms, arm)
         means = [row for row in findings.means if row["arm"] == arm]
         cells = [row for row in findings.cells if row["arm"] == arm]
         _line(scores, means, cells, "bleu", style)
-        if fit := _fit(findings, arm):
-            pairs = np.geomspace(means[0]["pairs"], curve.BEYOND * means[-1]["pairs"], 100).tolist()
-            scores.plot(pairs, fit(pairs), color=style["color"], linewidth=0.8)
+        if fit := curve.fitted(means):
+            scores.plot(*zip(*fit, strict=True), color=style["color"], linewidth=FIT_WIDTH)
+            fits = True
         compared = [row for row in cells if row["gain_bleu"] is not None]
         if arm != findings.baseline and compared:
             _line(gains, means, compared, "gain_bleu", style)
@@ -96,10 +100,7 @@ def _draw_one(findings: Findings, arms: Sequence[str], scores: Axes, gains: Axes
     for axes in (scores, gains):
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
-
-
-def _fit(findings: Findings, arm: str) -> curve.Fit | None:
-    return curve.fit_means([row for row in findings.means if row["arm"] == arm])
+    return fits
 
 
 def _style(arms: Sequence[str], arm: str) -> dict[str, Any]:

@@ -12,9 +12,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from nmt_ablation import references
 from nmt_ablation.corpus.text import stream_lines
 from nmt_ablation.errors import UserError
-from nmt_ablation.experiment import Cell
 from nmt_ablation.pipeline import Pipeline
-from nmt_ablation.report.results import Row, collect, corpora
+from nmt_ablation.report.results import Row, cell_of, collect, corpora
 from nmt_ablation.report.summary import summarise
 from nmt_ablation.workspace import Workspace, write_atomically
 
@@ -72,17 +71,13 @@ def gather(
     """
     experiment = pipeline.experiment
     cells = collect(pipeline, workspace)
-    finished = {(row["size"], row["arm"], row["seed"]) for row in cells}
+    finished = {cell_of(row) for row in cells}
     return Findings(
         name=experiment.name,
         pair=experiment.pair,
         baseline=experiment.baseline,
         cells=cells,
-        unfinished=[
-            str(cell)
-            for cell in experiment.cells()
-            if (cell.size, cell.arm, cell.seed) not in finished
-        ],
+        unfinished=[str(cell) for cell in experiment.cells() if cell not in finished],
         means=summarise(pipeline, workspace, cells),
         corpora=corpora(pipeline, workspace) if cells else [],
         examples=list(_examples(pipeline, workspace, cells)) if cells and with_examples else [],
@@ -134,9 +129,7 @@ def _examples(pipeline: Pipeline, workspace: Workspace, cells: Sequence[Row]) ->
     seed = min(row["seed"] for row in cells)
     for pairs, size in dict.fromkeys([sizes[0], sizes[-1]]):
         of_arms = {
-            row["arm"]: Cell(size=size, arm=row["arm"], seed=seed)
-            for row in cells
-            if (row["size"], row["seed"]) == (size, seed)
+            row["arm"]: cell_of(row) for row in cells if (row["size"], row["seed"]) == (size, seed)
         }
         found = {
             arm: list(stream_lines(workspace.path(pipeline.translate(cell)) / "hypotheses.txt"))

@@ -4,7 +4,6 @@ import difflib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from nmt_ablation.report import curve
@@ -17,7 +16,6 @@ from nmt_ablation.report.verdict import said
 
 STYLES = 10
 """Colours of the page; with more arms they come again with other dashes."""
-FIT_POINTS = 60
 
 
 @dataclass(frozen=True)
@@ -120,11 +118,7 @@ def _by_size(
         band = [(row["pairs"], row[f"{key}_low"], row[f"{key}_high"]) for row in means]
         if not line and not points:
             continue
-        found = curve.fit_means(means) if key == "bleu" else None
-        fit: list[tuple[float, float]] = []
-        if found:
-            x = np.geomspace(line[0][0], curve.BEYOND * line[-1][0], FIT_POINTS).tolist()
-            fit = list(zip(x, found(x), strict=True))
+        fit = curve.fitted(means) if key == "bleu" else []
         series.append(Series(arm, style, line, band, points, fit))
     return series
 

@@ -57,6 +57,10 @@ def collect(pipeline: Pipeline, workspace: Workspace) -> list[Row]:
     return rows
 
 
+def cell_of(row: Row) -> Cell:
+    return Cell(size=row["size"], arm=row["arm"], seed=row["seed"])
+
+
 def as_csv(rows: list[Row], columns: list[str]) -> str:
     out = io.StringIO()
     writer = csv.DictWriter(out, columns, extrasaction="ignore", lineterminator="\n")

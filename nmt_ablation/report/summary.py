@@ -7,9 +7,8 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
-from nmt_ablation.experiment import Cell
 from nmt_ablation.pipeline import METRICS, RESAMPLES, Pipeline
-from nmt_ablation.report.results import Row
+from nmt_ablation.report.results import Row, cell_of
 from nmt_ablation.statistics import (
     Interval,
     corrected,
@@ -48,7 +47,7 @@ def summarise(pipeline: Pipeline, workspace: Workspace, rows: Sequence[Row]) -> 
     console = Console(stderr=True)
     resampled = {}
     for row in track(paired, "resampling the test set", console=console, transient=True):
-        cell = Cell(size=row["size"], arm=row["arm"], seed=row["seed"])
+        cell = cell_of(row)
         with np.load(workspace.ensure(pipeline.resamples(cell)) / RESAMPLES) as found:
             resampled[cell] = {metric: found[metric] for metric in METRICS}
     means = []
@@ -56,9 +55,8 @@ def summarise(pipeline: Pipeline, workspace: Workspace, rows: Sequence[Row]) -> 
         pairs: dict[str, list[int]] = {}
         scores: dict[str, dict[int, dict[str, np.ndarray]]] = {}
         for row in of_size:
-            cell = Cell(size=size, arm=row["arm"], seed=row["seed"])
             pairs.setdefault(row["arm"], []).append(row["pairs"])
-            scores.setdefault(row["arm"], {})[row["seed"]] = resampled[cell]
+            scores.setdefault(row["arm"], {})[row["seed"]] = resampled[cell_of(row)]
         for arm, of_arm in scores.items():
             mean: Row = {"size": size, "arm": arm, "seeds": len(of_arm)}
             mean["pairs"] = round(np.mean(pairs[arm]))
