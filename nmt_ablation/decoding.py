@@ -38,7 +38,8 @@ def translate(
     models, _, task = checkpoint_utils.load_model_ensemble_and_task(
         [str(checkpoint)], arg_overrides={"data": str(data)}
     )
-    engine = Engine(models[0], task.source_dictionary, task.target_dictionary, threads)
+    dictionaries = task.source_dictionary, task.target_dictionary
+    engine = Engine(models[0], *dictionaries, threads, decoding.precision)
     tokens = [segmenters[0].encode(sentence) for sentence in sentences]
     found = engine.translate(tokens, decoding.beam, decoding.length_penalty, tick)
     return [segmenters[1].decode(hypothesis) for hypothesis in found]
@@ -47,10 +48,13 @@ def translate(
 class Engine:
     """A model, ready to translate."""
 
-    def __init__(self, model: Any, source: Any, target: Any, threads: int) -> None:
+    def __init__(
+        self, model: Any, source: Any, target: Any, threads: int, precision: str = "float32"
+    ) -> None:
         """Args:
         model: a fairseq Transformer with layer norms before what they normalise; it is copied.
         source, target: its dictionaries.
+        precision: float32, or int8, in which weights and what they are multiplied with are rounded.
         """
         self.broken = not all(bool(weight.isfinite().all()) for weight in model.parameters())
         self.longest = model.max_positions()[0] - 1
@@ -69,8 +73,9 @@ class Engine:
             spec.optimize()
             spec.save(folder)
             # Each batch on one thread, so that nothing depends on how many there are.
+            kind = {"float32": "float32", "int8": "int8_float32"}[precision]
             self.translator = ctranslate2.Translator(
-                folder, compute_type="float32", inter_threads=threads, intra_threads=1
+                folder, compute_type=kind, inter_threads=threads, intra_threads=1
             )
 
     def translate(

@@ -1,5 +1,6 @@
 """CTranslate2 finds what fairseq's own search finds."""
 
+import itertools
 from types import SimpleNamespace
 from typing import Any
 
@@ -33,9 +34,9 @@ def trained(finished: Run, tmp_path_factory: pytest.TempPathFactory) -> Any:
     return SimpleNamespace(model=training.model.eval(), task=training.task, sentences=sentences)
 
 
-def _engine(trained: Any) -> Engine:
+def _engine(trained: Any, precision: str = "float32") -> Engine:
     task = trained.task
-    return Engine(trained.model, task.source_dictionary, task.target_dictionary, threads=1)
+    return Engine(trained.model, task.source_dictionary, task.target_dictionary, 1, precision)
 
 
 def _translate(engine: Engine, sentences: list[list[str]], beam: int = 5) -> list[list[str]]:
@@ -62,6 +63,19 @@ def test_hypotheses_are_those_of_fairseqs_search(trained: Any, beam: int) -> Non
     same = sum(one == other for one, other in zip(ours, theirs, strict=True))
     assert same >= 0.9 * len(ours)
     assert len({tuple(hypothesis) for hypothesis in ours}) > 0.5 * len(ours)
+
+
+def test_rounded_weights_find_nearly_the_same(trained: Any) -> None:
+    exact, rounded = (
+        _translate(_engine(trained, precision), trained.sentences)
+        for precision in ("float32", "int8")
+    )
+    tokens = [
+        one == other
+        for pair in zip(exact, rounded, strict=True)
+        for one, other in itertools.zip_longest(*pair)
+    ]
+    assert sum(tokens) >= 0.8 * len(tokens)
 
 
 def test_order_and_batches_make_no_difference(trained: Any) -> None:

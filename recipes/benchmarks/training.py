@@ -122,11 +122,11 @@ def translations(given: argparse.Namespace, cell: Cell) -> Iterator[tuple[str, f
         assert search
         yield "fairseq-generate", whole, bleu(hypotheses)
         yield "its search alone", float(search[1]), bleu(hypotheses)
-        start = time.monotonic()
-        ours = translate(
-            sources, checkpoint, data, sides, experiment.decoding, THREADS, lambda *_: None
-        )
-        yield "ours", time.monotonic() - start, bleu(ours)
+        for side in ("float32", "int8"):
+            decoding = experiment.decoding.model_copy(update={"precision": side})
+            start = time.monotonic()
+            ours = translate(sources, checkpoint, data, sides, decoding, THREADS, lambda *_: None)
+            yield f"ours, {side}", time.monotonic() - start, bleu(ours)
 
 
 def main() -> None:
@@ -168,12 +168,12 @@ def main() -> None:
         )
     print(f"\nTranslation, beam {pipeline.experiment.decoding.beam}, {THREADS} threads:")
     results = list(translations(given, cell))
-    ours = median(seconds for side, seconds, _ in results if side == "ours")
-    for name in ("fairseq-generate", "its search alone", "ours"):
+    whole = median(seconds for side, seconds, _ in results if side == "fairseq-generate")
+    for name in dict.fromkeys(side for side, _, _ in results):
         seconds = [took for side, took, _ in results if side == name]
         score = next(score for side, _, score in results if side == name)
         print(
-            f"  {name:16} {median(seconds):8.2f} s  {median(seconds) / ours:5.2f} x ours  "
+            f"  {name:16} {median(seconds):8.2f} s  {whole / median(seconds):5.2f} x as fast  "
             f"BLEU {score:.2f}  ({', '.join(f'{took:.2f}' for took in seconds)})"
         )
     print(json.dumps({"training": speeds, "translation": results}))
