@@ -18,7 +18,7 @@ import pytest
 from nmt_ablation import cost
 from nmt_ablation.errors import UserError
 from nmt_ablation.slurm import cluster, scripts
-from tests.conftest import NewRun, Run, until
+from tests.conftest import TINY, NewRun, Run, until
 
 ROOT = Path(__file__).parents[1]
 GOLDEN = Path(__file__).parent / "golden"
@@ -55,6 +55,23 @@ def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     finally:
         subprocess.run(["scancel", "--me"], check=True)
         subprocess.run(["bash", str(START), "stop"], env=environment, check=True)
+
+
+@pytest.fixture(scope="session")
+def preparation(tmp_path_factory: pytest.TempPathFactory, mirror: Path) -> Path:
+    """A workspace that has all that cells share, and no cell."""
+    folder = tmp_path_factory.mktemp("preparation")
+    file = folder / "tiny.yaml"
+    file.write_text(TINY)
+    result = Run(file, folder / "workspace", mirror).call("run", "--prepare")
+    assert result.returncode == 0, result.stderr
+    return folder / "workspace"
+
+
+@pytest.fixture
+def prepared(preparation: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where what is prepared is not what is tested: it need not be built each time."""
+    monkeypatch.setenv("NMT_ABLATION_CACHE", str(preparation))
 
 
 @pytest.fixture(autouse=True)
@@ -107,7 +124,7 @@ def _reported(run: Run) -> set[str]:
 
 
 def test_an_experiment_is_submitted_from_corpora_to_report(
-    slurm: None, new_run: NewRun, finished: Run, monkeypatch: pytest.MonkeyPatch
+    slurm: None, new_run: NewRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NMT_ABLATION_SLURM_AT_ONCE", "2")
     run = new_run(("[50, 200]", "[200]"))
@@ -126,11 +143,13 @@ def test_an_experiment_is_submitted_from_corpora_to_report(
     until(ended)
     assert 1 <= seen <= 2
     assert _reported(run) == {"random", "frozen", "finetuned", "source"}
-    for arm in ("random", "frozen"):
-        step = run.pipeline.train(run.cell(200, arm))
-        here, there = run.workspace.record(step), finished.workspace.record(step)
-        assert here["weights"] == there["weights"]
     assert "nothing to submit" in run.call("submit").stdout
+    here = Run(run.file, tmp_path / "here", run.mirror)
+    cells = [run.cell(200, arm) for arm in ("random", "frozen")]
+    assert here.call("run", *(f"--cell={cell}" for cell in cells)).returncode == 0
+    for cell in cells:
+        step = run.pipeline.train(cell)
+        assert run.workspace.record(step)["weights"] == here.workspace.record(step)["weights"]
 
 
 @pytest.mark.parametrize(
@@ -144,7 +163,7 @@ def test_an_experiment_is_submitted_from_corpora_to_report(
     ids=["warned", "requeued"],
 )
 def test_an_element_stopped_in_mid_training_comes_to_the_same_end(
-    slurm: None, new_run: NewRun, tmp_path: Path, ask: list[str]
+    slurm: None, prepared: None, new_run: NewRun, tmp_path: Path, ask: list[str]
 ) -> None:
     longer = (
         ("max_updates: 60", "max_updates: 2000"),
@@ -153,7 +172,6 @@ def test_an_element_stopped_in_mid_training_comes_to_the_same_end(
     whole = new_run(*longer, *FEWER, ("[50, 200]", "[200]"))
     assert whole.call("run", "--cell", "200-random-s1").returncode == 0
     run = Run(whole.file, tmp_path / "cluster", whole.mirror)
-    assert run.call("run", "--prepare").returncode == 0
     jobs = _submitted(run)
     element, step = f"{jobs[0]}_0", run.pipeline.train(run.cell(200, "random"))
     until(lambda: (run.workspace.progress(step) or (0, 0))[0] > 20)
@@ -169,7 +187,7 @@ def test_an_element_stopped_in_mid_training_comes_to_the_same_end(
 
 
 def test_an_element_out_of_time_goes_on_until_it_is_done(
-    slurm: None, new_run: NewRun, monkeypatch: pytest.MonkeyPatch
+    slurm: None, prepared: None, new_run: NewRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NMT_ABLATION_SLURM_WARNING", "10")
     run = new_run(
@@ -179,7 +197,6 @@ def test_an_element_out_of_time_goes_on_until_it_is_done(
         ("  frozen: {vectors: word2vec, tuning: frozen}\n", ""),
         *FEWER,
     )
-    assert run.call("run", "--prepare").returncode == 0
     jobs = _submitted(run, "--time", "1")
 
     def told() -> str:
@@ -194,10 +211,9 @@ def test_an_element_out_of_time_goes_on_until_it_is_done(
 
 
 def test_an_element_out_of_memory_is_submitted_again_with_more(
-    slurm: None, new_run: NewRun
+    slurm: None, prepared: None, new_run: NewRun
 ) -> None:
     run = new_run(("[50, 200]", "[200]"), *FEWER)
-    assert run.call("run", "--prepare").returncode == 0
     jobs = _submitted(run, "--memory", "120M")
     until(lambda: _ended(jobs))
     assert _states(run) == {"failed"}
@@ -208,7 +224,7 @@ def test_an_element_out_of_memory_is_submitted_again_with_more(
 
 
 def test_what_is_cancelled_is_reported_and_submitted_again_when_asked(
-    slurm: None, new_run: NewRun, monkeypatch: pytest.MonkeyPatch
+    slurm: None, prepared: None, new_run: NewRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NMT_ABLATION_SLURM_AT_ONCE", "1")
     longer = (
@@ -216,7 +232,6 @@ def test_what_is_cancelled_is_reported_and_submitted_again_when_asked(
         ("validate_every: 20", "validate_every: 50000"),
     )
     run = new_run(*longer, *FEWER, ("[50, 200]", "[200]"))
-    assert run.call("run", "--prepare").returncode == 0
     jobs = _submitted(run)
     far = r"running +train [\d,]+ of 100,000, [\d.,]+/s, at most \d+ (h|min).*\[RUNNING\]"
     until(lambda: re.search(far, run.call("status").stdout) is not None)
@@ -231,13 +246,14 @@ def test_what_is_cancelled_is_reported_and_submitted_again_when_asked(
     assert '--array="0-1%1"' in run.call("submit", "--failed", "--dry-run").stdout
 
 
-def test_the_accounting_is_asked_for_what_the_queue_forgot(slurm: None, new_run: NewRun) -> None:
+def test_the_accounting_is_asked_for_what_the_queue_forgot(
+    slurm: None, prepared: None, new_run: NewRun
+) -> None:
     longer = (
         ("max_updates: 60", "max_updates: 100000"),
         ("validate_every: 20", "validate_every: 50000"),
     )
     run = new_run(*longer, *FEWER, ("[50, 200]", "[200]"))
-    assert run.call("run", "--prepare").returncode == 0
     with _cluster(SLURM_TRY_ACCOUNTING="yes", SLURM_TRY_AGE="5"):
         jobs = _submitted(run)
         until(lambda: "running" in _states(run))
@@ -249,10 +265,9 @@ def test_the_accounting_is_asked_for_what_the_queue_forgot(slurm: None, new_run:
 
 
 def test_small_cells_share_an_element_and_large_arrays_are_split(
-    slurm: None, new_run: NewRun, monkeypatch: pytest.MonkeyPatch
+    slurm: None, prepared: None, new_run: NewRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = new_run()
-    assert run.call("run", "--prepare").returncode == 0
     seconds = 60 * 0.001 * cost.BESIDES_UPDATES + cost.START_SECONDS
     assert run.call("calibrate").returncode == 0
     manifest = run.workspace.path(run.pipeline.calibration()) / "artifact.json"
@@ -289,12 +304,11 @@ def test_compute_nodes_need_no_network(slurm: None, new_run: NewRun, tmp_path: P
 
 
 def test_processes_of_a_cell_are_started_by_srun(
-    slurm: None, new_run: NewRun, tmp_path: Path
+    slurm: None, prepared: None, new_run: NewRun, tmp_path: Path
 ) -> None:
     run = new_run(
         ("[50, 200]", "[200]"), *FEWER, ("  patience: 2\n", "  patience: 2\n  processes: 2\n")
     )
-    assert run.call("run", "--prepare").returncode == 0
     jobs = _submitted(run)
     assert '--ntasks="2"' in (run.workspace_root / "tiny/slurm/001/cells.sbatch").read_text()
     until(lambda: _ended(jobs))
