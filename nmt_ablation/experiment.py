@@ -36,7 +36,7 @@ Size = Positive | Annotated[str, StringConstraints(pattern=r"^([1-9]\d*-tokens|a
 """A number of pairs, of tokens between spaces on the target side (`200000-tokens`), or `all`."""
 
 
-def _parse_size(value: object) -> object:
+def parse_size(value: object) -> object:
     """Read `5k`, `1M` and `200k tokens`; leave other types to the type check."""
     if not isinstance(value, str) or value == "all":
         return value
@@ -52,7 +52,7 @@ def _parse_size(value: object) -> object:
     return f"{int(scaled)}-tokens" if found[3] else int(scaled)
 
 
-Sizes = Annotated[list[Annotated[Size, BeforeValidator(_parse_size)]], Field(min_length=1)]
+Sizes = Annotated[list[Annotated[Size, BeforeValidator(parse_size)]], Field(min_length=1)]
 
 
 def size_limit(size: Size) -> tuple[int | None, bool]:
@@ -452,6 +452,8 @@ class Training(Block):
 class Decoding(Block):
     beam: Positive = 5
     length_penalty: Annotated[float, Field(strict=True)] = 1.0
+    precision: Literal["float32", "int8"] = "float32"
+    """Of the test set's translation; looks at the valid set are in float32."""
 
 
 class Scoring(Block):

@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic_core import ErrorDetails, PydanticCustomError
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from nmt_ablation.errors import UserError
-from nmt_ablation.experiment import Cell, Experiment, Size
+from nmt_ablation.experiment import Cell, Experiment, Size, parse_size
 
 Content = TypeVar("Content", bound=BaseModel)
 
@@ -40,6 +40,27 @@ class ExperimentFile(BaseModel):
         if name not in cells:
             raise UserError(f"{self.path}: has no cell '{name}'; allowed: {', '.join(cells)}")
         return cells[name]
+
+    def choose(self, names: Sequence[str], sizes: Sequence[str]) -> list[Cell]:
+        """The cells of these names and of these sizes, as one writes them: 500, 5k, all; every cell
+        if none is asked for.
+
+        Raises:
+            UserError: there is no such cell or size.
+        """
+        chosen = {self.cell(name) for name in names}
+        cells, of_sizes = self.experiment.cells(), self.experiment.sizes
+        for text in sizes:
+            try:
+                size = parse_size(text)
+            except PydanticCustomError as error:
+                raise UserError(f"--size: {error.message()}") from None
+            if size not in of_sizes:
+                raise UserError(
+                    f"{self.path}: has no size '{text}'; allowed: {', '.join(map(str, of_sizes))}"
+                )
+            chosen |= {cell for cell in cells if cell.size == size}
+        return [cell for cell in cells if cell in chosen] or cells
 
 
 def load(path: Path) -> ExperimentFile:

@@ -260,6 +260,7 @@ def test_a_report_is_drawn_again_from_its_own_files(reported: Path, tmp_path: Pa
         one, other = (folder / f"tiny.{kind}" for folder in (first, again))
         assert one.read_bytes() == other.read_bytes(), kind
 
+    assert json.loads((again / "tiny.json").read_text())["definition"]["seeds"] == [1]
     renamed = json.loads((again / "tiny.json").read_text()) | {"name": "more"}
     (again / "tiny.json").write_text(json.dumps(renamed))
     results = [str(folder / "tiny.jsonl") for folder in (first, again)]
@@ -268,6 +269,32 @@ def test_a_report_is_drawn_again_from_its_own_files(reported: Path, tmp_path: Pa
     html = (tmp_path / "both" / "both.html").read_text()
     assert html.count('class="verdict"') == 2
     assert len((tmp_path / "both" / "both.csv").read_text().splitlines()) == 17
+
+
+def test_parts_of_an_experiment_are_drawn_as_the_whole(
+    new_run: NewRun, finished: Run, reported: Path, tmp_path: Path
+) -> None:
+    parts = []
+    for size in ("200", "50"):
+        run = Run(finished.file, tmp_path / size, finished.mirror)
+        assert run.call("run", "--size", size).returncode == 0
+        assert run.call("report").returncode == 0
+        parts.append(str(run.workspace_root / "tiny" / "report" / "tiny.jsonl"))
+    joined = call("draw", *parts, "--out", str(tmp_path / "joined"))
+    assert joined.returncode == 0, joined.stderr
+    for kind in (*FIGURES, "tex", "means.csv"):
+        one, other = (folder / f"tiny.{kind}" for folder in (reported, tmp_path / "joined"))
+        assert one.read_bytes() == other.read_bytes(), kind
+
+    refused = call("draw", *parts, str(reported / "tiny.jsonl"), "--out", str(tmp_path / "no"))
+    assert refused.returncode == 1
+    assert "tiny: two parts have cells of size 50" in refused.stderr
+    file = Path(parts[0]).with_suffix(".json")
+    changed = json.loads(file.read_text())
+    changed["definition"]["model"]["width"] = 32
+    file.write_text(json.dumps(changed))
+    refused = call("draw", *parts, "--out", str(tmp_path / "no"))
+    assert "two of the experiments are called tiny, and are not the same" in refused.stderr
 
 
 def test_test_sentences_can_be_left_out(finished: Run, reported: Path, tmp_path: Path) -> None:
@@ -285,7 +312,7 @@ def test_results_that_can_not_be_drawn_say_what_to_do(reported: Path, tmp_path: 
     results = tmp_path / "tiny.jsonl"
     for arguments, said in (
         ([tmp_path / "none.jsonl"], "none.jsonl: there is no such file"),
-        ([results, results], "two of the experiments are called tiny"),
+        ([results, results], "tiny: two parts have cells of size 50"),
     ):
         result = call("draw", *map(str, arguments), "--out", str(tmp_path / "out"))
         assert result.returncode == 1

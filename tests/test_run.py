@@ -316,8 +316,10 @@ def test_a_size_larger_than_the_pool_is_refused_with_its_line(new_run: NewRun) -
     assert not (run.workspace_root / "store" / "train").exists()
 
 
-def test_a_cell_that_is_not_there_is_refused(new_run: NewRun) -> None:
+def test_a_cell_or_a_size_that_is_not_there_is_refused(new_run: NewRun) -> None:
     _refused(new_run(), "has no cell 'x'; allowed: 50-random-s1", "--cell", "x")
+    _refused(new_run(), "has no size '5k'; allowed: 50, 200", "--size", "5k")
+    _refused(new_run(), "--size: '5q' is no size; write a number of pairs", "--size", "5q")
 
 
 def test_without_a_mirror_or_network_the_remedy_is_said(new_run: NewRun) -> None:

@@ -52,16 +52,18 @@ def draw(results: Sequence[Path], out: Path, name: str | None) -> None:
     """Draw a report again from its files, or several experiments side by side.
 
     RESULTS are NAME.jsonl of reports, with NAME.json beside them. No model is needed, no corpus.
+    Parts of one experiment, other sizes in each, become one again.
 
     \b
     Examples:
       nmt-ablation draw docs/results/quickstart/quickstart.jsonl --out again
       nmt-ablation draw weak/weak.jsonl strong/strong.jsonl --out both --name baselines
+      nmt-ablation draw laptop/mine.jsonl cluster/mine.jsonl --out whole
     """
-    from nmt_ablation.report.findings import load
+    from nmt_ablation.report.findings import join, load
     from nmt_ablation.report.write import write
 
-    experiments = [load(path) for path in results]
+    experiments = join([load(path) for path in results])
     write(experiments, out, name or "-".join(each.name for each in experiments), _command())
 
 

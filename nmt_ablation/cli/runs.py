@@ -97,7 +97,8 @@ def calibrate(runner: "Runner", again: bool) -> None:
 
 @click.command()
 @on_experiment
-@click.option("--cell", "only", multiple=True, help="Run this cell alone; may be repeated.")
+@click.option("--cell", "names", multiple=True, help="Run this cell alone; may be repeated.")
+@click.option("--size", "sizes", multiple=True, help="Run the cells of this size; may be repeated.")
 @click.option("--prepare", is_flag=True, help="Build what the cells share, and train nothing.")
 @click.option(
     "--jobs",
@@ -119,7 +120,8 @@ def calibrate(runner: "Runner", again: bool) -> None:
 @MAX_BYTES
 def run(
     runner: "Runner",
-    only: tuple[str, ...],
+    names: tuple[str, ...],
+    sizes: tuple[str, ...],
     prepare: bool,
     jobs: int | None,
     together: bool | None,
@@ -133,6 +135,7 @@ def run(
     Examples:
       nmt-ablation run recipes/quickstart.yaml --mirror DIR
       nmt-ablation run recipes/quickstart.yaml --mirror DIR --cell 500-random-s1
+      nmt-ablation run recipes/quickstart.yaml --mirror DIR --size 500 --size 2k
     """
     from nmt_ablation.pipeline import Pipeline
     from nmt_ablation.progress import Bars
@@ -146,7 +149,7 @@ def run(
         events.check()
         runner.write_events()
     file = runner.file.experiment
-    cells = [runner.file.cell(name) for name in only] or file.cells()
+    cells = runner.file.choose(names, sizes)
     gpu = shutil.which("nvidia-smi") is not None
     # A GPU is one device, however many cores stand beside it.
     places = 1 if gpu else _cores()

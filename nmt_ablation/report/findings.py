@@ -6,6 +6,7 @@ import random
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -13,8 +14,8 @@ from nmt_ablation import references
 from nmt_ablation.corpus.text import stream_lines
 from nmt_ablation.errors import UserError
 from nmt_ablation.pipeline import Pipeline
-from nmt_ablation.report.results import Row, cell_of, collect, corpora
-from nmt_ablation.report.summary import summarise
+from nmt_ablation.report.results import SIGNATURES, Row, cell_of, collect, corpora, gate
+from nmt_ablation.report.summary import summarise, with_corrected
 from nmt_ablation.workspace import Workspace, write_atomically
 
 EXAMPLES = 6
@@ -42,6 +43,8 @@ class Findings(BaseModel):
     name: str
     pair: str
     baseline: str
+    definition: dict[str, Any] = {}
+    """The whole experiment file, defaults included; empty in files that were written before 0.2."""
     cells: list[Row]
     """The finished ones; see docs/results-format.md."""
     unfinished: list[str]
@@ -76,6 +79,7 @@ def gather(
         name=experiment.name,
         pair=experiment.pair,
         baseline=experiment.baseline,
+        definition=experiment.model_dump(mode="json"),
         cells=cells,
         unfinished=[str(cell) for cell in experiment.cells() if cell not in finished],
         means=summarise(pipeline, workspace, cells),
@@ -114,6 +118,50 @@ def load(cells: Path) -> Findings:
         return Findings(cells=rows, **json.loads(rest.read_text(encoding="utf-8")))
     except (json.JSONDecodeError, TypeError, ValidationError) as error:
         raise UserError(f"{rest}: is not what nmt-ablation report writes: {error}") from None
+
+
+def join(parts: Sequence[Findings]) -> list[Findings]:
+    """Experiments whole again that come in parts, each with sizes of its own: trained on several
+    machines, say. An interval takes all cells of a size, so a size can't be in two parts.
+
+    Raises:
+        UserError: parts have a size in common, or are of experiments that only share a name.
+    """
+    of_names: dict[str, list[Findings]] = {}
+    for part in parts:
+        of_names.setdefault(part.name, []).append(part)
+    return [_joined(same) if len(same) > 1 else same[0] for same in of_names.values()]
+
+
+def _joined(parts: Sequence[Findings]) -> Findings:
+    first = parts[0]
+    if any(not part.definition or part.definition != first.definition for part in parts):
+        raise UserError(
+            f"two of the experiments are called {first.name}, and are not the same: rename one, "
+            "and report it again"
+        )
+    parts = sorted((part for part in parts if part.cells), key=lambda part: part.cells[0]["pairs"])
+    where: dict[str, int] = {}
+    for number, part in enumerate(parts):
+        for row in part.cells:
+            if where.setdefault(row["size"], number) != number:
+                raise UserError(
+                    f"{first.name}: two parts have cells of size {row['size']}, and all that is to "
+                    "be compared has to be in one: report it from one workspace"
+                )
+    cells = [row for part in parts for row in part.cells]
+    for row in cells:
+        gate(cells[0], row, SIGNATURES)
+    finished = {str(cell_of(row)) for row in cells}
+    return first.model_copy(
+        update={
+            "cells": cells,
+            "unfinished": [name for name in first.unfinished if name not in finished],
+            "means": with_corrected([row for part in parts for row in part.means], first.baseline),
+            "examples": [example for part in parts for example in part.examples],
+            "command": "; ".join(dict.fromkeys(part.command for part in parts)),
+        }
+    )
 
 
 def _examples(pipeline: Pipeline, workspace: Workspace, cells: Sequence[Row]) -> Iterator[Example]:

@@ -30,7 +30,10 @@ COLUMNS = [
     *(
         f"{what}{metric}{part}"
         for metric in METRICS
-        for what, parts in (("", ("", "_low", "_high")), ("gain_", ("", "_low", "_high", "_p")))
+        for what, parts in (
+            ("", ("", "_low", "_high")),
+            ("gain_", ("", "_low", "_high", "_p_alone", "_p")),
+        )
         for part in parts
     ),
 ]
@@ -63,14 +66,20 @@ def summarise(pipeline: Pipeline, workspace: Workspace, rows: Sequence[Row]) -> 
             for metric in METRICS:
                 own, gain = _intervals(scores, arm, baseline, metric)
                 mean |= _columns(metric, own) | _columns(f"gain_{metric}", gain)
-                mean[f"gain_{metric}_p"] = gain and gain.p
+                mean[f"gain_{metric}_p_alone"] = gain and gain.p
             means.append(mean)
+    return with_corrected(means, baseline)
+
+
+def with_corrected(means: Sequence[Row], baseline: str) -> list[Row]:
+    """The rows, with each gain's p corrected for all the comparisons among them."""
+    found = [row | {f"gain_{metric}_p": None for metric in METRICS} for row in means]
+    compared = [row for row in found if row["arm"] != baseline]
     for metric in METRICS:
-        compared = [row for row in means if row["arm"] != baseline]
-        p_values = corrected([row[f"gain_{metric}_p"] for row in compared])
+        p_values = corrected([row[f"gain_{metric}_p_alone"] for row in compared])
         for row, p in zip(compared, p_values, strict=True):
             row[f"gain_{metric}_p"] = p
-    return means
+    return found
 
 
 def _intervals(

@@ -29,7 +29,7 @@ def write(experiments: Sequence[Findings], folder: Path, name: str, command: str
         command: that makes them.
 
     Raises:
-        UserError: experiments can't be told apart, or weren't scored alike.
+        UserError: experiments weren't scored alike.
     """
     _check(experiments)
     paths = {
@@ -91,10 +91,6 @@ def write_hypotheses(pipeline: Pipeline, workspace: Workspace, path: Path) -> No
 
 
 def _check(experiments: Sequence[Findings]) -> None:
-    names = [findings.name for findings in experiments]
-    for name in names:
-        if names.count(name) > 1:
-            raise UserError(f"two of the experiments are called {name}: rename one, and report")
     for metric in METRICS:
         signatures = {
             row[f"{metric}_signature"]: findings.name
