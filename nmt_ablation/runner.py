@@ -31,7 +31,10 @@ from nmt_ablation.stopping import EXIT_CODE, SIGNALS, StoppedError, when_asked
 from nmt_ablation.workspace import Step, Workspace, write_atomically
 
 POLL_SECONDS = 0.2
-PRELOAD = ["nmt_ablation.training.launch", "nmt_ablation.decoding", "sacrebleu"]
+PRELOAD = [
+    *("nmt_ablation.training.launch", "nmt_ablation.decoding", "sacrebleu"),
+    "torch._dynamo",  # which the first optimizer of a process loads
+]
 
 StepsOf = Callable[[Pipeline], list[Step]]
 """A method of `Pipeline`, perhaps with arguments bound: steps can't travel to another process, but

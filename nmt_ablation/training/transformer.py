@@ -4,8 +4,10 @@ fairseq's modules hold the weights and are what checkpoints are made of; here th
 once more, faster on a CPU than they compute it themselves:
 
 - sentences are packed, so that padding costs nothing outside of attention;
+- batches are rounded up to few shapes, for each of which products are prepared once;
 - matrix products are in bfloat16 if asked for, and each weight is cast once an update;
-- dropout draws 16 bits for each number, where torch draws a double;
+- dropout draws 16 bits for each number, where torch draws a double, and softmax over sources is in
+  float32, where torch is fastest;
 - the loss and its gradient by the logits come from one pass over pieces that stay in the cache,
   where automatic differentiation goes over sentences x dictionary ten times.
 
@@ -27,6 +29,11 @@ PIECE_BYTES = {"cpu": 1 << 20, "cuda": 256 << 20}
 
 ALIGNED = 16
 """Products with a dictionary whose size is no multiple of this are slower by a fifth."""
+
+ROUNDED = {"sentences": 8, "length": 4, "tokens": 32}
+"""What batches are rounded up to multiples of, if they are small. The library of products makes
+code for each shape that it hasn't seen, which takes as long as the product; and no two batches have
+as many tokens."""
 
 OUT_OF_SIGHT = -1e4
 """Added to scores, or put in their place, where there is nothing to see; exp of it is 0 in any
@@ -58,45 +65,42 @@ def losses(
     states = stack.decode(targets, sources, stack.encode(sources))
     output = stack.weights([[model.decoder.output_projection.weight] for model in stack.models])
     sums: tuple[Tensor, Tensor] = _apply(
-        _SmoothedLoss, states, output, targets.pick(target), smoothing
+        _SmoothedLoss, states, output, target[previous != padding], smoothing
     )
     return sums[0].reshape(-1), sums[1].reshape(-1)
 
 
 class _Packed:
-    """The tokens of a padded batch in a row, and the way back to sentences."""
+    """The tokens of a padded batch in a row, then some padding, and the way back to sentences."""
 
     def __init__(self, tokens: Tensor, padding: int) -> None:
+        sentences, length = tokens.shape
+        more = _round_up(length, "length"), _round_up(sentences, "sentences")
+        tokens = F.pad(tokens, (0, more[0], 0, more[1]), value=padding)
         there = tokens != padding
         self.sentences, self.length = tokens.shape
-        self.where = None if bool(there.all()) else there.flatten().nonzero().squeeze(1)
-        self.indices = self.pick(tokens)
-        self.positions = self.pick(there.cumsum(1) - 1)
-        self.unseen: Tensor | None = None
+        # Stable: tokens in their order, and then the padding.
+        in_order = (~there).flatten().to(torch.uint8).argsort(stable=True)
+        count = int(there.sum())
+        self.where = in_order[: count + _round_up(count, "tokens")]
+        self.indices = tokens.flatten()[self.where]
+        self.positions = (there.cumsum(1) - 1).flatten()[self.where]
+        unseen = torch.zeros(there.shape, device=tokens.device)
+        self.unseen = unseen.masked_fill_(~there, OUT_OF_SIGHT)[:, None, None, :]
         """Sentences x 1 x 1 x length: to be added to attention scores."""
-        if self.where is not None:
-            unseen = torch.zeros(there.shape, device=tokens.device).masked_fill_(
-                ~there, OUT_OF_SIGHT
-            )
-            self.unseen = unseen[:, None, None, :]
         # What pads stands behind all tokens that look back.
         later = torch.full((self.length, self.length), OUT_OF_SIGHT, device=tokens.device)
         self.unseen_later = later.triu_(1)
 
-    def pick(self, padded: Tensor) -> Tensor:
-        """Sentences x length to tokens."""
-        return padded.flatten() if self.where is None else padded.flatten()[self.where]
-
     def pad(self, x: Tensor) -> Tensor:
         """... x tokens x width to ... x sentences x length x width."""
-        if self.where is not None:
-            x = _apply(_Pad, x, self.where, self.sentences * self.length)
+        x = _apply(_Pad, x, self.where, self.sentences * self.length)
         return _split(x, -2, self.sentences)
 
     def unpad(self, x: Tensor) -> Tensor:
         """... x sentences x length x width to ... x tokens x width."""
-        x = x.flatten(-3, -2)
-        return x if self.where is None else _apply(_Unpad, x, self.where)
+        unpadded: Tensor = _apply(_Unpad, x.flatten(-3, -2), self.where)
+        return unpadded
 
 
 class _Stack:
@@ -137,7 +141,7 @@ class _Stack:
         return self._drop(torch.add(positions, _stacked(found), alpha=stacks[0].embed_scale))
 
     def _self_attention(
-        self, x: Tensor, layers: Sequence[Any], tokens: _Packed, unseen: Tensor | None
+        self, x: Tensor, layers: Sequence[Any], tokens: _Packed, unseen: Tensor
     ) -> Tensor:
         attention = [layer.self_attn for layer in layers]
         h = self._norm(x, [layer.self_attn_layer_norm for layer in layers])
@@ -161,7 +165,7 @@ class _Stack:
         query: Tensor,
         key: Tensor,
         value: Tensor,
-        unseen: Tensor | None,
+        unseen: Tensor,
         attention: Sequence[Any],
         tokens: _Packed,
     ) -> Tensor:
@@ -172,9 +176,9 @@ class _Stack:
         )
         # Plain products: for sequences as short as sentences, blocked attention is slower.
         scores = torch.matmul(query * attention[0].scaling, key.mT)
-        if unseen is not None:
-            scores = scores + unseen.to(scores.dtype)
-        found = torch.matmul(torch.softmax(scores, dim=-1), value)
+        # Not only exacter in float32, which `unseen` has: in bfloat16 softmax is far slower.
+        weights = torch.softmax(scores + unseen, dim=-1).to(value.dtype)
+        found = torch.matmul(weights, value)
         packed = tokens.unpad(found.transpose(-2, -3).flatten(-2))
         return self._add(x, self._linear(packed, [(a.out_proj,) for a in attention]))
 
@@ -208,6 +212,12 @@ class _Stack:
         return torch.addcmul(x, change.to(x.dtype), _dropout(x, self.dropout))
 
 
+def _round_up(number: int, of: str) -> int:
+    """What is to be added to a number, so that there are few different ones: a sixteenth of it at
+    most, if that is more than its kind is rounded to anyway."""
+    return -number % max(ROUNDED[of], 1 << max(0, number.bit_length() - 5))
+
+
 def _apply(function: type[torch.autograd.Function], *arguments: Any) -> Any:
     return function.apply(*arguments)  # type: ignore[no-untyped-call]
 
@@ -231,8 +241,10 @@ def _dropout(x: Tensor, rate: float) -> Tensor:
         )
     count = math.prod(shape)
     drawn = torch.empty((count + 3) // 4, dtype=torch.int64).random_(-(2**63), None)
-    kept = drawn.view(torch.int16)[:count].view(shape) >= round(rate * 2**16) - 2**15
-    return torch.where(kept, torch.tensor(1 / (1 - rate), dtype=x.dtype), 0)
+    least = round(rate * 2**16) - 2**15
+    factors = torch.empty(shape, dtype=x.dtype)
+    torch.ge(drawn.view(torch.int16)[:count].view(shape), least, out=factors)
+    return factors.mul_(1 / (1 - rate))
 
 
 class _Pad(torch.autograd.Function):
@@ -266,7 +278,8 @@ class _Unpad(torch.autograd.Function):
 
 
 class _SmoothedLoss(torch.autograd.Function):
-    """Label-smoothed and plain cross-entropy of states under an output layer, summed over tokens.
+    """Label-smoothed and plain cross-entropy of states under an output layer, summed over tokens;
+    states beyond those of the target count for nothing.
 
     The gradient by the logits takes their place while they are at hand.
     """
@@ -279,31 +292,31 @@ class _SmoothedLoss(torch.autograd.Function):
         weight = F.pad(weight, (0, 0, 0, -size % ALIGNED))
         logits = torch.matmul(states, weight.mT)
         logits[..., size:] = OUT_OF_SIGHT
-        tokens = logits.shape[-2]
+        tokens = len(target)
         others = smoothing / (size - 1)  # the share of each token that isn't the right one
         exact = torch.promote_types(logits.dtype, torch.float32)
         # The sum of a token's logits, without going over them.
         sums = torch.matmul(states.to(exact), weight.sum(-2, dtype=exact).unsqueeze(-1)).squeeze(-1)
         smoothed = logits.new_zeros(logits.shape[:-2], dtype=exact)
         plain = torch.zeros_like(smoothed)
-        row = logits.element_size() * logits.numel() // tokens
+        row = logits.element_size() * logits.numel() // logits.shape[-2]
         step = max(1, PIECE_BYTES[logits.device.type] // row)
         for start in range(0, tokens, step):
-            piece = logits[..., start : start + step, :]
-            right = target[start : start + step, None].expand(*piece.shape[:-1], 1)
+            end = min(start + step, tokens)
+            piece = logits[..., start:end, :]
+            right = target[start:end, None].expand(*piece.shape[:-1], 1)
             probability = torch.softmax(piece, -1)
             own = probability.gather(-1, right).to(exact).clamp_(torch.finfo(exact).tiny).log_()
             total = piece.gather(-1, right).to(exact) - own
             lost = -own.sum((-1, -2))
             plain += lost
             smoothed += (1 - smoothing - others) * lost
-            smoothed += others * (size * total.squeeze(-1) - sums[..., start : start + step]).sum(
-                -1
-            )
+            smoothed += others * (size * total.squeeze(-1) - sums[..., start:end]).sum(-1)
             gradient = probability.sub_(others)
             change = torch.full_like(right, smoothing + others - 1, dtype=piece.dtype)
             piece.copy_(gradient.scatter_add_(-1, right, change))
         logits[..., size:] = 0
+        logits[..., tokens:, :] = 0
         ctx.save_for_backward(states, weight, logits)
         ctx.size = size
         ctx.mark_non_differentiable(plain)
