@@ -163,7 +163,10 @@ fi
 accounting_ready() { sacctmgr --noheader show cluster >/dev/null 2>&1; }
 [[ ! $accounting ]] || until_true 15 accounting_ready ||
     fail "slurmdbd does not answer; see $dir/slurmdbd.log"
-running slurmctld || slurmctld
+if ! running slurmctld; then
+    ! controller_ready || fail "another SLURM controller is up on this machine; stop that one first"
+    slurmctld
+fi
 until_true 15 controller_ready || fail "slurmctld does not answer; see $dir/slurmctld.log"
 running slurmd || slurmd
 until_true 5 node_ready || {

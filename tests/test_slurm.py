@@ -31,13 +31,18 @@ FEWER = (
 CLUSTER = {"SLURM_TRY_DIR": "/var/tmp/nmt-ablation-test-cluster", "SLURM_TRY_MEMORY": "8192"}
 
 
+def _start(**settings: str) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | CLUSTER | settings
+    return subprocess.run(["bash", str(START)], env=environment, capture_output=True, text=True)
+
+
 def _why_not() -> str | None:
     """What keeps a cluster from being brought up here."""
     if os.geteuid() != 0:
         return "a cluster needs root: run the tests as root, as CI does"
     if not shutil.which("slurmctld") and not shutil.which("apt-get"):
         return "SLURM is not installed, and there is no apt-get to install it"
-    if shutil.which("slurmctld") is None and subprocess.run(["bash", str(START)]).returncode:
+    if shutil.which("slurmctld") is None and _start().returncode:
         return "SLURM's packages could not be installed"
     return None
 
@@ -47,14 +52,13 @@ def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """A cluster that is up for all these tests."""
     if why := _why_not():
         pytest.skip(why)
-    environment = os.environ | CLUSTER
-    started = subprocess.run(["bash", str(START)], env=environment, capture_output=True, text=True)
+    started = _start()
     assert started.returncode == 0, started.stderr
     try:
         yield
     finally:
         subprocess.run(["scancel", "--me"], check=True)
-        subprocess.run(["bash", str(START), "stop"], env=environment, check=True)
+        subprocess.run(["bash", str(START), "stop"], env=os.environ | CLUSTER, check=True)
 
 
 @pytest.fixture(scope="session")
@@ -111,8 +115,8 @@ def _states(run: Run) -> set[str]:
 def _cluster(**settings: str) -> Iterator[None]:
     """Have the cluster another configuration for a while."""
     for some in (settings, {}):
-        environment = os.environ | CLUSTER | some
-        subprocess.run(["bash", str(START)], env=environment, check=True)
+        started = _start(**some)
+        assert started.returncode == 0, started.stderr
         if some:
             yield
 
