@@ -175,6 +175,18 @@ def test_arms_that_no_name_stands_for_are_refused(
         load(file)
 
 
+def test_cells_are_chosen_by_name_and_by_size(tmp_path: Path) -> None:
+    file = tmp_path / "tiny.yaml"
+    file.write_text(TINY.replace("[50, 200]", "[50, 2k, all]"))
+    loaded = load(file)
+    chosen = loaded.choose(["all-frozen-s1"], ["2k", "50"])
+    assert [str(cell) for cell in chosen] == [
+        *(f"{size}-{arm}-s1" for size in (50, 2000) for arm in loaded.experiment.arms),
+        "all-frozen-s1",
+    ]
+    assert loaded.choose([], []) == loaded.experiment.cells()
+
+
 def test_an_arm_may_be_trained_at_some_sizes_only(tmp_path: Path) -> None:
     file = tmp_path / "e.yaml"
     file.write_text(TINY.replace("frozen: {", "frozen: {sizes: [200], ", 1))
