@@ -75,14 +75,14 @@ class _Packed:
 
     def __init__(self, tokens: Tensor, padding: int) -> None:
         sentences, length = tokens.shape
-        more = _round_up(length, "length"), _round_up(sentences, "sentences")
-        tokens = F.pad(tokens, (0, more[0], 0, more[1]), value=padding)
+        columns, rows = _rounded(length, "length"), _rounded(sentences, "sentences")
+        tokens = F.pad(tokens, (0, columns - length, 0, rows - sentences), value=padding)
         there = tokens != padding
         self.sentences, self.length = tokens.shape
         # Stable: tokens in their order, and then the padding.
         in_order = (~there).flatten().to(torch.uint8).argsort(stable=True)
         count = int(there.sum())
-        self.where = in_order[: count + _round_up(count, "tokens")]
+        self.where = in_order[: _rounded(count, "tokens")]
         self.indices = tokens.flatten()[self.where]
         self.positions = (there.cumsum(1) - 1).flatten()[self.where]
         unseen = torch.zeros(there.shape, device=tokens.device)
@@ -212,10 +212,11 @@ class _Stack:
         return torch.addcmul(x, change.to(x.dtype), _dropout(x, self.dropout))
 
 
-def _round_up(number: int, of: str) -> int:
-    """What is to be added to a number, so that there are few different ones: a sixteenth of it at
-    most, if that is more than its kind is rounded to anyway."""
-    return -number % max(ROUNDED[of], 1 << max(0, number.bit_length() - 5))
+def _rounded(number: int, of: str) -> int:
+    """Up, so that there are few different ones: by a sixteenth at most, or to the next multiple of
+    what its kind is rounded to anyway."""
+    step = max(ROUNDED[of], 1 << max(0, number.bit_length() - 5))
+    return number + -number % step
 
 
 def _apply(function: type[torch.autograd.Function], *arguments: Any) -> Any:
