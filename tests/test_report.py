@@ -13,7 +13,7 @@ import pytest
 
 from nmt_ablation.errors import UserError
 from nmt_ablation.report import figure, notebook, pairwise, table
-from nmt_ablation.report.findings import Findings, load, save
+from nmt_ablation.report.findings import Findings, join, load, save
 from nmt_ablation.report.page import page
 from nmt_ablation.report.results import (
     CSV_COLUMNS,
@@ -304,6 +304,17 @@ def test_parts_of_an_experiment_are_drawn_as_the_whole(reported: Path, tmp_path:
     file.write_text(json.dumps(changed))
     refused = call("draw", *parts, "--out", str(tmp_path / "no"))
     assert "two of the experiments are called tiny, and are not the same" in refused.stderr
+
+
+def test_sizes_of_parts_may_alternate() -> None:
+    parts = []
+    for sizes in ((100, 10_000, "all"), (1000,)):
+        rows = [_row(20_000, "random", 5.0) | {"size": size} for size in sizes]
+        part = _findings([{"size": size, "arm": "random"} for size in sizes], rows)
+        parts.append(part.model_copy(update={"definition": {"name": "tiny"}}))
+    (joined,) = join(parts)
+    for rows in (joined.cells, joined.means):
+        assert [row["size"] for row in rows] == [100, 1000, 10_000, "all"]
 
 
 def test_test_sentences_can_be_left_out(finished: Run, reported: Path, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@ can be drawn again where no model is."""
 
 import json
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from nmt_ablation import references
 from nmt_ablation.corpus.text import stream_lines
 from nmt_ablation.errors import UserError
+from nmt_ablation.experiment import size_limit
 from nmt_ablation.pipeline import Pipeline
-from nmt_ablation.report.results import SIGNATURES, Row, cell_of, collect, corpora, gate
+from nmt_ablation.report.results import Row, cell_of, collect, corpora
 from nmt_ablation.report.summary import summarise, with_corrected
 from nmt_ablation.workspace import Workspace, write_atomically
 
@@ -44,7 +45,7 @@ class Findings(BaseModel):
     pair: str
     baseline: str
     definition: dict[str, Any] = {}
-    """The whole experiment file, defaults included; empty in files that were written before 0.2."""
+    """The whole experiment file, defaults included; empty in reports older than this key."""
     cells: list[Row]
     """The finished ones; see docs/results-format.md."""
     unfinished: list[str]
@@ -140,7 +141,6 @@ def _joined(parts: Sequence[Findings]) -> Findings:
             f"two of the experiments are called {first.name}, and are not the same: rename one, "
             "and report it again"
         )
-    parts = sorted((part for part in parts if part.cells), key=lambda part: part.cells[0]["pairs"])
     where: dict[str, int] = {}
     for number, part in enumerate(parts):
         for row in part.cells:
@@ -149,19 +149,24 @@ def _joined(parts: Sequence[Findings]) -> Findings:
                     f"{first.name}: two parts have cells of size {row['size']}, and all that is to "
                     "be compared has to be in one: report it from one workspace"
                 )
-    cells = [row for part in parts for row in part.cells]
-    for row in cells:
-        gate(cells[0], row, SIGNATURES)
+    cells = _by_size(row for part in parts for row in part.cells)
+    means = _by_size(row for part in parts for row in part.means)
+    examples = [example for part in parts for example in part.examples]
     finished = {str(cell_of(row)) for row in cells}
     return first.model_copy(
         update={
             "cells": cells,
             "unfinished": [name for name in first.unfinished if name not in finished],
-            "means": with_corrected([row for part in parts for row in part.means], first.baseline),
-            "examples": [example for part in parts for example in part.examples],
+            "means": with_corrected(means, first.baseline),
+            "examples": sorted(examples, key=lambda example: example.pairs),
             "command": "; ".join(dict.fromkeys(part.command for part in parts)),
         }
     )
+
+
+def _by_size(rows: Iterable[Row]) -> list[Row]:
+    """Smallest first, as the experiment has its cells."""
+    return sorted(rows, key=lambda row: size_limit(row["size"])[0] or float("inf"))
 
 
 def _examples(pipeline: Pipeline, workspace: Workspace, cells: Sequence[Row]) -> Iterator[Example]:
