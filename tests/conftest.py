@@ -150,13 +150,17 @@ def new_run(tmp_path: Path, mirror: Path) -> NewRun:
     return make
 
 
-@pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory, mirror: Path) -> Run:
-    """A whole run, from corpora to scores."""
-    folder = tmp_path_factory.mktemp("finished")
+def run_tiny(folder: Path, mirror: Path, *options: str) -> Run:
+    """TINY as it is, run in a workspace in this folder."""
     file = folder / "tiny.yaml"
     file.write_text(TINY)
     run = Run(file, folder / "workspace", mirror)
-    result = run.call("run")
+    result = run.call("run", *options)
     assert result.returncode == 0, result.stderr
     return run
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory, mirror: Path) -> Run:
+    """A whole run, from corpora to scores."""
+    return run_tiny(tmp_path_factory.mktemp("finished"), mirror)

@@ -18,11 +18,11 @@ import pytest
 from nmt_ablation import cost
 from nmt_ablation.errors import UserError
 from nmt_ablation.slurm import cluster, scripts
-from tests.conftest import TINY, NewRun, Run, until
+from tests.conftest import NewRun, Run, run_tiny, until
 
 ROOT = Path(__file__).parents[1]
 GOLDEN = Path(__file__).parent / "golden"
-START = ROOT / "slurm" / "one-node-cluster.sh"
+SCRIPT = ROOT / "slurm" / "one-node-cluster.sh"
 FEWER = (
     ("  finetuned: {vectors: word2vec}\n", ""),
     ("  source: {vectors: word2vec, side: source, tuning: frozen}\n", ""),
@@ -31,9 +31,11 @@ FEWER = (
 CLUSTER = {"SLURM_TRY_DIR": "/var/tmp/nmt-ablation-test-cluster", "SLURM_TRY_MEMORY": "8192"}
 
 
-def _start(**settings: str) -> subprocess.CompletedProcess[str]:
+def _script(action: str, **settings: str) -> subprocess.CompletedProcess[str]:
     environment = os.environ | CLUSTER | settings
-    return subprocess.run(["bash", str(START)], env=environment, capture_output=True, text=True)
+    return subprocess.run(
+        ["bash", str(SCRIPT), action], env=environment, capture_output=True, text=True
+    )
 
 
 def _why_not() -> str | None:
@@ -42,7 +44,7 @@ def _why_not() -> str | None:
         return "a cluster needs root: run the tests as root, as CI does"
     if not shutil.which("slurmctld") and not shutil.which("apt-get"):
         return "SLURM is not installed, and there is no apt-get to install it"
-    if shutil.which("slurmctld") is None and _start().returncode:
+    if shutil.which("slurmctld") is None and _script("start").returncode:
         return "SLURM's packages could not be installed"
     return None
 
@@ -52,24 +54,20 @@ def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """A cluster that is up for all these tests."""
     if why := _why_not():
         pytest.skip(why)
-    started = _start()
+    started = _script("start")
     assert started.returncode == 0, started.stderr
     try:
         yield
     finally:
         subprocess.run(["scancel", "--me"], check=True)
-        subprocess.run(["bash", str(START), "stop"], env=os.environ | CLUSTER, check=True)
+        stopped = _script("stop")
+        assert stopped.returncode == 0, stopped.stderr
 
 
 @pytest.fixture(scope="session")
 def preparation(tmp_path_factory: pytest.TempPathFactory, mirror: Path) -> Path:
     """A workspace that has all that cells share, and no cell."""
-    folder = tmp_path_factory.mktemp("preparation")
-    file = folder / "tiny.yaml"
-    file.write_text(TINY)
-    result = Run(file, folder / "workspace", mirror).call("run", "--prepare")
-    assert result.returncode == 0, result.stderr
-    return folder / "workspace"
+    return run_tiny(tmp_path_factory.mktemp("preparation"), mirror, "--prepare").workspace_root
 
 
 @pytest.fixture
@@ -115,7 +113,7 @@ def _states(run: Run) -> set[str]:
 def _cluster(**settings: str) -> Iterator[None]:
     """Have the cluster another configuration for a while."""
     for some in (settings, {}):
-        started = _start(**some)
+        started = _script("start", **some)
         assert started.returncode == 0, started.stderr
         if some:
             yield

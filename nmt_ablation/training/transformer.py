@@ -6,7 +6,7 @@ once more, faster on a CPU than they compute it themselves:
 - sentences are packed, so that padding costs nothing outside of attention;
 - batches are rounded up to few shapes, for each of which products are prepared once;
 - matrix products are in bfloat16 if asked for, and each weight is cast once an update;
-- dropout draws 16 bits for each number, where torch draws a double, and softmax over sources is in
+- dropout draws 16 bits for each number, where torch draws a double, and attention's softmax is in
   float32, where torch is fastest;
 - the loss and its gradient by the logits come from one pass over pieces that stay in the cache,
   where automatic differentiation goes over sentences x dictionary ten times.
