@@ -154,6 +154,12 @@ def matrix_limit(dtype: torch.dtype, threads: int = THREADS) -> float:
     return 2 * size**3 / min(seconds)
 
 
+def target_tokens(pipeline: Pipeline, workspace: Workspace, cell: Cell) -> int:
+    """Of a cell's dictionary, special ones included."""
+    path = data_bin(pipeline, workspace, cell) / f"dict.{pipeline.experiment.target}.txt"
+    return len(path.read_text(encoding="utf-8").splitlines()) + 4
+
+
 def operations(model: Model, size: int) -> int:
     """Of matrix products for a target token, forward and back, attention itself left out; as many
     source as target tokens are assumed."""

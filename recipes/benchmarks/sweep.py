@@ -13,25 +13,31 @@ BLEU, over three seeds.
 
 import argparse
 import json
+import re
 import shutil
 import tempfile
 import time
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from statistics import mean
 
 import numpy as np
+import torch
 from sacrebleu.metrics.bleu import BLEU
 from sides import (
     THREADS,
     data_bin,
     hypotheses_in,
     machine,
+    matrix_limit,
     opened,
+    operations,
     parser,
     run,
     stock_training,
     stock_translation,
+    target_tokens,
     timed,
 )
 
@@ -80,8 +86,17 @@ def vectors(step: Step, workspace: Workspace, data: Path, language: str, side: s
     return str(path)
 
 
-def plain(given: argparse.Namespace, cell: Cell) -> tuple[float, float]:
-    """Seconds and BLEU of a cell."""
+@dataclass(frozen=True)
+class Outcome:
+    """Of a cell, by plain commands."""
+
+    seconds: float
+    bleu: float
+    trained_on: float
+    """Target tokens."""
+
+
+def plain(given: argparse.Namespace, cell: Cell) -> Outcome:
     pipeline, workspace = opened(given)
     experiment = pipeline.experiment
     training, step = experiment.training, pipeline.train(cell)
@@ -118,13 +133,15 @@ def plain(given: argparse.Namespace, cell: Cell) -> tuple[float, float]:
                 )
             )
             command += [f"--encoder-embed-path={source}", f"--decoder-embed-path={target}"]
-        trained, _ = timed(command)
+        trained, training_log = timed(command)
         best = folder / "checkpoint_best.pt"
         generate = stock_translation(data, best, experiment.decoding.beam)
         without = "{'encoder_embed_path': None, 'decoder_embed_path': None}"
         translated, log = timed([*generate, f"--model-overrides={without}"])
     score: float = BLEU().corpus_score(hypotheses_in(log, segmenter), [references]).score
-    return trained + translated, score
+    in_batches = [float(found) for found in re.findall(r'"wpb": "([\d.]+)"', training_log)]
+    updates = max(int(found) for found in re.findall(r'"num_updates": "(\d+)"', training_log))
+    return Outcome(trained + translated, score, mean(in_batches) * updates)
 
 
 def main() -> None:
@@ -158,11 +175,11 @@ def main() -> None:
         f"{', '.join(f'{gap:.1f}' for gap in gaps)} s"
     )
 
-    seconds, theirs = {}, {}
+    theirs: dict[str, Outcome] = {}
     for cell in cells:
-        seconds[str(cell)], theirs[str(cell)] = plain(given, cell)
+        found = theirs[str(cell)] = plain(given, cell)
         print(
-            f"{cell!s:24} plain {seconds[str(cell)]:5.0f} s, BLEU {theirs[str(cell)]:5.2f}; "
+            f"{cell!s:24} plain {found.seconds:5.0f} s, BLEU {found.bleu:5.2f}; "
             f"ours BLEU {scores[str(cell)]:5.2f}",
             flush=True,
         )
@@ -171,12 +188,27 @@ def main() -> None:
         if len(seeds) > 1:
             print(
                 f"{size}-{arm}, mean BLEU of {len(seeds)} seeds: plain "
-                f"{mean(theirs[name] for name in seeds):.2f}, "
+                f"{mean(theirs[name].bleu for name in seeds):.2f}, "
                 f"ours {mean(scores[name] for name in seeds):.2f}"
             )
-    whole = sum(seconds.values())
-    print(f"plain: {whole:.0f} s; ours: {ours:.0f} s; ratio {whole / ours:.2f}")
-    print(json.dumps({"plain": seconds, "ours": ours, "gaps": gaps}))
+    experiment = pipeline.experiment
+    done = sum(
+        theirs[str(cell)].trained_on
+        * operations(experiment.model, target_tokens(pipeline, workspace, cell))
+        for cell in cells
+    )
+    whole = sum(found.seconds for found in theirs.values())
+    for side, seconds, precision in (
+        ("plain", whole, "float32"),
+        ("ours", ours, experiment.training.precision),
+    ):
+        share = done / seconds / matrix_limit(getattr(torch, precision))
+        print(
+            f"{side}: {seconds:.0f} s, translating and all; training's products would take "
+            f"{share:.0%} of it at this machine's limit in {precision}"
+        )
+    print(f"ratio {whole / ours:.2f}")
+    print(json.dumps({name: asdict(found) for name, found in theirs.items()}))
 
 
 if __name__ == "__main__":

@@ -36,6 +36,7 @@ from sides import (
     run,
     stock_training,
     stock_translation,
+    target_tokens,
     timed,
 )
 
@@ -141,14 +142,7 @@ def main() -> None:
     if given.side:
         train_here(given, cell)
         return
-    tokens = (
-        len(
-            (data_bin(pipeline, workspace, cell) / f"dict.{pipeline.experiment.target}.txt")
-            .read_text(encoding="utf-8")
-            .splitlines()
-        )
-        + 4
-    )
+    tokens = target_tokens(pipeline, workspace, cell)
     print(machine())
     speeds: dict[str, list[float]] = {"fairseq-train": [], "float32": [], "bfloat16": []}
     for _ in range(given.rounds):
