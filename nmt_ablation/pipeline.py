@@ -56,7 +56,7 @@ class Pipeline(VectorStages):
         # The valid set is scored like the test set; only what isn't usual is part of the digest.
         if bleu_tokenizer != "13a":
             parameters["bleu_tokenizer"] = bleu_tokenizer
-        return Step("train", 3, parameters, inputs, build, resumable=True)
+        return Step("train", 4, parameters, inputs, build, resumable=True)
 
     def train_together(self, cells: Sequence[Cell], workspace: Workspace) -> dict[str, UserError]:
         """Train cells of one size and seed in this process, on the same batches.

@@ -197,3 +197,12 @@ def test_a_training_that_breaks_at_once_is_refused_with_the_remedy(new_run: NewR
     assert result.returncode == 1
     assert "lower training.learning_rate" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_pairs_that_no_batch_takes_are_counted(finished: Run, tmp_path: Path) -> None:
+    all_taken = Stepwise(finished, tmp_path, Tables())
+    assert all_taken.task.too_long == 0
+    lengths = all_taken.task.dataset("train").sizes.max(axis=1)
+    limit = int(lengths.max()) - 1
+    some_left_out = Stepwise(finished, tmp_path, Tables(), batch_tokens=limit)
+    assert some_left_out.task.too_long == int((lengths > limit).sum()) > 0

@@ -159,6 +159,7 @@ def _record(arm: ArmPlan, state: ArmState, task: ArmsTask) -> Json:
         "ended_by": state.ended,
         "training_seconds": round(task.seconds(), 1),
         "together": len(task.arms),
+        "too_long": task.too_long,
         "parameters": sum(weight.numel() for weight in weights.values()),
         "weights": digest_of_weights(weights),
         "valid": state.looks,

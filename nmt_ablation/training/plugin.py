@@ -124,6 +124,8 @@ class ArmsTask(TranslationTask):  # type: ignore[misc]
         self.models: list[Any] = []
         self.still: list[list[nn.Parameter]] = []
         """Of each arm, the weights that stand still until they are thawed."""
+        self.too_long = 0
+        """Training pairs that no batch takes."""
         self.batches = hashlib.sha256(b"").hexdigest()
         self.batches_at: dict[int, str] = {}
         self.started, self.seconds_before = time.monotonic(), 0.0
@@ -142,6 +144,12 @@ class ArmsTask(TranslationTask):  # type: ignore[misc]
                 weight.model_number = number
             self.models.append(model)
         return Arms(self.models)
+
+    def filter_indices_by_size(self, indices: Any, *arguments: Any, **options: Any) -> Any:
+        """fairseq leaves out what no batch or model takes, and says so in its log only."""
+        kept = super().filter_indices_by_size(indices, *arguments, **options)
+        self.too_long = len(indices) - len(kept)
+        return kept
 
     def can_reuse_epoch_itr(self, dataset: Any) -> bool:
         """Make the batches of each epoch anew. fairseq draws them by seed and epoch, but keeps

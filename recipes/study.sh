@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# The study: when do pretrained embeddings help? See docs/results/study/README.md.
+#   bash recipes/study.sh report                       draws its pages again, from the results kept there
+#   bash recipes/study.sh all --mirror DIR --data DIR  trains all of it anew: hours, see the budget there
+# The mirror is to hold Multi30k/v1 and Multi30kDescriptions/v1, the data folder val.de, val.en,
+# test.de and test.en; made-up text is made here. What is trained anew goes to checkpoints/study.
+# Stop it at any moment and call it again: it goes on where it was.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+usage() { sed -n '2,/^set/s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; }
+
+# From the results in folder $1 to the pages in folder $2.
+report() {
+    nmt-ablation draw "$1"/study-{strong,weak}*.jsonl --out "$2/real-text" --name real-text
+    nmt-ablation draw "$1"/study-synthetic*.jsonl --out "$2/made-up-text" --name made-up-text
+}
+
+target=${1:-}
+(($#)) && shift
+case $target in
+    report | all) ;;
+    '' | -h | --help | help) usage; exit ;;
+    *) echo "study: there is no target '$target'; allowed: report, all" >&2; exit 2 ;;
+esac
+while (($#)); do
+    case $1 in
+        --mirror | --data)
+            (($# > 1)) || { echo "study: $1 needs a value" >&2; exit 2; }
+            variable=${1#--}
+            export "NMT_ABLATION_${variable^^}=$2"
+            shift 2
+            ;;
+        *) echo "study: there is no option '$1'; allowed: --mirror DIR, --data DIR" >&2; exit 2 ;;
+    esac
+done
+bash recipes/setup.sh
+PATH=$PWD/.venv/bin:$PATH
+
+if [[ $target == report ]]; then
+    report docs/results/study/parts docs/results/study
+    exit
+fi
+made=checkpoints/study
+nmt-ablation synthesise "$made/mirror" --pairs 320000 --lines 300000
+for name in strong weak synthetic; do
+    [[ $name != synthetic ]] || export NMT_ABLATION_MIRROR=$made/mirror
+    nmt-ablation run "recipes/study-$name.yaml"
+    nmt-ablation report "recipes/study-$name.yaml" --no-examples --out "$made/parts"
+done
+report "$made/parts" "$made"
