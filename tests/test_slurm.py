@@ -277,6 +277,7 @@ def test_small_cells_share_an_element_and_large_arrays_are_split(
     found["record"]["seconds"] = 0.001
     manifest.write_text(json.dumps(found))
     monkeypatch.setenv("NMT_ABLATION_SLURM_SHARE", "1")
+    monkeypatch.delenv("NMT_ABLATION_SLURM_MEMORY")  # what was seen has to be enough
     with _cluster(SLURM_TRY_ARRAY="3"):  # of the numbers of elements, so two elements an array
         jobs = _submitted(run)
         assert len(jobs) == 3

@@ -58,7 +58,8 @@ def submit(
                 f"failed before, and left out: {', '.join(left_out)}; see --failed", err=True
             )
         if not cells:
-            click.echo("There is nothing to submit: all cells are done or queued.")
+            others = "all other cells" if left_out else "all cells"
+            click.echo(f"There is nothing to submit: {others} are done or queued.")
             return
         if not dry_run:
             with Bars(runner, {}) as bars:

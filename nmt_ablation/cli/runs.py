@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import math
 import os
 import shutil
 import sys
@@ -251,12 +252,13 @@ def _hours(runner: "Runner", cells: int) -> Iterator[str]:
         yield "Hours: time an update with nmt-ablation calibrate."
         return
     found = runner.workspace.record(calibration)
-    hours = cells * cost.cell_seconds(experiment, found["seconds"]) / 3600
+    hours = math.ceil(cells * cost.cell_seconds(experiment, found["seconds"]) / 360) / 10
+    threads = "1 thread" if found["threads"] == 1 else f"{found['threads']} threads"
     memory = decimal(found["gpu_memory"] or found["memory"])
     yield (
         f"Hours: at most {hours:,.1f}, one cell after another; an update takes "
         f"{found['seconds']:.3f} s and {memory} on {found['device']} "
-        f"(with {found['threads']} threads of {found['machine']})."
+        f"({threads} of {found['machine']})."
     )
 
 

@@ -23,6 +23,9 @@ from nmt_ablation.workspace import Json, write_atomically
 RECORD = "submissions.json"
 MEMORY = "4G"
 """What a job asks for if nobody knows better."""
+BESIDES_CELL = 2**30
+"""Bytes, beside a cell's process: for the command itself and the one that cells are forked from,
+which SLURM may add to a cell's though most of its memory is theirs too."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +116,7 @@ class Submissions:
         arrays = []
         for path, elements in made.arrays:
             job = {"job": queue.submit(path, *needs), "elements": elements}
-            words = f"{sum(map(len, elements))} cells in {len(elements)} elements"
+            words = f"an array of {len(elements)}, for {sum(map(len, elements))} cells"
             arrays.append(record(job | {"log": str(path.with_suffix(""))}, words))
         behind = f"--dependency=afterany:{':'.join(arrays)}"
         record({"job": queue.submit(made.report, behind)}, "report, behind all of them")
@@ -217,4 +220,4 @@ def _elements(runner: Runner, cells: Sequence[Cell], seconds: float) -> tuple[li
     ordered = sorted(cells, key=lambda cell: (experiment.sizes.index(cell.size), cell.seed))
     names = list(map(str, ordered))
     elements = [names[start : start + number] for start in range(0, len(names), number)]
-    return elements, f"{math.ceil(found['memory'] * 1.5 / 2**20)}M"
+    return elements, f"{math.ceil((found['memory'] * 1.5 + BESIDES_CELL) / 2**20)}M"
