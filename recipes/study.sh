@@ -9,10 +9,14 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 usage() { sed -n '2,/^set/s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; }
 
-# From the results in folder $1 to the pages in folder $2.
+# From the results in folder $1, as far as there are any, to the pages in folder $2.
 report() {
-    nmt-ablation draw "$1"/study-{strong,weak}*.jsonl --out "$2/real-text" --name real-text
-    nmt-ablation draw "$1"/study-synthetic*.jsonl --out "$2/made-up-text" --name made-up-text
+    local real made
+    shopt -s nullglob
+    real=("$1"/study-{strong,weak}*.jsonl)
+    made=("$1"/study-synthetic*.jsonl)
+    ((!${#real[@]})) || nmt-ablation draw "${real[@]}" --out "$2/real-text" --name real-text
+    ((!${#made[@]})) || nmt-ablation draw "${made[@]}" --out "$2/made-up-text" --name made-up-text
 }
 
 target=${1:-}
