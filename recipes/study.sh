@@ -6,7 +6,7 @@
 # test.de and test.en; made-up text is made here. What is trained anew goes to checkpoints/study.
 # Stop it at any moment and call it again: it goes on where it was.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 usage() { sed -n '2,/^set/s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; }
 
 # From the results in folder $1, as far as there are any, to the pages in folder $2.
@@ -37,18 +37,20 @@ while (($#)); do
         *) echo "study: there is no option '$1'; allowed: --mirror DIR, --data DIR" >&2; exit 2 ;;
     esac
 done
-bash recipes/setup.sh
-PATH=$PWD/.venv/bin:$PATH
+bash "$root/recipes/setup.sh"
+PATH=$root/.venv/bin:$PATH
 
 if [[ $target == report ]]; then
+    cd "$root" # pages name the command that drew them, which is to be the same everywhere
     report docs/results/study/parts docs/results/study
     exit
 fi
-made=checkpoints/study
+export NMT_ABLATION_WORKSPACE=${NMT_ABLATION_WORKSPACE:-$root/checkpoints}
+made=$NMT_ABLATION_WORKSPACE/study
 nmt-ablation synthesise "$made/mirror" --pairs 320000 --lines 300000
 for name in strong weak synthetic; do
     [[ $name != synthetic ]] || export NMT_ABLATION_MIRROR=$made/mirror
-    nmt-ablation run "recipes/study-$name.yaml"
-    nmt-ablation report "recipes/study-$name.yaml" --no-examples --out "$made/parts"
+    nmt-ablation run "$root/recipes/study-$name.yaml"
+    nmt-ablation report "$root/recipes/study-$name.yaml" --no-examples --out "$made/parts"
 done
 report "$made/parts" "$made"
