@@ -102,6 +102,14 @@ def _findings(means: list[Row], cells: list[Row], name: str = "tiny") -> Finding
     )
 
 
+def test_missing_cells_are_named_and_of_many_the_first_and_the_last() -> None:
+    few = _findings([], ROWS).model_copy(update={"unfinished": ["9-a-s1", "9-b-s1"]})
+    assert few.missing == "9-a-s1, 9-b-s1"
+    names = [f"{number}-a-s1" for number in range(57)]
+    many = few.model_copy(update={"unfinished": names})
+    assert many.missing == f"57 of {57 + len(ROWS)} cells, from 0-a-s1 to 56-a-s1"
+
+
 def test_the_verdict_names_gains_losses_and_doubts() -> None:
     assert verdict(MEANS, ROWS, "random") == (
         "Against random, tuned gains 4.0 BLEU (3.0 to 5.0) at 100 pairs, loses 2.0 BLEU (1.0 to "

@@ -25,14 +25,17 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*")
 LINES = ("-", "--", "-.", ":", "-", "--", "-.", ":", "-", "--")
 
 FIT_WIDTH = 0.8
+BESIDE = 1.02
+"""Factor by which an arm stands beside the one before, so that points don't hide each other."""
 
 
 def draw(experiments: Sequence[Findings], paths: Sequence[Path]) -> None:
     """Write the figure, in the kinds that the paths' suffixes say (png, svg, pdf).
 
     Experiments stand side by side on the same scales, and an arm looks the same in each of them.
-    Lines go through means in their 95% bands; each cell is a point, hollow if its training ended
-    with its budget; where a curve's form can be told it is drawn thin, and beyond the data too.
+    Lines go through means in their 95% bands, a mean that stands alone has its interval as a bar;
+    each cell is a point, hollow if its training ended with its budget; where a curve's form can be
+    told it is drawn thin, and beyond the data too. Arms stand a little beside each other.
     """
     arms = list(dict.fromkeys(arm for findings in experiments for arm in findings.arms))
     # Without these, two drawings of the same numbers differ in their bytes; 42 embeds fonts as
@@ -78,15 +81,16 @@ def _draw_one(findings: Findings, arms: Sequence[str], scores: Axes, gains: Axes
     fits = False
     for arm in findings.arms:
         style = _style(arms, arm)
+        beside = BESIDE ** (arms.index(arm) - (len(arms) - 1) / 2)
         means = [row for row in findings.means if row["arm"] == arm]
         cells = [row for row in findings.cells if row["arm"] == arm]
-        _line(scores, means, cells, "bleu", style)
+        _line(scores, means, cells, "bleu", style, beside)
         if fit := curve.fitted(means):
             scores.plot(*zip(*fit, strict=True), color=style["color"], linewidth=FIT_WIDTH)
             fits = True
         compared = [row for row in cells if row["gain_bleu"] is not None]
         if arm != findings.baseline and compared:
-            _line(gains, means, compared, "gain_bleu", style)
+            _line(gains, means, compared, "gain_bleu", style, beside)
     gains.axhline(0, color="#000000", linewidth=0.8)
     scores.set(title=f"{findings.name} ({findings.pair})")
     gains.set(
@@ -109,18 +113,18 @@ def _style(arms: Sequence[str], arm: str) -> dict[str, Any]:
     return {"color": COLOURS[at], "linestyle": LINES[at], "marker": MARKERS[at]}
 
 
-def _line(axes: Axes, means: list[Row], rows: list[Row], key: str, style: dict[str, Any]) -> None:
-    """A line through the means over seeds in its band, and a point for each seed."""
-    sizes = [row["pairs"] for row in means]
-    axes.plot(sizes, [row[key] for row in means], **style | {"marker": ""})
-    axes.fill_between(
-        sizes,
-        [row[f"{key}_low"] for row in means],
-        [row[f"{key}_high"] for row in means],
-        color=style["color"],
-        alpha=0.12,
-        linewidth=0,
-    )
+def _line(
+    axes: Axes, means: list[Row], rows: list[Row], key: str, style: dict[str, Any], beside: float
+) -> None:
+    """A line through the means over seeds in its band, and a point for each seed; all of it at so
+    many times the number of pairs."""
+    sizes = [row["pairs"] * beside for row in means]
+    values, low, high = ([row[f"{key}{end}"] for row in means] for end in ("", "_low", "_high"))
+    axes.plot(sizes, values, **style | {"marker": ""})
+    if len(means) == 1:
+        axes.vlines(sizes, low, high, color=style["color"], alpha=0.4)
+    else:
+        axes.fill_between(sizes, low, high, color=style["color"], alpha=0.12, linewidth=0)
     for row in rows:
         fill = "#ffffff" if row["ended_by"] == "budget" else style["color"]
-        axes.plot(row["pairs"], row[key], **style, markersize=6, markerfacecolor=fill)
+        axes.plot(row["pairs"] * beside, row[key], **style, markersize=6, markerfacecolor=fill)

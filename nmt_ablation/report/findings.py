@@ -21,6 +21,8 @@ from nmt_ablation.workspace import Workspace, write_atomically
 
 EXAMPLES = 6
 """Test sentences that are shown of each size."""
+NAMED = 20
+"""Cells that are named one by one where they are missing."""
 PACKAGES = (
     *("nmt-ablation", "fairseq-fixed", "torch", "sentencepiece", "subword-nmt"),
     *("sacrebleu", "opustools", "ctranslate2"),
@@ -59,6 +61,15 @@ class Findings(BaseModel):
     versions: dict[str, str]
     """Of the packages that made the report."""
     command: str
+
+    @property
+    def missing(self) -> str:
+        """The cells that are not finished, as text; of many, the first and the last."""
+        if len(self.unfinished) <= NAMED:
+            return ", ".join(self.unfinished)
+        whole = len(self.unfinished) + len(self.cells)
+        first, last = self.unfinished[0], self.unfinished[-1]
+        return f"{len(self.unfinished)} of {whole} cells, from {first} to {last}"
 
     @property
     def arms(self) -> list[str]:

@@ -60,7 +60,7 @@ def write(experiments: Sequence[Findings], folder: Path, name: str, command: str
         if findings.cells:
             console.print(table.as_rich(findings))
         if findings.unfinished:
-            console.print(f"Not finished yet: {', '.join(findings.unfinished)}.", soft_wrap=True)
+            console.print(f"Not finished yet: {findings.missing}.", soft_wrap=True)
         console.print("\n".join(["", *said(findings), ""]), soft_wrap=True)
     for kind, path in paths.items():
         console.print(f"{kind:13} {path}", soft_wrap=True)
@@ -111,7 +111,7 @@ def _markdown(experiments: Sequence[Findings], paths: dict[str, Path], command: 
         verdict, *curves = said(findings)
         parts += [f"{verdict}\n"]
         if findings.unfinished:
-            parts.append(f"Not finished yet: {', '.join(findings.unfinished)}.\n")
+            parts.append(f"Not finished yet: {findings.missing}.\n")
         if not findings.cells:
             continue
         parts += [table.summary_as_markdown(findings.means), "".join(f"- {it}\n" for it in curves)]
