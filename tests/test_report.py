@@ -435,3 +435,17 @@ def test_curves_say_where_a_gain_ends_and_what_it_is_worth() -> None:
     assert line.startswith("tuned: its gain ends at 316 pairs (95% interval: 2")
     assert "it is largest at 100 pairs, where random has 6.0 BLEU. To match it" in line
     assert fits(MEANS) == []
+
+
+def test_the_studys_tables_are_those_of_the_results_kept(tmp_path: Path) -> None:
+    study = Path(__file__).parents[1] / "docs" / "results" / "study"
+    parts = [
+        str(path)
+        for baseline in ("strong", "weak")
+        for path in sorted((study / "parts").glob(f"study-{baseline}*.jsonl"))
+    ]
+    result = call("draw", *parts, "--out", str(tmp_path), "--name", "real-text")
+    assert result.returncode == 0, result.stderr
+    for kind in ("csv", "means.csv", "tex"):
+        drawn, kept = (folder / f"real-text.{kind}" for folder in (tmp_path, study / "real-text"))
+        assert drawn.read_text() == kept.read_text(), "bash recipes/study.sh report"
