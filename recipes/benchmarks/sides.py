@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from nmt_ablation.cost import SPECIAL_SYMBOLS
 from nmt_ablation.errors import UserError
 from nmt_ablation.experiment import Cell, Model, Training
 from nmt_ablation.experiment_file import load
@@ -157,7 +158,7 @@ def matrix_limit(dtype: torch.dtype, threads: int = THREADS) -> float:
 def target_tokens(pipeline: Pipeline, workspace: Workspace, cell: Cell) -> int:
     """Of a cell's dictionary, special ones included."""
     path = data_bin(pipeline, workspace, cell) / f"dict.{pipeline.experiment.target}.txt"
-    return len(path.read_text(encoding="utf-8").splitlines()) + 4
+    return len(path.read_text(encoding="utf-8").splitlines()) + SPECIAL_SYMBOLS
 
 
 def operations(model: Model, size: int) -> int:
