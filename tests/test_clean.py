@@ -1,7 +1,5 @@
 """Filters: what each takes, counted, in order."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,6 +7,7 @@ from hypothesis import strategies as st
 
 from nmt_ablation.corpus.clean import Cleaner, TextCleaner
 from nmt_ablation.corpus.cleaned import INDEX, CleanCorpus, write
+from nmt_ablation.corpus.hashes import among
 from nmt_ablation.corpus.measure import form_hashes
 from nmt_ablation.corpus.read import RawBlock
 from nmt_ablation.corpus.text import Pair, read_pairs
@@ -142,13 +141,24 @@ def test_the_index_finds_every_pair_that_was_kept(
     assert sum(cleaner.dropped.values()) + cleaner.kept == cleaner.read == sum(map(len, blocks))
 
 
-def test_monolingual_text_loses_what_is_held_out(tmp_path: Path) -> None:
-    cleaner = TextCleaner(Cleaning(), "de", form_hashes(["Ein Haus."]))
-    lines = b"".join(cleaner.blocks([b"EIN HAUS!\nzwei  Katzen\n\n", b"\xff\ndrei\n"]))
-    assert lines == b"zwei Katzen\ndrei\n"
+def test_monolingual_text_loses_what_is_held_out_and_what_pairs_have() -> None:
+    parallel = form_hashes(["vier Hunde", "ein Haus", "vier Hunde"])
+    cleaner = TextCleaner(Cleaning(), "de", form_hashes(["Ein Haus."]), parallel)
+    blocks = [b"EIN HAUS!\nzwei  Katzen\n\n", b"\xff\ndrei\nVier Hunde.\n"]
+    assert b"".join(cleaner.blocks(blocks)) == b"zwei Katzen\ndrei\n"
     assert cleaner.counts == {
-        "read": 5,
+        "read": 6,
         "kept": 2,
         "not UTF-8 or empty": 2,
         "dropped_as_leaks": 1,
+        "in_parallel_corpora": 1,
     }
+
+
+@given(st.lists(st.integers(0, 2**64 - 1)), st.lists(st.integers(0, 2**64 - 1)), st.data())
+def test_a_hash_is_among_those_known_or_not(
+    known: list[int], others: list[int], data: st.DataObject
+) -> None:
+    asked = data.draw(st.permutations(known + others))
+    found = among(np.array(asked, np.uint64), np.unique(np.array(known, np.uint64)))
+    assert found.tolist() == [one in set(known) for one in asked]

@@ -73,10 +73,11 @@ def test_references_are_raw(pipeline: Pipeline, workspace: Workspace) -> None:
     assert (folder / "test.en").read_bytes() == (DATA / "test.en").read_bytes()
 
 
-def test_vectors_and_segmentation_never_see_dev_or_test(
+def test_vectors_and_segmentation_never_see_dev_or_test_or_a_side_of_a_pair(
     pipeline: Pipeline, workspace: Workspace
 ) -> None:
-    held_out = workspace.ensure(pipeline.hold_out())
+    texts = [workspace.ensure(pipeline.hold_out()) / name for name in ("valid", "test")]
+    texts.append(workspace.ensure(pipeline.sample("all", 1)) / "train")
     for side in SIDES:
         step = pipeline.monolingual(side)
         language = pipeline.experiment.language(side)
@@ -84,9 +85,9 @@ def test_vectors_and_segmentation_never_see_dev_or_test(
         record = workspace.record(step)
         assert record["read"] == 145_000
         assert len(seen) > 100_000
-        for name in ("valid", "test"):
-            for line in stream_lines(held_out / f"{name}.{language}"):
-                assert normal_form(line) not in seen
+        assert record["in_parallel_corpora"] > (28_000 if side == "target" else 100)
+        for text in texts:
+            assert seen.isdisjoint(map(normal_form, stream_lines(Path(f"{text}.{language}"))))
 
 
 def test_samples_are_nested(pipeline: Pipeline, workspace: Workspace) -> None:

@@ -117,6 +117,22 @@ def test_points_have_tips_that_the_keyboard_reaches_and_arms_can_be_hidden(page:
     assert page.locator("g[data-arm=frozen]").first.is_visible()
 
 
+def test_arms_stand_beside_each_other_with_their_intervals_inside_the_picture(page: Page) -> None:
+    chart = page.locator("svg").first
+    picture = chart.bounding_box()
+    assert picture is not None
+    left = set[int]()
+    arms = chart.locator("g[data-arm]").all()
+    for arm in arms:
+        first, interval = arm.locator("circle").first.bounding_box(), arm.locator(".band")
+        assert first is not None and interval.is_visible()
+        left.add(round(first["x"]))
+        box = arm.bounding_box()
+        assert box is not None and box["x"] >= picture["x"]
+        assert box["x"] + box["width"] <= picture["x"] + picture["width"]
+    assert len(left) == len(arms) > 1
+
+
 def test_it_fits_a_phone_and_the_dark(browser: Browser, report: Path) -> None:
     page = browser.new_page(viewport={"width": 375, "height": 700}, color_scheme="dark")
     page.goto(report.as_uri())

@@ -189,25 +189,41 @@ class Cleaner:
 
 
 class TextCleaner:
-    """Cleans text in one language, of which no line may be held out."""
+    """Cleans text in one language, of which no line may be held out or stand in a sentence pair.
 
-    def __init__(self, limits: Cleaning, language: str, held_out: Hashes) -> None:
+    Args:
+        limits: of which the Unicode form is kept to.
+        language: as OPUS spells it.
+        held_out: hashes of the normal forms of dev and test.
+        parallel: hashes of the normal forms of all pairs' sides in this language. A small sample
+            stands for a pair that has no more than that: what is left out of it must not come back
+            as text for vectors.
+    """
+
+    def __init__(self, limits: Cleaning, language: str, held_out: Hashes, parallel: Hashes) -> None:
         self.measure = Measure(language, limits.unicode)
-        self.held_out = held_out
-        """Of normal forms."""
-        self.counts = {"read": 0, "kept": 0, "not UTF-8 or empty": 0, "dropped_as_leaks": 0}
+        self.held_out, self.parallel = np.unique(held_out), np.unique(parallel)
+        self.counts = {
+            "read": 0,
+            "kept": 0,
+            "not UTF-8 or empty": 0,
+            "dropped_as_leaks": 0,
+            "in_parallel_corpora": 0,
+        }
 
     def blocks(self, blocks: Iterable[bytes]) -> Iterator[bytes]:
-        """Tidy lines that say something and are not held out."""
+        """Tidy lines that say something and stand nowhere else."""
         for block in blocks:
             lines = self.measure.lines(block)
             says = lines.characters > 0
             leaks = says & among(lines.form, self.held_out)
-            kept = says & ~leaks
+            paired = says & ~leaks & among(lines.form, self.parallel)
+            kept = says & ~leaks & ~paired
             self.counts["read"] += says.size
             self.counts["kept"] += int(kept.sum())
             self.counts["not UTF-8 or empty"] += int((~says).sum())
             self.counts["dropped_as_leaks"] += int(leaks.sum())
+            self.counts["in_parallel_corpora"] += int(paired.sum())
             yield lines.keep(kept)
 
 

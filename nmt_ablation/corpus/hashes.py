@@ -56,13 +56,14 @@ def firsts(hashes: Hashes, ties: Sequence[npt.NDArray[np.uint64]]) -> npt.NDArra
     return np.asarray(order[np.append(True, ~same)])
 
 
-def among(hashes: Hashes, few: Hashes) -> Flags:
-    """Which of many hashes are among a few."""
-    # Most are told apart by 16 of their bits, for a tenth of the time that sorting takes.
+def among(hashes: Hashes, known: Hashes) -> Flags:
+    """Which of the hashes are among those known, which are in their order."""
+    # Where few are known, most are told apart by 16 of their bits, in a tenth of the time.
     seen = np.zeros(1 << 16, np.bool_)
-    seen[few >> np.uint64(48)] = True
+    seen[known >> np.uint64(48)] = True
     found = seen[hashes >> np.uint64(48)]
-    found[found] = np.isin(hashes[found], few)
+    left = hashes[found]
+    found[found] = known[np.searchsorted(known, left).clip(max=known.size - 1)] == left
     return np.asarray(found)
 
 

@@ -32,6 +32,8 @@ class Series:
     points: Sequence[Point] = ()
     fit: Sequence[tuple[float, float]] = ()
     """A thin line, which may go on beyond the others."""
+    beside: float = 0
+    """By how much it is moved to the right, in the picture's units, so that it hides no other."""
 
 
 @dataclass
@@ -64,7 +66,8 @@ class Chart:
     def x(self, value: float) -> float:
         low, high = self._x
         share = (self._scaled(value) - low) / (high - low) if high > low else 0.5
-        return round(LEFT + share * (WIDTH - LEFT - RIGHT), 1)
+        room = max((abs(one.beside) for one in self.series), default=0)
+        return round(LEFT + room + share * (WIDTH - LEFT - RIGHT - 2 * room), 1)
 
     def y(self, value: float) -> float:
         low, high = self._y

@@ -17,6 +17,9 @@ from nmt_ablation.report.verdict import said
 STYLES = 10
 """Colours of the page; with more arms they come again with other dashes."""
 
+BESIDE = 8
+"""By how much an arm's curve stands beside the one before, so that points don't hide each other."""
+
 
 @dataclass(frozen=True)
 class Word:
@@ -119,7 +122,8 @@ def _by_size(
         if not line and not points:
             continue
         fit = curve.fitted(means) if key == "bleu" else []
-        series.append(Series(arm, style, line, band, points, fit))
+        beside = BESIDE * (style - (len(arms) - 1) / 2)
+        series.append(Series(arm, style, line, band, points, fit, beside))
     return series
 
 

@@ -232,34 +232,46 @@ class CorpusStages:
         return Step("near-duplicates", 1, {"languages": languages}, inputs, build)
 
     def monolingual(self, side: Side) -> Step:
-        """One language's text for vectors and segmentation, without a line of dev or test."""
+        """One language's text for vectors and segmentation, without a line of dev, test or any
+        sentence pair."""
         language, limits = self.experiment.language(side), self.experiment.cleaning
         corpora = {
             str(corpus): self.fetch(corpus, side) for corpus in self.experiment.corpora.monolingual
         }
+        parallel = {f"parallel: {name}": step for name, step in self._clean_corpora().items()}
 
         def build(to: Build) -> Json:
-            from nmt_ablation.corpus import clean, measure, read
+            import numpy as np
+
+            from nmt_ablation.corpus import clean, cleaned, measure, read
 
             held_out = measure.form_hashes(
                 line
                 for name in ("valid", "test")
                 for line in text.stream_lines(to.inputs["hold-out"] / f"{name}.{language}")
             )
-            cleaner = clean.TextCleaner(limits, language, held_out)
+            forms = [
+                rows[f"{side}_form"]
+                for name in parallel
+                for rows in cleaned.CleanCorpus(to.inputs[name], self._languages()).index()
+            ]
+            cleaner = clean.TextCleaner(limits, language, held_out, np.concatenate(forms))
             with (to.folder / "text").open("wb") as file:
                 for corpus in corpora:
                     file.writelines(cleaner.blocks(read.text_blocks(_only_file(to.inputs[corpus]))))
             record = cleaner.counts
             if not record["kept"]:
-                raise UserError(f"the monolingual corpora have no text in {language}")
+                raise UserError(
+                    f"the monolingual corpora have no text in {language} but what is in the "
+                    "parallel ones; name others, or train vectors on the sample (text: sample)"
+                )
             return record
 
         return Step(
             "monolingual",
-            2,
+            3,
             {"language": language, "unicode": limits.unicode, "order": list(corpora)},
-            corpora | {"hold-out": self.hold_out()},
+            corpora | parallel | {"hold-out": self.hold_out()},
             build,
         )
 
