@@ -47,7 +47,7 @@ def test_raw_rows_are_the_vectors_themselves(tmp_path: Path) -> None:
 def test_shuffled_rows_are_the_same_rows_for_other_tokens(tmp_path: Path) -> None:
     _vectors(tmp_path, 50, 5)
     plain = _place(tmp_path, width=5)[1]
-    shuffled, again, other = (_place(tmp_path, width=5, shuffle=n)[1] for n in (1, 1, 2))
+    shuffled, again, other = (_place(tmp_path, width=5, shuffle=(n, 0))[1] for n in (1, 1, 2))
     assert shuffled["indices"].tolist() == plain["indices"].tolist()
     assert sorted(shuffled["values"].tolist()) == sorted(plain["values"].tolist())
     moved = (shuffled["values"] != plain["values"]).any(axis=1)
@@ -135,8 +135,17 @@ def test_tokens_without_a_vector_may_get_the_mean_of_the_others(tmp_path: Path) 
     placed, rows = _place(tmp_path, mean=True)
     assert placed.tokens == ["a", "b"]
     by_row = dict(zip(rows["indices"].tolist(), rows["values"].tolist(), strict=True))
-    assert by_row[1] == pytest.approx([0.5**0.5, 0.5**0.5])
+    assert by_row[1] == pytest.approx([0.5, 0.5])
     assert by_row[0] == pytest.approx([1, 0])
+
+
+def test_the_mean_of_centred_vectors_is_no_direction_of_rounding_errors(tmp_path: Path) -> None:
+    _vectors(tmp_path, 50, 5)
+    with (tmp_path / "d.txt").open("a") as dictionary:
+        dictionary.write("none 1\n")
+    rows = _place(tmp_path, mean=True, pca=True, matched=False)[1]
+    assert rows["indices"][-1] == 50
+    assert np.abs(rows["values"][-1]).max() < 1e-5
 
 
 def test_vectors_that_cover_nothing_are_refused(tmp_path: Path) -> None:

@@ -123,3 +123,29 @@ def test_words_are_trained_without_the_marks_that_glue_them(new_run: NewRun) -> 
     tokens, _ = vec.load(folder / "target.vec")
     assert "the" in tokens
     assert not any("￭" in token for token in tokens)
+
+
+def test_no_token_gets_the_vector_of_another(new_run: NewRun) -> None:
+    run = new_run((WORDS[0], "  word2vec: {epochs: 1, min_count: 20}"))
+    record = rows(run)
+    vectors = run.workspace.ensure(run.pipeline.vectors("word2vec", 200, 1))
+    for side in SIDES:
+        known = vec.load(vectors / f"{side}.vec")[0]
+        assert 0 < record[side]["rows"] <= len(known)
+
+
+def test_shuffled_tables_of_one_set_differ_from_each_other(new_run: NewRun) -> None:
+    run = new_run(
+        (WORDS[0], "  word2vec: {epochs: 1, joint: true}"),
+        (
+            "  frozen: {vectors: word2vec, tuning: frozen}",
+            "  frozen: {vectors: word2vec, shuffled: true}",
+        ),
+    )
+    folder = run.workspace.ensure(run.pipeline.train(run.cell(200, "frozen")).inputs["rows"])
+    values = []
+    for side in SIDES:
+        with np.load(folder / f"{side}.npz") as table:
+            values.append(table["values"])
+    assert values[0].shape == values[1].shape  # a joint dictionary
+    assert not np.array_equal(*values)

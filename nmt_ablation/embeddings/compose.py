@@ -30,7 +30,7 @@ def spellings(token: str) -> list[str]:
 
 
 def look_up(tokens: Sequence[str], known: Mapping[str, Vector]) -> dict[str, Vector]:
-    """The vectors of tokens, under whichever of their names there is one."""
+    """The vectors of tokens out of a file, under whichever of their names it has one."""
     found = {}
     for token in tokens:
         vector = next((known[name] for name in spellings(token) if name in known), None)
@@ -63,8 +63,10 @@ def compose(
     wanted = set(tokens)
     sums: dict[str, Vector] = {}
     weights: Counter[str] = Counter()
-    for word, vector in look_up(list(counts), known).items():
+    for word, count in counts.items():
+        if word not in known:
+            continue
         for piece in set(segmenter.encode(word)) & wanted:
-            sums[piece] = sums.get(piece, np.zeros_like(vector)) + counts[word] * vector
-            weights[piece] += counts[word]
+            sums[piece] = sums.get(piece, np.float32(0)) + count * known[word]
+            weights[piece] += count
     return {token: sums[token] / np.float32(weights[token]) for token in tokens if token in sums}

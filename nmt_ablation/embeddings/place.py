@@ -1,7 +1,7 @@
 """Place vectors on the rows of a dictionary, at the scale of random rows, and count coverage."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,7 +33,7 @@ def place(
     matched: bool,
     width: int | None,
     pca: bool,
-    shuffle: int | None,
+    shuffle: Sequence[int] | None,
     mean: bool,
 ) -> Placed:
     """Write the rows that a dictionary's tokens get.
@@ -51,7 +51,7 @@ def place(
         width: of the table; None if rows of any dimension will do.
         pca: reduce vectors to the width by their principal components.
         shuffle: a seed by which each token gets the vector of another.
-        mean: give tokens without a vector the mean of the others, rather than no row.
+        mean: give tokens without a vector the mean of the others' rows, rather than no row.
 
     Raises:
         UserError: vectors are not of the width of the table, or too few to be reduced to it; or no
@@ -74,14 +74,14 @@ def place(
         )
     if shuffle is not None:
         values = values[np.random.default_rng(shuffle).permutation(len(values))]
+    if matched:
+        values = values / np.linalg.norm(values, axis=1)[:, None]
     has = set(covered)
     rows = [row for row, token in enumerate(tokens) if token in has]
-    if mean:
+    if mean:  # not brought to any length: of vectors that are centred it is 0, and has no direction
         missing = [row for row, token in enumerate(tokens) if token not in has]
         rows += missing
         values = np.concatenate([values, np.tile(values.mean(axis=0), (len(missing), 1))])
-    if matched:
-        values = values / np.linalg.norm(values, axis=1)[:, None]
     np.savez(out, indices=np.array(rows, np.int64), values=values.astype(np.float32))
     lengths = np.linalg.norm(values[: len(covered)], axis=1)
     return Placed(covered, {"mean": float(lengths.mean()), "deviation": float(lengths.std())})

@@ -1,5 +1,6 @@
 """From samples to numbers: text in tokens, and vectors on the rows of their dictionaries."""
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -170,7 +171,8 @@ class VectorStages(CorpusStages):
             record = {}
             for side in SIDES:
                 if config.of == "words":
-                    names = list(compose.words(text.stream_lines(self._text(side, to))))
+                    counts = compose.words(text.stream_lines(self._text(side, to)))
+                    names = [word for word, _ in counts.most_common()]
                 else:
                     names = self._dictionary(side, to)
                 wanted = dict.fromkeys(it for name in names for it in compose.spellings(name))
@@ -197,7 +199,7 @@ class VectorStages(CorpusStages):
             "files": [sha256(path) for path in paths.values()],
             "languages": self._languages(),
         }
-        return Step("vectors", 2, parameters, inputs, build)
+        return Step("vectors", 3, parameters, inputs, build)
 
     def _encoder_vectors(self, size: Size, seed: int) -> Step:
         def build(to: Build) -> Json:
@@ -277,9 +279,9 @@ class VectorStages(CorpusStages):
             "matched": arm.scale == "matched",
             "width": width,
             "pca": arm.dimension == "pca",
-            "shuffle": seed if arm.shuffled else None,
             "mean": config.missing == "mean",
         }
+        from_files = isinstance(config, FileVectors)
 
         def build(to: Build) -> Json:
             from nmt_ablation.embeddings import compose, vec
@@ -287,16 +289,21 @@ class VectorStages(CorpusStages):
             from nmt_ablation.segmentation import dictionary_file
 
             record = {}
-            for side in SIDES:
+            for number, side in enumerate(SIDES):
                 known = dict(zip(*vec.load(to.inputs["vectors"] / f"{side}.vec"), strict=True))
                 tokens = self._dictionary(side, to)
+                counts = Counter[str]()
                 if of_words:
                     counts = compose.words(text.stream_lines(self._text(side, to)))
+                if from_files:
+                    known = compose.look_up(list(counts) if of_words else tokens, known)
+                if of_words:
                     known = compose.compose(tokens, counts, self._segmenter(side, to), known)
-                else:
-                    known = compose.look_up(tokens, known)
                 dictionary = dictionary_file(to.inputs["segmentation"], side)
-                placed = place(known, dictionary, to.folder / f"{side}.npz", **placing)
+                # Each side is shuffled its own way: tokens of both would stay together otherwise.
+                shuffle = (seed, number) if arm.shuffled else None
+                path = to.folder / f"{side}.npz"
+                placed = place(known, dictionary, path, shuffle=shuffle, **placing)
                 segmented = to.inputs["binarise"] / "segmented"
                 language = self.experiment.language(side)
                 record[side] = {"rows": len(placed.tokens), "lengths": placed.lengths} | {
@@ -312,8 +319,13 @@ class VectorStages(CorpusStages):
         }
         if of_words:
             inputs |= self._texts(self._vocabulary(config), size, seed)
-        parameters = placing | {"of_words": of_words, "languages": self._languages()}
-        return Step("rows", 3, parameters, inputs, build)
+        parameters = placing | {
+            "shuffle": seed if arm.shuffled else None,
+            "of_words": of_words,
+            "from_files": from_files,
+            "languages": self._languages(),
+        }
+        return Step("rows", 4, parameters, inputs, build)
 
     def _vocabulary(self, config: Vectors | EncoderVectors) -> Literal["monolingual", "sample"]:
         """The text whose words count, where vectors are of words."""
