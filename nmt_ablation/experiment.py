@@ -6,6 +6,7 @@ Nothing here touches files, corpora, models or the network; `experiment_file` re
 import difflib
 import re
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -41,8 +42,8 @@ def parse_size(value: object) -> object:
     if not isinstance(value, str) or value == "all":
         return value
     found = re.fullmatch(r"(\d+(?:\.\d+)?)([kM]?)([ -]tokens)?", value)
-    scaled = float(found[1]) * {"k": 1e3, "M": 1e6, "": 1}[found[2]] if found else 0.5
-    if found is None or not scaled.is_integer():
+    scaled = Decimal(found[1]) * {"k": 1000, "M": 1_000_000, "": 1}[found[2]] if found else None
+    if found is None or scaled is None or scaled % 1:
         raise PydanticCustomError(
             "size",
             "'{value}' is no size; write a number of pairs (500, 5k, 1M), of tokens on the target "
@@ -236,6 +237,11 @@ class Aligning(Block):
 class Vectors(Block):
     """A set of vectors for both sides."""
 
+    @property
+    def shared(self) -> bool:
+        """Whether both sides have the same vectors."""
+        return False
+
     of: Literal["tokens", "words"] = "tokens"
     """Vectors of the dictionary's tokens; or of words, from which those of the tokens are composed:
     the mean over the words that a token stands in."""
@@ -266,6 +272,10 @@ class TrainedVectors(Vectors):
     """Train one set on both languages' text together, or one for each language."""
     seed: Seed = 1
 
+    @property
+    def shared(self) -> bool:
+        return self.joint
+
 
 class FileVectors(Vectors):
     """Pretrained vectors: text as fastText, GloVe, word2vec and MUSE have it, word2vec's binary, or
@@ -273,6 +283,10 @@ class FileVectors(Vectors):
 
     source: str
     target: str
+
+    @property
+    def shared(self) -> bool:
+        return self.source == self.target and self.align is None
 
 
 class EncoderVectors(Block):
@@ -283,12 +297,17 @@ class EncoderVectors(Block):
     missing: Literal["random", "mean"] = "random"
     """What tokens without a vector start from."""
 
+    @property
+    def shared(self) -> bool:
+        return True
+
 
 def _kind_of_vectors(value: Any) -> str:
-    keys = value.keys() if isinstance(value, dict) else set(type(value).model_fields)
+    # What is neither is refused as trained vectors, in their words.
+    keys = value if isinstance(value, dict) else getattr(type(value), "model_fields", ())
     if "encoder" in keys:
         return "encoder"
-    return "files" if {"source", "target"} & keys else "trained"
+    return "files" if {"source", "target"} & set(keys) else "trained"
 
 
 VectorSource = Annotated[
@@ -386,7 +405,9 @@ def _ready_made(names: list[Any], vectors: Any) -> dict[str, Any]:
     sets = list(vectors) if isinstance(vectors, dict) else []
     arms = {}
     for at, name in enumerate(names):
-        if name not in READY_MADE:
+        if name in names[:at]:
+            _fail(("arms", at), f"'{name}' stands here twice")
+        if not isinstance(name, str) or name not in READY_MADE:
             near = difflib.get_close_matches(str(name), READY_MADE, n=1)
             hint = f" (did you mean '{near[0]}'?)" if near else ""
             known = ", ".join(READY_MADE)
@@ -448,6 +469,15 @@ class Training(Block):
     """That train one model together, each with batches of its own, and a GPU of its own or so many
     threads; on a cluster they may be on several nodes."""
 
+    @model_validator(mode="after")
+    def _looked_at(self) -> "Training":
+        if self.max_updates < self.validate_every:
+            raise ValueError(
+                f"max_updates {self.max_updates} ends before the first look at the valid set, at "
+                f"{self.validate_every}; lower validate_every"
+            )
+        return self
+
 
 class Decoding(Block):
     beam: Positive = 5
@@ -456,8 +486,11 @@ class Decoding(Block):
     """Of the test set's translation; looks at the valid set are in float32."""
 
 
+BleuTokenizer = Literal["13a", "intl", "zh", "char", "none"]
+
+
 class Scoring(Block):
-    bleu_tokenizer: Literal["13a", "intl", "zh", "char", "none"] = "13a"
+    bleu_tokenizer: BleuTokenizer = "13a"
     """sacreBLEU's tokenizer for the target language."""
 
 
@@ -534,6 +567,12 @@ class Experiment(Block):
             for at, name in enumerate(names):
                 if name in names[:at]:
                     _fail(("corpora", key, at), f"{name} stands here twice")
+                if corpora[at].pair == f"{self.target}-{self.source}":
+                    _fail(
+                        ("corpora", key, at, "pair"),
+                        f"{corpora[at].pair} swaps source and target; write them as pair has them "
+                        f"({self.pair}), however the corpus's files are called",
+                    )
         if len({size_limit(size)[1] for size in self.sizes if size != "all"}) > 1:
             _fail(("sizes",), "some are pairs and some tokens, and a curve has one axis")
         for key in ("sizes", "seeds"):
@@ -568,6 +607,12 @@ class Experiment(Block):
                 _fail(("arms", name), "tying: all needs one dictionary; set segmentation.joint")
             if self.tying(arm) == "all" and len(arm.vector_sides) == 1:
                 _fail(("arms", name), "tying: all leaves one table, so side must be both")
+            if self.tying(arm) == "all" and arm.vectors and not self.vectors[arm.vectors].shared:
+                _fail(
+                    ("arms", name),
+                    "tying: all leaves one table, and the vectors are two sets, one for each side; "
+                    "train them with joint: true, or name one file for both",
+                )
         if self.segmentation.type == "encoder" and self.encoder is None:
             _fail(("segmentation", "type"), "needs an encoder: name one under encoder")
         for name, vectors in self.vectors.items():

@@ -27,6 +27,7 @@ Options, or variables of the environment:
   --mirror PLACE     NMT_ABLATION_MIRROR      where corpora come from, laid out as OPUS is
   --data DIR         NMT_ABLATION_DATA        where held-out files named in the experiment are
   --workspace DIR    NMT_ABLATION_WORKSPACE   where everything goes (default: checkpoints)
+  --cache DIR        NMT_ABLATION_CACHE       a workspace that finished work is taken from
 Other options go to nmt-ablation.
 
 Stop it at any moment and call it again: it goes on where it was.
@@ -48,7 +49,7 @@ options=()
 while (($#)); do
     case $1 in
         -h | --help) usage; exit ;;
-        --mirror | --data | --workspace)
+        --mirror | --data | --workspace | --cache)
             (($# > 1)) || fail "$1 needs a value"
             variable=${1#--}
             export "NMT_ABLATION_${variable^^}=$2"

@@ -34,6 +34,10 @@ def test_the_form_a_curve_was_made_by_is_found_and_foretells_it(
     )
 
 
+def test_scores_near_the_top_are_fitted_too() -> None:
+    assert fit(SIZES[:5], [20, 40, 55, 65, 70.0]) is not None
+
+
 def test_few_sizes_are_not_fitted() -> None:
     assert fit(SIZES[:4], [1, 2, 3, 4]) is None
 

@@ -46,6 +46,21 @@ MISTAKES = {
         6,
         "not both",
     ),
+    "pair swapped": (
+        "parallel: [Synthetic/v1]",
+        "parallel: [{corpus: A/v1, pair: en-xx}]",
+        4,
+        "swaps source and target",
+    ),
+    "vectors of nothing": ("word2vec: {epochs: 2}", "word2vec:", 12, "valid"),
+    "vectors of a name": ("word2vec: {epochs: 2}", "word2vec: word2vec", 12, "valid"),
+    "no look": ("max_updates: 60", "max_updates: 19", 19, "ends before the first look"),
+    "two sets for one table": (
+        "{vectors: word2vec}",
+        "{vectors: word2vec, tying: all}",
+        15,
+        "two sets, one for each side",
+    ),
     "version outside": ("[Synthetic/v1]", "[Synthetic/../../x]", 4, "is no corpus"),
     "version of dots": ("[Synthetic/v1]", "[Synthetic/..]", 4, "is no name that is allowed"),
     "pair outside": ("pair: xx-en", "pair: ../xx-en", 2, "is no pair"),
@@ -123,9 +138,9 @@ def test_a_missing_file_is_said(tmp_path: Path) -> None:
 
 def test_sizes_may_be_abbreviated_and_cells_come_smallest_first(tmp_path: Path) -> None:
     file = tmp_path / "good.yaml"
-    file.write_text(TINY.replace("[50, 200]", "[all, 1.5k, 1M, 20]"))
+    file.write_text(TINY.replace("[50, 200]", "[all, 1.5k, 1M, 20, 16.1k]"))
     sizes = [cell.size for cell in load(file).experiment.cells()]
-    assert list(dict.fromkeys(sizes)) == [20, 1500, 1_000_000, "all"]
+    assert list(dict.fromkeys(sizes)) == [20, 1500, 16_100, 1_000_000, "all"]
 
 
 @pytest.mark.parametrize("recipe", sorted((ROOT / "recipes").glob("*.yaml")), ids=lambda p: p.name)

@@ -13,6 +13,7 @@ import pytest
 
 from nmt_ablation.errors import UserError
 from nmt_ablation.report import figure, notebook, pairwise, table
+from nmt_ablation.report.chart import Chart, Point, Series
 from nmt_ablation.report.findings import Findings, join, load, save
 from nmt_ablation.report.page import page
 from nmt_ablation.report.results import (
@@ -126,6 +127,24 @@ def test_arms_of_which_nothing_is_sure_are_named_together() -> None:
     assert said.startswith(
         "Against random, tuned, frozen and other can't be told from it at 100 pairs ("
     )
+
+
+def test_doubts_are_of_the_sizes_that_an_arm_was_trained_at() -> None:
+    means = [_mean(n, "random", None) for n in (100, 1000, 9000)]
+    means += [_mean(n, "tuned", 0.2, 0.4) for n in (100, 1000, 9000)]
+    means.append(_mean(1000, "shuffled", 0.2, 0.4, seeds=3))
+    means[0] |= {"seeds": 2}
+    said = verdict(means, ROWS, "random")
+    assert "tuned can't be told from it at 100, 1,000 and 9,000 pairs; shuffled can't" in said
+    assert "shuffled can't be told from it at 1,000 pairs (95% intervals over 1 to 3 seeds" in said
+
+
+def test_a_chart_holds_every_point_and_a_single_one_too() -> None:
+    alone = Chart("", "", "", [Series("a", 0, [(250, 3.0)])])
+    assert alone.x_ticks == [250]
+    points = [Point(4000, 1.0, "")]
+    chart = Chart("", "", "", [Series("a", 0, [(500, 1.0), (1000, 2.0)], points=points)], True)
+    assert chart.left <= chart.x(500) < chart.x(4000) <= chart.right
 
 
 def test_with_several_seeds_the_verdict_speaks_of_seeds() -> None:
@@ -403,6 +422,9 @@ def test_two_files_are_compared(tmp_path: Path) -> None:
     assert same.gain.low == same.gain.high == 0 and same.p == same.p_ar == same.gain.p == 1
     result = call("compare", one, short, "--reference", reference)
     assert f"{short}: has 39 lines, and {reference} has 40" in result.stderr
+    (tmp_path / "latin").write_bytes(b"ein H\xe4uschen\n" * 40)
+    result = call("compare", one, str(tmp_path / "latin"), "--reference", reference)
+    assert "latin: line 1 is not UTF-8" in result.stderr.replace("\n", "")
     assert call("compare", one, other).returncode == 2
 
 
@@ -429,23 +451,36 @@ def test_curves_say_where_a_gain_ends_and_what_it_is_worth() -> None:
         [
             *(_mean(100, "random", None), _mean(100, "tuned", 4.0)),
             *(_mean(1000, "random", None), _mean(1000, "tuned", -4.0)),
+            *(_mean(9000, "random", None), _mean(9000, "tuned", -5.0)),
         ],
         "random",
     )
-    assert line.startswith("tuned: its gain ends at 316 pairs (95% interval: 2")
+    assert line.startswith("tuned: its gain ends at 320 pairs (95% interval: 2")
     assert "it is largest at 100 pairs, where random has 6.0 BLEU. To match it" in line
+    (unsure,) = curves(
+        [row for n in (100, 1000, 9000) for row in (_mean(n, "random", None), _mean(n, "a", 0.1))],
+        "random",
+    )
+    assert unsure.startswith("a: where its gain ends can't be told from these sizes; it is largest")
+    assert curves(MEANS[:4], "random") == []  # of two sizes there is nothing to be told
     assert fits(MEANS) == []
 
 
-def test_the_studys_tables_are_those_of_the_results_kept(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("page", "experiments"),
+    [("real-text", ["study-strong", "study-weak"]), ("made-up-text", ["study-synthetic"])],
+)
+def test_the_studys_tables_are_those_of_the_results_kept(
+    page: str, experiments: list[str], tmp_path: Path
+) -> None:
     study = Path(__file__).parents[1] / "docs" / "results" / "study"
-    parts = [
-        str(path)
-        for baseline in ("strong", "weak")
-        for path in sorted((study / "parts").glob(f"study-{baseline}*.jsonl"))
-    ]
-    result = call("draw", *parts, "--out", str(tmp_path), "--name", "real-text")
+    of = [sorted((study / "parts").glob(f"{name}*.jsonl")) for name in experiments]
+    parts = [str(path) for found in of for path in found]
+    assert bool(parts) == (study / page).is_dir()
+    if not parts:
+        return
+    result = call("draw", *parts, "--out", str(tmp_path), "--name", page)
     assert result.returncode == 0, result.stderr
     for kind in ("csv", "means.csv", "tex"):
-        drawn, kept = (folder / f"real-text.{kind}" for folder in (tmp_path, study / "real-text"))
+        drawn, kept = (folder / f"{page}.{kind}" for folder in (tmp_path, study / page))
         assert drawn.read_text() == kept.read_text(), "bash recipes/study.sh report"

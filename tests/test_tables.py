@@ -165,11 +165,14 @@ ARMS = """\
   thawed: {vectors: word2vec, tuning: thawed, thaw_at: 30}
   slow: {vectors: word2vec, learning_rate: 0.1}
   projected: {vectors: word2vec, dimension: projection}
-  tied: {vectors: word2vec, tying: all}
+  tied: {vectors: joint, tying: all}
   own: {vectors: own}
 baseline: random
 """
-OWN = ("  word2vec: {epochs: 2}", "  word2vec: {epochs: 2}\n  own: {epochs: 2, text: sample}")
+OWN = (
+    "  word2vec: {epochs: 2}",
+    "  word2vec: {epochs: 2}\n  own: {epochs: 2, text: sample}\n  joint: {epochs: 2, joint: true}",
+)
 
 
 def test_arms_of_every_kind_run_and_load_without_vectors(new_run: NewRun) -> None:

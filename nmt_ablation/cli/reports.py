@@ -4,11 +4,12 @@ import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import click
 
 from nmt_ablation.cli.options import CACHE, DATA, MIRROR, WORKSPACE, on_experiment, runner_of
+from nmt_ablation.experiment import BleuTokenizer
 
 if TYPE_CHECKING:
     from nmt_ablation.runner import Runner
@@ -71,7 +72,13 @@ def draw(results: Sequence[Path], out: Path, name: str | None) -> None:
 @click.argument("one")
 @click.argument("other")
 @click.option("--reference", type=FILE, help="Of two files of translations.")
-@click.option("--tokenize", default="13a", show_default=True, help="sacreBLEU's, for such files.")
+@click.option(
+    "--tokenize",
+    type=click.Choice(get_args(BleuTokenizer)),
+    default="13a",
+    show_default=True,
+    help="sacreBLEU's, for such files.",
+)
 @click.option("--experiment", type=FILE, help="Whose cells ONE and OTHER are.")
 @WORKSPACE
 @CACHE

@@ -160,7 +160,8 @@ def run(
             "float32 here; set training.precision: float32",
             err=True,
         )
-    at_once = jobs or max(1, places // file.training.threads)
+    of_one = file.training.threads * file.training.processes
+    at_once = jobs or max(1, places // of_one)
     together = gpu if together is None else together
     if together and not prepare:
         click.echo("Arms of one size and seed train in one process, on the same batches.", err=True)

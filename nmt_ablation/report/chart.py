@@ -50,7 +50,9 @@ class Chart:
     height: int = field(default=HEIGHT, init=False)
 
     def __post_init__(self) -> None:
-        measured = [x for one in self.series for x, _ in one.line] or [1.0]
+        measured = [x for one in self.series for x, _ in one.line]
+        measured += [point.x for one in self.series for point in one.points]
+        measured = measured or [1.0]
         xs = measured + [x for one in self.series for x, _ in one.fit]
         ys = [y for one in self.series for _, y in (*one.line, *one.fit)]
         ys += [y for one in self.series for _, *ends in one.band for y in ends]
@@ -101,7 +103,9 @@ class Chart:
 
 def _ticks(low: float, high: float) -> list[float]:
     """Some five round numbers."""
-    step = 10 ** math.floor(math.log10((high - low) or 1))
+    if low == high:
+        return [low]
+    step = 10 ** math.floor(math.log10(high - low))
     while (high - low) / step < 3:
         step /= 2
     while (high - low) / step > 8:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.optimize import OptimizeWarning, curve_fit
+from scipy.optimize import curve_fit
 
 from nmt_ablation.report.results import Row
 
@@ -51,6 +51,11 @@ def _exponential(pairs: np.ndarray, top: float, scale: float, power: float) -> A
     return top * np.exp(-np.exp(scale) * pairs**-power)
 
 
+def _top(scores: np.ndarray) -> float:
+    """Where the search for the score of endless data starts: within the bounds, which are 100."""
+    return min(1.5 * float(scores.max()), 99)
+
+
 def _power(pairs: np.ndarray, top: float, scale: float, power: float) -> Any:
     return top - np.exp(scale) * pairs**-power
 
@@ -60,7 +65,7 @@ FORMS = (
         "logistic",
         "C / (1 + exp(-k (ln D - m)))",
         _logistic,
-        lambda pairs, scores: (1.5 * scores.max(), 1.0, float(np.log(pairs).mean())),
+        lambda pairs, scores: (_top(scores), 1.0, float(np.log(pairs).mean())),
         (0, 0.01, 0),
         (100, 10, 30),
     ),
@@ -68,7 +73,7 @@ FORMS = (
         "exponential of a power law (Gordon et al. 2021)",
         "C exp(-K D^-a)",
         _exponential,
-        lambda pairs, scores: (1.5 * scores.max(), 3.0, 0.4),
+        lambda pairs, scores: (_top(scores), 3.0, 0.4),
         (0, -10, 0.01),
         (100, 30, 5),
     ),
@@ -76,7 +81,7 @@ FORMS = (
         "power law",
         "C - B D^-a",
         _power,
-        lambda pairs, scores: (1.5 * scores.max(), 5.0, 0.3),
+        lambda pairs, scores: (_top(scores), 5.0, 0.3),
         (0, -10, 0.01),
         (100, 30, 5),
     ),
@@ -132,32 +137,32 @@ def fitted(means: Sequence[Row]) -> list[tuple[float, float]]:
     return list(zip(pairs, found(pairs), strict=True))
 
 
-def crossover(means: Sequence[Row], metric: str = "bleu") -> Crossover:
+def crossover(means: Sequence[Row]) -> Crossover:
     """Where the gain of an arm ends, with a 95% interval by draws of its means.
 
     Args:
         means: of one arm, at two sizes or more, in ascending order.
     """
     x = np.log([row["pairs"] for row in means])
-    y = np.array([row[f"gain_{metric}"] for row in means])
-    wide = np.array([row[f"gain_{metric}_high"] - row[f"gain_{metric}_low"] for row in means])
+    y = np.array([row["gain_bleu"] for row in means])
+    wide = np.array([row["gain_bleu_high"] - row["gain_bleu_low"] for row in means])
     drawn = np.random.default_rng(12345).normal(y, wide / (2 * Z), (DRAWS, len(y)))
     ends = sorted(_last_crossing(x, gains) for gains in drawn)
     low, high = (ends[round(share * (DRAWS - 1))] for share in (0.025, 0.975))
     return Crossover(_last_crossing(x, y), low, high)
 
 
-def equivalent(baseline: Sequence[Row], row: Row, metric: str = "bleu") -> float:
+def equivalent(baseline: Sequence[Row], row: Row) -> float:
     """How many times the pairs the baseline needs to come to what an arm does at some size, on a
     line through its means at the logarithms of sizes; infinity where no size of it does."""
     # Means may go down by chance; more pairs are never worth less.
-    scores = np.maximum.accumulate([each[metric] for each in baseline])
+    scores = np.maximum.accumulate([each["bleu"] for each in baseline])
     sizes = np.log([each["pairs"] for each in baseline])
-    if row[metric] > scores[-1]:
+    if row["bleu"] > scores[-1]:
         return math.inf
-    if row[metric] < scores[0]:
+    if row["bleu"] < scores[0]:
         return 0.0
-    return float(np.exp(np.interp(row[metric], scores, sizes)) / row["pairs"])
+    return float(np.exp(np.interp(row["bleu"], scores, sizes)) / row["pairs"])
 
 
 def _last_crossing(x: np.ndarray, gains: np.ndarray) -> float:
@@ -178,7 +183,7 @@ def _parameters(form: Form, x: np.ndarray, y: np.ndarray) -> tuple[float, ...] |
         found, _ = curve_fit(
             form.function, x, y, form.start(x, y), bounds=(form.lower, form.upper), maxfev=5000
         )
-    except (RuntimeError, OptimizeWarning):
+    except RuntimeError:
         return None
     return tuple(map(float, found))
 

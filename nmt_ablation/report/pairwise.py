@@ -7,7 +7,7 @@ from pathlib import Path
 from rich import box
 from rich.table import Table
 
-from nmt_ablation.corpus.text import stream_lines
+from nmt_ablation.corpus.text import read_lines, stream_lines
 from nmt_ablation.errors import UserError
 from nmt_ablation.experiment import Cell
 from nmt_ablation.pipeline import METRICS, Pipeline
@@ -42,10 +42,10 @@ def of_files(one: Path, other: Path, reference: Path, bleu_tokenizer: str) -> li
     Raises:
         UserError: one has not as many lines as the reference.
     """
-    references = list(stream_lines(reference))
+    references = read_lines(reference)
     if not references:
         raise UserError(f"{reference}: is empty")
-    systems = [list(stream_lines(path)) for path in (one, other)]
+    systems = [read_lines(path) for path in (one, other)]
     for path, lines in zip((one, other), systems, strict=True):
         if len(lines) != len(references):
             raise UserError(

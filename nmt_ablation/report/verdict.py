@@ -29,22 +29,24 @@ def verdict(summaries: Sequence[Row], rows: Sequence[Row], baseline: str) -> str
     arms = list(dict.fromkeys(row["arm"] for row in compared))
     if not arms:
         return "No arm can be compared with the baseline yet."
-    clauses, doubtful = [], []
+    clauses = []
+    doubtful: dict[tuple[int, ...], list[str]] = {}
     for arm in arms:
         of_arm = [row for row in compared if row["arm"] == arm]
         if any(row["gain_bleu_p"] < SURE for row in of_arm):
             clauses.append(_clause(arm, of_arm))
         else:
-            doubtful.append(arm)
-    if doubtful:
-        sizes = f"{_list([f'{n:,}' for n in sorted({row['pairs'] for row in compared})])} pairs"
-        clauses.append(f"{_list(doubtful)} can't be told from it at {sizes}")
+            doubtful.setdefault(tuple(row["pairs"] for row in of_arm), []).append(arm)
+    for sizes, alike in doubtful.items():
+        at = _list([f"{size:,}" for size in sizes])
+        clauses.append(f"{_list(alike)} can't be told from it at {at} pairs")
     seeds = sorted({row["seeds"] for row in compared})
     sentences = f"{rows[0]['test_sentences']:,} test sentences"
+    spread = " to ".join(map(str, dict.fromkeys((seeds[0], seeds[-1]))))
     if seeds == [1]:
         basis = f"95% intervals over {sentences}; one seed, so other seeds may differ"
     else:
-        basis = f"95% intervals over {' to '.join(map(str, seeds))} seeds and {sentences}"
+        basis = f"95% intervals over {spread} seeds and {sentences}"
     if len(compared) > 1:
         basis += f"; a doubt is p ≥ {SURE} after correction for {len(compared)} comparisons"
     short = sum(row["ended_by"] == "budget" for row in rows)
@@ -88,14 +90,14 @@ def _list(parts: Sequence[str]) -> str:
 
 
 def curves(summaries: list[Row], baseline: str) -> list[str]:
-    """For each arm at several sizes: where its gain ends, where it is largest, and how many more
-    pairs the baseline would need; a line each."""
+    """For each arm at three sizes or more: where its gain ends, where it is largest, and how many
+    more pairs the baseline would need; a line each."""
     lines = []
     of_arms: dict[str, list[Row]] = {}
     for row in summaries:
         of_arms.setdefault(row["arm"], []).append(row)
     for arm, means in of_arms.items():
-        if arm == baseline or len(means) < 2:
+        if arm == baseline or len(means) < 3:
             continue
         best = max(means, key=lambda row: row["gain_bleu"])
         line = f"{arm}: {_crossover(curve.crossover(means), means)}"
@@ -135,8 +137,10 @@ def _crossover(found: curve.Crossover, means: list[Row]) -> str:
     def size(at: float) -> str:
         if at == 0:
             return f"below {first}"
-        return f"beyond {last}" if at == math.inf else f"{at:,.0f}"
+        return f"beyond {last}" if at == math.inf else _about(at)
 
+    if (found.low, found.high) == (0, math.inf):
+        return "where its gain ends can't be told from these sizes"
     ends = dict.fromkeys((size(found.low), size(found.high)))
     interval = f"(95% interval: {' to '.join(ends)} pairs)"
     if found.at == 0:
@@ -146,7 +150,14 @@ def _crossover(found: curve.Crossover, means: list[Row]) -> str:
     return f"its gain ends at {size(found.at)} pairs {interval}"
 
 
+def _about(pairs: float) -> str:
+    """Read off a line between sizes, which tells no more than two digits."""
+    return f"{float(f'{pairs:.2g}'):,.0f}"
+
+
 def _worth(factor: float, row: Row) -> str:
     if factor == math.inf:
         return "more pairs than there are"
-    return f"{factor * row['pairs']:,.0f} pairs" if factor else "fewer pairs than the smallest size"
+    if factor == 0:
+        return "fewer pairs than the smallest size"
+    return f"{_about(factor * row['pairs'])} pairs"

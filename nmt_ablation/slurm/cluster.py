@@ -88,7 +88,7 @@ def load(path: Path | None, options: Mapping[str, str | None]) -> Cluster:
         return Cluster(**cluster.model_dump() | given)
     except ValidationError as error:
         lines = [
-            ": ".join([*(names[str(name)] for name in problem["loc"]), problem["msg"]])
+            ": ".join([*(names[str(name)] for name in problem["loc"][:1]), problem["msg"]])
             for problem in error.errors()
         ]
         raise UserError("\n".join(lines)) from None

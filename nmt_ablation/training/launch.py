@@ -112,7 +112,8 @@ def train(
         for path in folder.glob("*.pt"):
             if path.name != BEST:
                 path.unlink()
-    return outcomes(arms)
+    # Of several processes the one that has started them hands outcomes over, once.
+    return outcomes(arms) if part is None else []
 
 
 def is_recorded(arms: Sequence[ArmPlan]) -> bool:

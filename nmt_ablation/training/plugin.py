@@ -179,11 +179,11 @@ class ArmsTask(TranslationTask):  # type: ignore[misc]
             if update_num >= training.max_updates:
                 for number in self._active():
                     self._end(number, "budget")
+            if is_first() and self._active():
+                self.plan.tick(update_num, training.max_updates)
         active = self._active()
         if not active:
             raise EndedError
-        if is_first():
-            self.plan.tick(update_num, training.max_updates)
         ids: bytes = sample["id"].numpy(force=True).tobytes()
         self.batches = hashlib.sha256(self.batches.encode() + ids).hexdigest()
         if update_num == 0 or (update_num + 1) % RECORD_BATCHES_EVERY == 0:
