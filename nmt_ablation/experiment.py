@@ -515,6 +515,8 @@ class Experiment(Block):
     """By names of your own; or a list of ready-made ones: `[random, finetuned, shuffled]`."""
     baseline: str
     """The arm that the others are compared with."""
+    contrasts: list[tuple[str, str]] = []
+    """Pairs of arms that are compared with each other too: what the first is better by."""
     model: Model = Model()
     training: Training = Training()
     decoding: Decoding = Decoding()
@@ -539,6 +541,10 @@ class Experiment(Block):
         """What an arm's model shares."""
         return arm.tying or self.model.tying
 
+    def sizes_of(self, arm: str) -> Sequence[Size]:
+        """At which an arm is trained."""
+        return self.arms[arm].sizes or self.sizes
+
     def language(self, side: Side) -> str:
         return self.source if side == "source" else self.target
 
@@ -549,8 +555,8 @@ class Experiment(Block):
             Cell(size=size, arm=name, seed=seed)
             for size in order
             for seed in self.seeds
-            for name, arm in self.arms.items()
-            if arm.sizes is None or size in arm.sizes
+            for name in self.arms
+            if size in self.sizes_of(name)
         ]
 
     @model_validator(mode="after")
@@ -642,6 +648,18 @@ class Experiment(Block):
             _fail(("arms", self.baseline, "sizes"), "the baseline is compared with at all sizes")
         if self.arms[self.baseline].vectors is not None:
             _fail(("baseline",), f"'{self.baseline}' has vectors; the baseline must have none")
+        for at, both in enumerate(self.contrasts):
+            for one in both:
+                if one not in self.arms:
+                    allowed = ", ".join(self.arms)
+                    _fail(("contrasts", at), f"no arm is called '{one}'; allowed: {allowed}")
+            if len(set(both)) < 2 or self.baseline in both:
+                _fail(
+                    ("contrasts", at),
+                    "write two arms, neither of them the baseline, which all are compared with",
+                )
+            if not set(self.sizes_of(both[0])) & set(self.sizes_of(both[1])):
+                _fail(("contrasts", at), f"{both[0]} and {both[1]} have no size in common")
         needs_text = (
             *(
                 (("vectors", name), isinstance(it, TrainedVectors) and it.text == "monolingual")

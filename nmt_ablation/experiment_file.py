@@ -127,6 +127,8 @@ def _messages(path: Path, tree: CommentedMap, errors: list[ErrorDetails]) -> Ite
             where = (*where, context["key"])
         elif error["type"] == "missing":
             message = f"the key '{where[-1]}' is missing"
+        elif error["type"] in ("model_type", "dict_type"):
+            message = "write keys and values here; {} for none of its own"
         elif error["type"] == "string_pattern_mismatch":
             message = (
                 f"{error['input']!r} is no name that is allowed here: it has to match "

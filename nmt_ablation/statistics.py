@@ -109,11 +109,11 @@ def interval(scores: np.ndarray, spread: Spread | None) -> Interval:
     return Interval(mean, mean - ends, mean + ends, p)
 
 
-def corrected(p_values: Sequence[float]) -> list[float]:
-    """p-values of many comparisons, corrected so that the chance of a single false one among all
-    of them stays what it says (Holm 1979)."""
-    count, least, found = len(p_values), 0.0, [0.0] * len(p_values)
-    for rank, at in enumerate(sorted(range(count), key=lambda at: p_values[at])):
+def corrected(p_values: Sequence[float], comparisons: int) -> list[float]:
+    """p-values of some of so many comparisons, corrected so that the chance of a single false one
+    among all of them stays what it says (Holm 1979); those not known yet are taken for 1."""
+    count, least, found = max(comparisons, len(p_values)), 0.0, [0.0] * len(p_values)
+    for rank, at in enumerate(sorted(range(len(p_values)), key=lambda at: p_values[at])):
         least = max(least, min(1.0, (count - rank) * p_values[at]))
         found[at] = least
     return found

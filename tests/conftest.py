@@ -51,6 +51,7 @@ training:
   validate_every: 20
   patience: 2
 decoding: {beam: 2}
+contrasts: [[finetuned, frozen]]
 """
 
 

@@ -52,8 +52,11 @@ MISTAKES = {
         4,
         "swaps source and target",
     ),
-    "vectors of nothing": ("word2vec: {epochs: 2}", "word2vec:", 12, "valid"),
-    "vectors of a name": ("word2vec: {epochs: 2}", "word2vec: word2vec", 12, "valid"),
+    "contrast with whom": ("[[finetuned, frozen]]", "[[finetuned, x]]", 27, "no arm is called 'x'"),
+    "contrast with itself": ("[[finetuned, frozen]]", "[[frozen, frozen]]", 27, "two arms"),
+    "contrast with all": ("[[finetuned, frozen]]", "[[frozen, random]]", 27, "neither of them the"),
+    "vectors of nothing": ("word2vec: {epochs: 2}", "word2vec:", 11, "write keys and values"),
+    "vectors of a name": ("word2vec: {epochs: 2}", "word2vec: word2vec", 11, "write keys and values"),
     "no look": ("max_updates: 60", "max_updates: 19", 19, "ends before the first look"),
     "two sets for one table": (
         "{vectors: word2vec}",

@@ -112,7 +112,7 @@ def test_missing_cells_are_named_and_of_many_the_first_and_the_last() -> None:
 
 
 def test_the_verdict_names_gains_losses_and_doubts() -> None:
-    assert verdict(MEANS, ROWS, "random") == (
+    assert verdict(MEANS, ROWS, "random", 3) == (
         "Against random, tuned gains 4.0 BLEU (3.0 to 5.0) at 100 pairs, loses 2.0 BLEU (1.0 to "
         "3.0) at 9,000 pairs and can't be told from it at 1,000 (-0.9 to 1.1) pairs (95% intervals "
         "over 1,000 test sentences; one seed, so other seeds may differ; a doubt is p ≥ 0.05 after "
@@ -123,7 +123,7 @@ def test_the_verdict_names_gains_losses_and_doubts() -> None:
 
 def test_arms_of_which_nothing_is_sure_are_named_together() -> None:
     means = [_mean(100, arm, 0.2, 0.4) for arm in ("tuned", "frozen", "other")]
-    said = verdict([_mean(100, "random", None), *means], ROWS, "random")
+    said = verdict([_mean(100, "random", None), *means], ROWS, "random", 3)
     assert said.startswith(
         "Against random, tuned, frozen and other can't be told from it at 100 pairs ("
     )
@@ -134,7 +134,7 @@ def test_doubts_are_of_the_sizes_that_an_arm_was_trained_at() -> None:
     means += [_mean(n, "tuned", 0.2, 0.4) for n in (100, 1000, 9000)]
     means.append(_mean(1000, "shuffled", 0.2, 0.4, seeds=3))
     means[0] |= {"seeds": 2}
-    said = verdict(means, ROWS, "random")
+    said = verdict(means, ROWS, "random", len(means))
     assert "tuned can't be told from it at 100, 1,000 and 9,000 pairs; shuffled can't" in said
     assert "shuffled can't be told from it at 1,000 pairs (95% intervals over 1 to 3 seeds" in said
 
@@ -149,25 +149,27 @@ def test_a_chart_holds_every_point_and_a_single_one_too() -> None:
 
 def test_with_several_seeds_the_verdict_speaks_of_seeds() -> None:
     means = [_mean(100, "random", None, seeds=3), _mean(100, "tuned", 4.0, 0.001, seeds=3)]
-    said = verdict(means, ROWS, "random")
+    said = verdict(means, ROWS, "random", len(means))
     assert "(95% intervals over 3 seeds and 1,000 test sentences" in said
-    assert "one seed" not in said and "one seed" not in table.summary_as_markdown(means)
-    assert "one seed" in table.summary_as_markdown(MEANS)
+    assert "one seed" not in said
+    assert "one seed" not in table.summary_as_markdown(_findings(means, ROWS))
+    assert "one seed" in table.summary_as_markdown(_findings(MEANS, ROWS))
 
 
 def test_without_a_comparison_the_verdict_says_so() -> None:
-    said = verdict(MEANS[:1], ROWS[:1], "random")
+    said = verdict(MEANS[:1], ROWS[:1], "random", 0)
     assert said == "No arm can be compared with the baseline yet."
 
 
 def test_what_a_difference_means_is_said_by_kocmi() -> None:
-    assert agreement("bleu", 1.0) == agreement("bleu", -1.0) == pytest.approx(0.64, abs=0.01)
-    assert agreement("chrf", 1.63) == pytest.approx(0.8)
-    line = table.summary_as_markdown(MEANS).splitlines()[3]
-    assert line == (
+    assert agreement(1.0) == agreement(-1.0) == pytest.approx(0.64, abs=0.01)
+    lines = table.summary_as_markdown(_findings(MEANS, ROWS)).splitlines()
+    assert lines[3] == (
         "| 100 | tuned | 1 | 10.0 (9.0 to 11.0) | +4.0 (+3.0 to +5.0) | 0.001 | >85% | "
         "+4.0 (+3.0 to +5.0) | 0.001 |"
     )
+    doubtful = "| 1,000 | tuned | 1 | 10.0 (9.0 to 11.0) | +0.1 (-0.9 to +1.1) | 0.400 | – |"
+    assert lines[5].startswith(doubtful)
 
 
 DIFFERENCES = [
@@ -242,7 +244,7 @@ def test_the_table_for_papers_marks_what_is_sure() -> None:
     cells = [row | {"arm": row["arm"].replace("tuned", "a_b")} for row in ROWS]
     lines = table.as_latex(_findings(means, cells)).splitlines()
     assert r"sentence pairs & 100 & 1,000 & 9,000 \\" in lines
-    assert r"random & 10.0 & 10.0 & 10.0 \\" in lines
+    assert r"random & 10.0 & 10.0 & 10.0$^\dagger$ \\" in lines
     assert r"a\_b & 10.0 ($+4.0$)$^*$ & 10.0 ($+0.1$) & 10.0 ($-2.0$)$^*$ \\" in lines
 
 
@@ -263,7 +265,9 @@ def test_a_finished_run_is_reported_whole(finished: Run, tmp_path: Path) -> None
     means = list(csv.DictReader((tmp_path / "tiny.means.csv").open()))
     assert list(means[0]) == ["experiment", *COLUMNS] and len(means) == 8
     assert all(float(row["bleu_low"]) <= float(row["bleu"]) for row in means)
-    assert "Types / tokens that have a vector" in (tmp_path / "tiny.md").read_text()
+    markdown = (tmp_path / "tiny.md").read_text()
+    assert "Types / tokens that have a vector" in markdown
+    assert "| 200 | finetuned | frozen | 1 |" in markdown
     translations = finished.workspace_root / "tiny" / "hypotheses.tsv"
     with translations.open(newline="") as file:
         read = list(csv.DictReader(file, delimiter="\t"))
@@ -277,6 +281,18 @@ def test_a_finished_run_is_reported_whole(finished: Run, tmp_path: Path) -> None
         assert row["gain_bleu"] == row["bleu"] - baseline["bleu"]
         for p in P_VALUES:
             assert (row[p] is None) == (row["arm"] == "random")
+    contrasts = load(tmp_path / "tiny.jsonl").contrasts
+    assert [(row["size"], row["arm"], row["other"]) for row in contrasts] == [
+        (size, "finetuned", "frozen") for size in (50, 200)
+    ]
+    for row in contrasts:
+        one, other = (
+            next(r["bleu"] for r in rows if (r["size"], r["arm"]) == (row["size"], row[key]))
+            for key in ("arm", "other")
+        )
+        assert row["gain_bleu"] == pytest.approx(one - other)
+        assert row["gain_bleu_low"] <= row["gain_bleu"] <= row["gain_bleu_high"]
+        assert row["gain_bleu_p"] >= row["gain_bleu_p_alone"]
 
 
 def test_a_report_is_drawn_again_from_its_own_files(reported: Path, tmp_path: Path) -> None:
@@ -302,15 +318,17 @@ def test_a_report_is_drawn_again_from_its_own_files(reported: Path, tmp_path: Pa
 def test_parts_of_an_experiment_are_drawn_as_the_whole(reported: Path, tmp_path: Path) -> None:
     whole, parts = load(reported / "tiny.jsonl"), []
     for size in (200, 50):  # what a report says where this size alone is finished
-        rows, means = (
-            [row for row in table if row["size"] == size] for table in (whole.cells, whole.means)
+        rows, means, contrasts = (
+            [row for row in table if row["size"] == size]
+            for table in (whole.cells, whole.means, whole.contrasts)
         )
         others = [str(cell_of(row)) for row in whole.cells if row["size"] != size]
         part = whole.model_copy(
             update={
                 "cells": rows,
                 "unfinished": others,
-                "means": with_corrected(means, whole.baseline),
+                "means": with_corrected(means, whole.comparisons),
+                "contrasts": with_corrected(contrasts, 2),
                 "examples": [example for example in whole.examples if example.pairs == size],
             }
         )
@@ -337,7 +355,7 @@ def test_sizes_of_parts_may_alternate() -> None:
     parts = []
     for sizes in ((100, 10_000, "all"), (1000,)):
         rows = [_row(20_000, "random", 5.0) | {"size": size} for size in sizes]
-        part = _findings([{"size": size, "arm": "random"} for size in sizes], rows)
+        part = _findings([_mean(5, "random", None) | {"size": size} for size in sizes], rows)
         parts.append(part.model_copy(update={"definition": {"name": "tiny"}}))
     (joined,) = join(parts)
     for rows in (joined.cells, joined.means):
@@ -424,7 +442,7 @@ def test_two_files_are_compared(tmp_path: Path) -> None:
     assert f"{short}: has 39 lines, and {reference} has 40" in result.stderr
     (tmp_path / "latin").write_bytes(b"ein H\xe4uschen\n" * 40)
     result = call("compare", one, str(tmp_path / "latin"), "--reference", reference)
-    assert "latin: line 1 is not UTF-8" in result.stderr.replace("\n", "")
+    assert "latin:1: is not UTF-8" in result.stderr.replace("\n", "")
     assert call("compare", one, other).returncode == 2
 
 

@@ -83,11 +83,13 @@ def test_p_agrees_with_the_interval() -> None:
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=20))
 def test_correction_only_raises_and_keeps_the_order(p_values: list[float]) -> None:
-    found = corrected(p_values)
+    found = corrected(p_values, 0)
     assert all(p <= c <= 1 for p, c in zip(p_values, found, strict=True))
     order = sorted(range(len(p_values)), key=lambda at: p_values[at])
     assert [found[at] for at in order] == sorted(found)
     assert found[order[0]] == pytest.approx(min(1, len(p_values) * p_values[order[0]]))
+    # What is still to come is taken for 1: the same as if it had come, and was that.
+    assert corrected(p_values, len(p_values) + 2) == corrected([*p_values, 1, 1], 0)[:-2]
 
 
 def test_resampled_scores_are_sacrebleus() -> None:

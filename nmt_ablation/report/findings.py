@@ -3,7 +3,7 @@ can be drawn again where no model is."""
 
 import json
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from nmt_ablation.errors import UserError
 from nmt_ablation.experiment import size_limit
 from nmt_ablation.pipeline import Pipeline
 from nmt_ablation.report.results import Row, cell_of, collect, corpora
-from nmt_ablation.report.summary import summarise, with_corrected
+from nmt_ablation.report.summary import contrast, resampled, summarise, with_corrected
 from nmt_ablation.workspace import Workspace, write_atomically
 
 EXAMPLES = 6
@@ -54,6 +54,8 @@ class Findings(BaseModel):
     """The names of the others."""
     means: list[Row]
     """Of each size and arm over seeds, with intervals."""
+    contrasts: list[Row] = []
+    """Of each size and pair of arms that are compared with each other."""
     corpora: list[Row]
     """What became of each corpus's pairs."""
     examples: list[Example]
@@ -72,6 +74,12 @@ class Findings(BaseModel):
         return f"{len(self.unfinished)} of {whole} cells, from {first} to {last}"
 
     @property
+    def comparisons(self) -> int:
+        """With the baseline, in the whole experiment; in reports older than `definition`, here."""
+        here = sum(row["gain_bleu"] is not None for row in self.means)
+        return max(_gains_asked(self.definition), here)
+
+    @property
     def arms(self) -> list[str]:
         return list(dict.fromkeys(row["arm"] for row in self.cells))
 
@@ -85,16 +93,19 @@ def gather(
         UserError: cells that can't be compared are.
     """
     experiment = pipeline.experiment
+    definition = experiment.model_dump(mode="json")
     cells = collect(pipeline, workspace)
+    drawn = resampled(pipeline, workspace, cells)
     finished = {cell_of(row) for row in cells}
     return Findings(
         name=experiment.name,
         pair=experiment.pair,
         baseline=experiment.baseline,
-        definition=experiment.model_dump(mode="json"),
+        definition=definition,
         cells=cells,
         unfinished=[str(cell) for cell in experiment.cells() if cell not in finished],
-        means=summarise(pipeline, workspace, cells),
+        means=summarise(cells, drawn, experiment.baseline, _gains_asked(definition)),
+        contrasts=contrast(cells, drawn, experiment.contrasts, _contrasts_asked(definition)),
         corpora=corpora(pipeline, workspace) if cells else [],
         examples=list(_examples(pipeline, workspace, cells)) if cells and with_examples else [],
         cited=references.as_text(experiment, references.entries()).splitlines(),
@@ -162,17 +173,37 @@ def _joined(parts: Sequence[Findings]) -> Findings:
                 )
     cells = _by_size(row for part in parts for row in part.cells)
     means = _by_size(row for part in parts for row in part.means)
+    contrasts = _by_size(row for part in parts for row in part.contrasts)
     examples = [example for part in parts for example in part.examples]
     finished = {str(cell_of(row)) for row in cells}
     return first.model_copy(
         update={
             "cells": cells,
             "unfinished": [name for name in first.unfinished if name not in finished],
-            "means": with_corrected(means, first.baseline),
+            "means": with_corrected(means, _gains_asked(first.definition)),
+            "contrasts": with_corrected(contrasts, _contrasts_asked(first.definition)),
             "examples": sorted(examples, key=lambda example: example.pairs),
             "command": "; ".join(dict.fromkeys(part.command for part in parts)),
         }
     )
+
+
+def _gains_asked(definition: Mapping[str, Any]) -> int:
+    """How many comparisons with the baseline an experiment asks for, finished or not."""
+    arms = definition.get("arms", {})
+    return sum(len(_sizes(definition, arm)) for arm in arms if arm != definition["baseline"])
+
+
+def _contrasts_asked(definition: Mapping[str, Any]) -> int:
+    """How many comparisons of two other arms."""
+    return sum(
+        len(_sizes(definition, arm) & _sizes(definition, other))
+        for arm, other in definition.get("contrasts", ())
+    )
+
+
+def _sizes(definition: Mapping[str, Any], arm: str) -> set[int | str]:
+    return set(definition["arms"][arm]["sizes"] or definition["sizes"])
 
 
 def _by_size(rows: Iterable[Row]) -> list[Row]:

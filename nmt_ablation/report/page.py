@@ -10,8 +10,7 @@ from nmt_ablation.report import curve
 from nmt_ablation.report.chart import Chart, Point, Series
 from nmt_ablation.report.findings import Example, Findings
 from nmt_ablation.report.results import Row
-from nmt_ablation.report.summary import agreement
-from nmt_ablation.report.table import p_value
+from nmt_ablation.report.table import NOTES, marks_of, p_value, people_agree
 from nmt_ablation.report.verdict import said
 
 STYLES = 10
@@ -61,7 +60,9 @@ def page(experiments: Sequence[Findings], command: str) -> str:
     return environment.get_template("page.html.j2").render(
         sections=[_section(findings, arms) for findings in experiments],
         arms=arms,
-        agreement=agreement,
+        people_agree=people_agree,
+        marks_of=marks_of,
+        notes=NOTES.values(),
         p_value=p_value,
         command=command,
         styles=STYLES,

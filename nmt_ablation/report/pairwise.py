@@ -12,7 +12,7 @@ from nmt_ablation.errors import UserError
 from nmt_ablation.experiment import Cell
 from nmt_ablation.pipeline import METRICS, Pipeline
 from nmt_ablation.report import results
-from nmt_ablation.report.summary import agreement
+from nmt_ablation.report.summary import MOST, agreement
 from nmt_ablation.report.table import p_value
 from nmt_ablation.scoring import compare, resampled, score
 from nmt_ablation.statistics import Interval, interval
@@ -93,10 +93,10 @@ def as_rich(differences: Sequence[Difference], one: str, other: str) -> Table:
 def notes(differences: Sequence[Difference]) -> Iterator[str]:
     """What the numbers mean, and how they were counted."""
     bleu = differences[0].gain.mean
-    share = agreement("bleu", bleu)
+    share = agreement(bleu)
     yield (
         f"Of two systems that differ by {abs(bleu):.1f} BLEU, people prefer the better one in "
-        f"{'more than ' if share >= 0.85 else ''}{share:.0%} of cases (Kocmi et al. 2024)."
+        f"{'more than ' if share >= MOST else ''}{share:.0%} of cases (Kocmi et al. 2024)."
     )
     yield (
         "Intervals and p (paired bootstrap; approximate randomisation) speak of other sentences, "

@@ -1,12 +1,13 @@
 """What the seeds of an arm come to at each size: means, intervals, and what a gain is worth."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 
 import numpy as np
 from rich.console import Console
 from rich.progress import track
 
+from nmt_ablation.experiment import Cell
 from nmt_ablation.pipeline import METRICS, RESAMPLES, Pipeline
 from nmt_ablation.report.results import Row, cell_of
 from nmt_ablation.statistics import (
@@ -18,12 +19,11 @@ from nmt_ablation.statistics import (
 )
 from nmt_ablation.workspace import Workspace
 
-AGREEMENT = {
-    "bleu": ((0, 0.78, 1.39, 2.34, 3.35), (0.5, 0.6, 0.7, 0.8, 0.85)),
-    "chrf": ((0, 0.54, 1.0, 1.63, 2.12), (0.5, 0.6, 0.7, 0.8, 0.85)),
-}
-"""Differences between two systems, and how often people then prefer the same one (Kocmi et al.
-2024)."""
+AGREEMENT = (0, 0.78, 1.39, 2.34, 3.35), (0.5, 0.6, 0.7, 0.8, 0.85)
+"""Differences in BLEU between two systems, and how often people then prefer the same one (Kocmi et
+al. 2024)."""
+MOST = AGREEMENT[1][-1]
+"""What larger differences come to isn't known."""
 
 COLUMNS = [
     *("size", "pairs", "arm", "seeds"),
@@ -39,67 +39,113 @@ COLUMNS = [
 ]
 
 
-def summarise(pipeline: Pipeline, workspace: Workspace, rows: Sequence[Row]) -> list[Row]:
+Drawn = Mapping[Cell, Mapping[str, np.ndarray]]
+"""Of each cell and metric the score on the test set, and on resamples of it that are the same for
+all cells."""
+Scores = dict[str, dict[int, Mapping[str, np.ndarray]]]
+"""The same of one size, by arms and seeds."""
+
+
+def resampled(pipeline: Pipeline, workspace: Workspace, rows: Sequence[Row]) -> Drawn:
+    """Of finished cells."""
+    console = Console(stderr=True)
+    drawn = {}
+    for row in track(rows, "resampling the test set", console=console, transient=True):
+        cell = cell_of(row)
+        with np.load(workspace.ensure(pipeline.resamples(cell)) / RESAMPLES) as found:
+            drawn[cell] = {metric: found[metric] for metric in METRICS}
+    return drawn
+
+
+def summarise(rows: Sequence[Row], drawn: Drawn, baseline: str, comparisons: int) -> list[Row]:
     """A row for each size and arm, in the order of `rows`.
 
     Means are over the seeds of which arm and baseline are finished, so that all is compared with
-    the same; the p of a gain is corrected for all the comparisons of the report.
+    the same.
+
+    Args:
+        comparisons: that the p of a gain is corrected for.
     """
-    baseline = pipeline.experiment.baseline
-    paired = [row for row in rows if row["gain_bleu"] is not None]
-    console = Console(stderr=True)
-    resampled = {}
-    for row in track(paired, "resampling the test set", console=console, transient=True):
-        cell = cell_of(row)
-        with np.load(workspace.ensure(pipeline.resamples(cell)) / RESAMPLES) as found:
-            resampled[cell] = {metric: found[metric] for metric in METRICS}
     means = []
-    for size, of_size in groupby(paired, key=lambda row: row["size"]):
-        pairs: dict[str, list[int]] = {}
-        scores: dict[str, dict[int, dict[str, np.ndarray]]] = {}
-        for row in of_size:
-            pairs.setdefault(row["arm"], []).append(row["pairs"])
-            scores.setdefault(row["arm"], {})[row["seed"]] = resampled[cell_of(row)]
+    for size, of_size in groupby(rows, key=lambda row: row["size"]):
+        paired = [row for row in of_size if row["gain_bleu"] is not None]
+        scores, pairs = _scores(paired, drawn)
         for arm, of_arm in scores.items():
-            mean: Row = {"size": size, "arm": arm, "seeds": len(of_arm)}
-            mean["pairs"] = round(np.mean(pairs[arm]))
+            seeds = sorted(of_arm)
+            mean: Row = {"size": size, "arm": arm, "seeds": len(seeds), "pairs": pairs[arm]}
             for metric in METRICS:
-                own, gain = _intervals(scores, arm, baseline, metric)
-                mean |= _columns(metric, own) | _columns(f"gain_{metric}", gain)
+                own = _stacked(scores, arm, seeds, metric)
+                found = interval(own, spread_of_scores(_table(scores, seeds, metric)))
+                gain = None if arm == baseline else _gain(scores, arm, baseline, seeds, metric)
+                mean |= _columns(metric, found) | _columns(f"gain_{metric}", gain)
                 mean[f"gain_{metric}_p_alone"] = gain and gain.p
             means.append(mean)
-    return with_corrected(means, baseline)
+    return with_corrected(means, comparisons)
 
 
-def with_corrected(means: Sequence[Row], baseline: str) -> list[Row]:
-    """The rows, with each gain's p corrected for all the comparisons among them."""
-    found = [row | {f"gain_{metric}_p": None for metric in METRICS} for row in means]
-    compared = [row for row in found if row["arm"] != baseline]
+def contrast(
+    rows: Sequence[Row], drawn: Drawn, asked: Sequence[tuple[str, str]], comparisons: int
+) -> list[Row]:
+    """A row for each size and pair of arms that are to be compared with each other: what the first
+    is better by, over the seeds of which both are finished. Arguments as above."""
+    found = []
+    for size, of_size in groupby(rows, key=lambda row: row["size"]):
+        scores, pairs = _scores(list(of_size), drawn)
+        for arm, other in asked:
+            seeds = sorted(scores.get(arm, {}).keys() & scores.get(other, {}).keys())
+            if not seeds:
+                continue
+            row: Row = {"size": size, "arm": arm, "other": other, "seeds": len(seeds)}
+            row["pairs"] = pairs[arm]
+            for metric in METRICS:
+                gain = _gain(scores, arm, other, seeds, metric)
+                row |= _columns(f"gain_{metric}", gain) | {f"gain_{metric}_p_alone": gain.p}
+            found.append(row)
+    return with_corrected(found, comparisons)
+
+
+def with_corrected(rows: Sequence[Row], comparisons: int) -> list[Row]:
+    """The rows, with each gain's p corrected for so many comparisons: all that an experiment asks
+    for, finished or not, so that a sure gain stays sure while it goes on."""
+    found = [row | {f"gain_{metric}_p": None for metric in METRICS} for row in rows]
+    compared = [row for row in found if row["gain_bleu"] is not None]
     for metric in METRICS:
-        p_values = corrected([row[f"gain_{metric}_p_alone"] for row in compared])
+        p_values = corrected([row[f"gain_{metric}_p_alone"] for row in compared], comparisons)
         for row, p in zip(compared, p_values, strict=True):
             row[f"gain_{metric}_p"] = p
     return found
 
 
-def _intervals(
-    scores: dict[str, dict[int, dict[str, np.ndarray]]], arm: str, baseline: str, metric: str
-) -> tuple[Interval, Interval | None]:
-    """Of an arm's mean and its gain, at one size; `scores` are of arms, seeds and metrics."""
-    seeds = sorted(scores[arm])
-    own, theirs = (np.array([scores[it][seed][metric] for seed in seeds]) for it in (arm, baseline))
-    # What differs from seed to seed is told from all arms that have these seeds.
-    table = np.array(
+def _scores(rows: Sequence[Row], drawn: Drawn) -> tuple[Scores, dict[str, int]]:
+    """Of the cells of one size; and the pairs of each arm, a mean where samples go by tokens."""
+    scores: Scores = {}
+    pairs: dict[str, list[int]] = {}
+    for row in rows:
+        scores.setdefault(row["arm"], {})[row["seed"]] = drawn[cell_of(row)]
+        pairs.setdefault(row["arm"], []).append(row["pairs"])
+    return scores, {arm: round(np.mean(each)) for arm, each in pairs.items()}
+
+
+def _gain(scores: Scores, arm: str, other: str, seeds: Sequence[int], metric: str) -> Interval:
+    """Of one arm over another in the same seeds."""
+    own, theirs = (_stacked(scores, it, seeds, metric) for it in (arm, other))
+    return interval(own - theirs, spread_of_gains(_table(scores, seeds, metric)))
+
+
+def _stacked(scores: Scores, arm: str, seeds: Sequence[int], metric: str) -> np.ndarray:
+    return np.array([scores[arm][seed][metric] for seed in seeds])
+
+
+def _table(scores: Scores, seeds: Sequence[int], metric: str) -> np.ndarray:
+    """Arms x seeds, of all arms that have these seeds: what differs from seed to seed is told from
+    all of them."""
+    return np.array(
         [
             [of_arm[seed][metric][0] for seed in seeds]
             for of_arm in scores.values()
-            if of_arm.keys() >= scores[arm].keys()
+            if of_arm.keys() >= set(seeds)
         ]
     )
-    mean = interval(own, spread_of_scores(table))
-    if arm == baseline:
-        return mean, None
-    return mean, interval(own - theirs, spread_of_gains(table))
 
 
 def _columns(name: str, interval: Interval | None) -> Row:
@@ -108,6 +154,6 @@ def _columns(name: str, interval: Interval | None) -> Row:
     return {name: interval.mean, f"{name}_low": interval.low, f"{name}_high": interval.high}
 
 
-def agreement(metric: str, difference: float) -> float:
-    """How often people prefer the system that is so much better; 0.85 stands for all above it."""
-    return float(np.interp(abs(difference), *AGREEMENT[metric]))
+def agreement(difference: float) -> float:
+    """How often people prefer the system that has so much more BLEU; MOST stands for all above."""
+    return float(np.interp(abs(difference), *AGREEMENT))

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from rich import box
 from rich.table import Table
 
-from nmt_ablation.experiment import SIDES
+from nmt_ablation.experiment import SIDES, Size
+from nmt_ablation.pipeline import METRICS
 from nmt_ablation.report.findings import Findings
 from nmt_ablation.report.results import Row
-from nmt_ablation.report.summary import agreement
+from nmt_ablation.report.summary import MOST, agreement
 from nmt_ablation.statistics import SURE
 
 HEADER = (
@@ -25,10 +26,7 @@ NOTES = {
 
 def as_rich(findings: Findings) -> Table:
     """Means, for a terminal of 80 columns."""
-    marks: dict[tuple[int, str], str] = {}
-    for row in findings.cells:
-        if row["ended_by"] in NOTES:
-            marks[row["pairs"], row["arm"]] = NOTES[row["ended_by"]][0]
+    marks = marks_of(findings)
     table = Table(
         title=f"{findings.name} ({findings.pair})",
         caption="\n".join(_notes(findings.cells)) or None,
@@ -39,40 +37,52 @@ def as_rich(findings: Findings) -> Table:
     for name in ("pairs", "arm", "seeds", "BLEU", "Δ BLEU", "p", "Δ chrF", ""):
         table.add_column(name, justify="left" if name == "arm" else "right", no_wrap=True)
     for at, row in enumerate(findings.means):
-        last = at + 1 == len(findings.means) or findings.means[at + 1]["pairs"] != row["pairs"]
+        last = at + 1 == len(findings.means) or findings.means[at + 1]["size"] != row["size"]
         line = [f"{row['pairs']:,}", row["arm"], str(row["seeds"]), f"{row['bleu']:.1f}"]
         if row["gain_bleu"] is None:
             line += ["–"] * 3
         else:
             line += [_interval(row, "gain_bleu", "+.1f"), p_value(row["gain_bleu_p"])]
             line += [f"{row['gain_chrf']:+.1f}"]
-        line.append(marks.get((row["pairs"], row["arm"]), ""))
+        line.append(marks.get((row["size"], row["arm"]), ""))
         table.add_row(*line, end_section=last)
     return table
 
 
+def marks_of(findings: Findings) -> dict[tuple[Size, str], str]:
+    """Sizes and arms of which a training was not ended by patience, with the mark of what did."""
+    return {
+        (row["size"], row["arm"]): NOTES[row["ended_by"]][0]
+        for row in findings.cells
+        if row["ended_by"] in NOTES
+    }
+
+
 def as_latex(findings: Findings) -> str:
     """Means for a paper, with booktabs: an arm a line, a size a column; a star where the gain is
-    sure after correction."""
-    sizes = sorted({row["pairs"] for row in findings.means})
-    of = {(row["arm"], row["pairs"]): row for row in findings.means}
+    sure after correction, a dagger where a training was cut short."""
+    sizes = {row["size"]: row["pairs"] for row in findings.means}
+    of = {(row["arm"], row["size"]): row for row in findings.means}
+    marks = marks_of(findings)
 
-    def entry(arm: str, size: int) -> str:
+    def entry(arm: str, size: Size) -> str:
         row = of.get((arm, size))
         if row is None:
             return "--"
+        short = r"$^\dagger$" if (size, arm) in marks else ""
         if row["gain_bleu"] is None:
-            return f"{row['bleu']:.1f}"
+            return f"{row['bleu']:.1f}{short}"
         star = r"$^*$" if row["gain_bleu_p"] < SURE else ""
-        return f"{row['bleu']:.1f} (${row['gain_bleu']:+.1f}$){star}"
+        return f"{row['bleu']:.1f} (${row['gain_bleu']:+.1f}$){star}{short}"
 
     lines = [
         f"% {findings.name}, {findings.pair}: BLEU, in parentheses the gain over "
-        f"{findings.baseline}; a star: p < {SURE} after Holm's correction.",
+        f"{findings.baseline}; a star: p < {SURE} after Holm's correction; a dagger: of some "
+        "seed patience did not end the training, which may still improve.",
         *sorted({f"% {row['bleu_signature']}" for row in findings.cells}),
         rf"\begin{{tabular}}{{l{'r' * len(sizes)}}}",
         r"\toprule",
-        " & ".join(["sentence pairs", *(f"{size:,}" for size in sizes)]) + r" \\",
+        " & ".join(["sentence pairs", *(f"{pairs:,}" for pairs in sizes.values())]) + r" \\",
         r"\midrule",
         *(
             " & ".join([_escaped(arm), *(entry(arm, size) for size in sizes)]) + r" \\"
@@ -100,28 +110,57 @@ def as_markdown(rows: list[Row]) -> str:
     return "".join(f"| {' | '.join(line)} |\n" for line in lines) + note
 
 
-def summary_as_markdown(summaries: list[Row]) -> str:
+def people_agree(row: Row) -> str:
+    """How often people prefer the better of an arm and the baseline, where it is sure which is."""
+    if row["gain_bleu"] is None or row["gain_bleu_p"] >= SURE:
+        return "–"
+    share = agreement(row["gain_bleu"])
+    return f"{'>' if share >= MOST else ''}{share:.0%}"
+
+
+def summary_as_markdown(findings: Findings) -> str:
     """Means over seeds with their intervals, and what the gains are worth."""
+    summaries, marks = findings.means, marks_of(findings)
     header = ["pairs", "arm", "seeds", "BLEU", "Δ BLEU", "p", "people agree", "Δ chrF", "p"]
     lines = [header, ["---" if name == "arm" else "---:" for name in header]]
     for row in summaries:
         line = [f"{row['pairs']:,}", row["arm"], str(row["seeds"])]
-        line.append(_interval(row, "bleu", ".1f"))
+        mark = marks.get((row["size"], row["arm"]), "")
+        line.append(f"{_interval(row, 'bleu', '.1f')} {mark}".rstrip())
         if row["gain_bleu"] is None:
             line += ["–"] * 5
         else:
-            agree = agreement("bleu", row["gain_bleu"])
             line += [_interval(row, "gain_bleu", "+.1f"), p_value(row["gain_bleu_p"])]
-            line += [f"{'>' if agree >= 0.85 else ''}{agree:.0%}"]
+            line.append(people_agree(row))
             line += [_interval(row, "gain_chrf", "+.1f"), p_value(row["gain_chrf_p"])]
         lines.append(line)
     table = "".join(f"| {' | '.join(line)} |\n" for line in lines)
     seeds = max((row["seeds"] for row in summaries), default=0)
     spoken = "seeds and test sentences" if seeds > 1 else "test sentences; one seed can't say more"
+    notes = "".join(f" {note}." for note in _notes(findings.cells))
     return (
-        f"{table}\n95% intervals over {spoken}; p after Holm's correction for all comparisons of "
-        "the table. People agree: how often they prefer the better of two systems that differ by "
-        "so much BLEU (Kocmi et al. 2024).\n"
+        f"{table}\n95% intervals over {spoken}; p after Holm's correction for all "
+        f"{findings.comparisons} comparisons of the experiment with its baseline, by each metric. "
+        "People agree: how often they prefer the better of two systems that differ by so much "
+        f"BLEU (Kocmi et al. 2024).{notes}\n"
+    )
+
+
+def contrasts_as_markdown(contrasts: list[Row]) -> str:
+    """Arms that were compared with each other."""
+    if not contrasts:
+        return ""
+    header = ["pairs", "arm", "compared with", "seeds", "Δ BLEU", "p", "Δ chrF", "p"]
+    lines = [header, ["---:", "---", "---", *["---:"] * 5]]
+    for row in contrasts:
+        line = [f"{row['pairs']:,}", row["arm"], row["other"], str(row["seeds"])]
+        for metric in METRICS:
+            line += [_interval(row, f"gain_{metric}", "+.1f"), p_value(row[f"gain_{metric}_p"])]
+        lines.append(line)
+    table = "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    return (
+        f"Arms against each other:\n\n{table}\n95% intervals, and p after Holm's correction for "
+        "all such comparisons of the experiment, by each metric.\n"
     )
 
 

@@ -14,16 +14,17 @@ def said(findings: Findings) -> list[str]:
     if not findings.cells:
         return [f"No cell of {findings.name} is finished yet."]
     means = findings.means
-    first = verdict(means, findings.cells, findings.baseline)
+    first = verdict(means, findings.cells, findings.baseline, findings.comparisons)
     return [first, *curves(means, findings.baseline), *fits(means)]
 
 
-def verdict(summaries: Sequence[Row], rows: Sequence[Row], baseline: str) -> str:
+def verdict(summaries: Sequence[Row], rows: Sequence[Row], baseline: str, comparisons: int) -> str:
     """What the finished cells say about each arm.
 
     Args:
         summaries: of sizes in ascending order (see `summary`).
         rows: the cells they are made of.
+        comparisons: that p is corrected for.
     """
     compared = [row for row in summaries if row["arm"] != baseline]
     arms = list(dict.fromkeys(row["arm"] for row in compared))
@@ -47,8 +48,8 @@ def verdict(summaries: Sequence[Row], rows: Sequence[Row], baseline: str) -> str
         basis = f"95% intervals over {sentences}; one seed, so other seeds may differ"
     else:
         basis = f"95% intervals over {spread} seeds and {sentences}"
-    if len(compared) > 1:
-        basis += f"; a doubt is p ≥ {SURE} after correction for {len(compared)} comparisons"
+    if comparisons > 1:
+        basis += f"; a doubt is p ≥ {SURE} after correction for {comparisons} comparisons"
     short = sum(row["ended_by"] == "budget" for row in rows)
     if short:
         basis += (

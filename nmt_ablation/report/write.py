@@ -114,7 +114,8 @@ def _markdown(experiments: Sequence[Findings], paths: dict[str, Path], command: 
             parts.append(f"Not finished yet: {findings.missing}.\n")
         if not findings.cells:
             continue
-        parts += [table.summary_as_markdown(findings.means), "".join(f"- {it}\n" for it in curves)]
+        parts += [table.summary_as_markdown(findings), "".join(f"- {it}\n" for it in curves)]
+        parts += [table.contrasts_as_markdown(findings.contrasts)]
         parts += [table.as_markdown(findings.cells), table.coverage_as_markdown(findings.cells)]
         parts += [table.data_as_markdown(findings.corpora, findings.cells)]
         signatures = [findings.cells[0][f"{metric}_signature"] for metric in ("bleu", "chrf")]
