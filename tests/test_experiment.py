@@ -56,7 +56,12 @@ MISTAKES = {
     "contrast with itself": ("[[finetuned, frozen]]", "[[frozen, frozen]]", 27, "two arms"),
     "contrast with all": ("[[finetuned, frozen]]", "[[frozen, random]]", 27, "neither of them the"),
     "vectors of nothing": ("word2vec: {epochs: 2}", "word2vec:", 11, "write keys and values"),
-    "vectors of a name": ("word2vec: {epochs: 2}", "word2vec: word2vec", 11, "write keys and values"),
+    "vectors of a name": (
+        "word2vec: {epochs: 2}",
+        "word2vec: x",
+        11,
+        "write keys and values",
+    ),
     "no look": ("max_updates: 60", "max_updates: 19", 19, "ends before the first look"),
     "two sets for one table": (
         "{vectors: word2vec}",

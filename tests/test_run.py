@@ -49,6 +49,7 @@ def test_planning_loads_neither_torch_nor_fairseq(new_run: NewRun) -> None:
 
 def test_a_plan_says_what_is_done_and_what_is_to_do(finished: Run, new_run: NewRun) -> None:
     before, after = new_run().call("plan").stdout, finished.call("plan").stdout
+    assert "        50  random 0/1, frozen 0/1, finetuned 0/1, source 0/1\n" in before
     assert "0 of 8 cells are done. To build: 3 x fetch, 1 x clean" in before
     assert "8 x train" in before
     assert "At most 480 updates of up to 256 tokens" in before

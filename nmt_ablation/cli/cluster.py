@@ -31,10 +31,10 @@ def submit(
     time: str | None,
     dry_run: bool,
 ) -> None:
-    """Hand all that is not done yet to SLURM: preparation, an array of cells, the report.
+    """Hand all that is not done yet to SLURM.
 
-    What needs a network is fetched here first. What is queued or done already is not submitted
-    again.
+    That is preparation, arrays of cells, and the report. What needs a network is fetched here
+    first. What is queued or done already is not submitted again.
 
     \b
     Examples:

@@ -27,7 +27,9 @@ FOLDER = click.Path(path_type=Path, file_okay=False)
     help="Whether the page shows some test sentences; not where they may not be passed on.",
 )
 def report(runner: "Runner", out: Path | None, examples: bool) -> None:
-    """Draw the figure and the tables of what is finished, and give the verdict.
+    """Draw figure and tables of what is finished.
+
+    The verdict is printed, and stands in all of them.
 
     \b
     Example:
@@ -50,7 +52,7 @@ def report(runner: "Runner", out: Path | None, examples: bool) -> None:
 @click.option("--out", type=FOLDER, required=True, help="Where the report goes.")
 @click.option("--name", help="Of its files.  [default: the names of the experiments, joined]")
 def draw(results: Sequence[Path], out: Path, name: str | None) -> None:
-    """Draw a report again from its files, or several experiments side by side.
+    """Draw reports again from their files, or side by side.
 
     RESULTS are NAME.jsonl of reports, with NAME.json beside them. No model is needed, no corpus.
     Parts of one experiment, other sizes in each, become one again.
@@ -95,9 +97,10 @@ def compare(
     data: Path | None,
     mirror: str | None,
 ) -> None:
-    """Compare two translations of a test set: two files, or two cells of an experiment.
+    """Compare two translations of a test set.
 
-    BLEU and chrF of each, the difference with its interval, and two tests of it.
+    They are files, or cells of an experiment. BLEU and chrF of each, the difference with its
+    interval, and two tests of it.
 
     \b
     Examples:

@@ -46,9 +46,10 @@ def validate(experiment: Path) -> None:
 @click.command()
 @on_experiment
 def plan(runner: "Runner") -> None:
-    """Show the cells of an experiment, what is done and what is to do, and what it will take.
+    """Show what is done, what is to do, and what it will take.
 
-    Builds nothing. Hours are known after `nmt-ablation calibrate`.
+    Builds nothing. Hours are known after `nmt-ablation calibrate`; `nmt-ablation status` names each
+    cell.
 
     \b
     Example:
@@ -57,12 +58,15 @@ def plan(runner: "Runner") -> None:
     cells = runner.file.experiment.cells()
     to_build: dict[str, str] = {}
     done = 0
-    for cell in cells:
-        left = runner.left(cell)
-        stages = ", ".join(dict.fromkeys(step.stage for step in left))
-        click.echo(f"{cell!s:32} {f'to do: {stages}' if left else 'done'}")
-        done += not left
-        to_build |= {step.digest: step.stage for step in left}
+    for size, of_size in itertools.groupby(cells, key=lambda cell: cell.size):
+        finished: dict[str, list[bool]] = {}
+        for cell in of_size:
+            left = runner.left(cell)
+            finished.setdefault(cell.arm, []).append(not left)
+            done += not left
+            to_build |= {step.digest: step.stage for step in left}
+        arms = ", ".join(f"{arm} {sum(each)}/{len(each)}" for arm, each in finished.items())
+        click.echo(f"{size if isinstance(size, str) else f'{size:,}':>10}  {arms}")
     needed = Counter(to_build.values())
     counts = ", ".join(f"{count} x {stage}" for stage, count in needed.items())
     click.echo(f"\n{done} of {len(cells)} cells are done. To build: {counts or 'nothing'}.")
@@ -74,10 +78,10 @@ def plan(runner: "Runner") -> None:
 @on_experiment
 @click.option("--again", is_flag=True, help="Measure anew, for instance on another machine.")
 def calibrate(runner: "Runner", again: bool) -> None:
-    """Time an update of an experiment's model, in about a minute, on made-up text.
+    """Time an update of an experiment's model.
 
-    `plan` then says hours, and `submit` knows how many cells an element of an array has time for.
-    Run it on the kind of machine that will train.
+    It takes about a minute, on made-up text. `plan` then says hours, and `submit` knows how many
+    cells an element of an array has time for. Run it on the kind of machine that will train.
 
     \b
     Examples:
@@ -191,7 +195,9 @@ def status(
     as_json: bool,
     watch: bool,
 ) -> None:
-    """Show how far each cell is, here and in a cluster's queue, and why it failed if it did.
+    """Show how far each cell is, and why it failed if it did.
+
+    Here, and in a cluster's queue.
 
     \b
     Examples:

@@ -35,10 +35,10 @@ def corpora(
     mirror: str | None,
     as_json: bool,
 ) -> None:
-    """List what OPUS has for a pair of languages, largest first, however it spells them.
+    """List what OPUS has for a pair of languages.
 
-    CORPUS and VERSION are what an experiment names: `WikiMatrix/v1`; and PAIR too, where the
-    corpus's codes aren't the experiment's.
+    Largest first, and however OPUS spells them. CORPUS and VERSION are what an experiment names:
+    `WikiMatrix/v1`; and PAIR too, where the corpus's codes aren't the experiment's.
 
     \b
     Examples:
@@ -76,7 +76,9 @@ def corpora(
 @MIRROR
 @MAX_BYTES
 def fill_mirror(experiment: Path, to: Path, mirror: str | None, max_bytes: int | None) -> None:
-    """Copy the files of OPUS that an experiment needs into a folder, for use without a network.
+    """Copy the files of OPUS that an experiment needs.
+
+    They go to a folder, for machines without a network.
 
     Stop it at any moment and call it again: it goes on where it was.
 
@@ -128,7 +130,7 @@ def fill_mirror(experiment: Path, to: Path, mirror: str | None, max_bytes: int |
     help="BibTeX entries, or a line of text for each.",
 )
 def cite(experiment: Path, form: str) -> None:
-    """Write whom to cite for an experiment, and the licences of its corpora.
+    """Write whom to cite, and the licences of the corpora.
 
     \b
     Examples:
@@ -154,7 +156,7 @@ def cite(experiment: Path, form: str) -> None:
 )
 @click.option("--seed", type=int, default=1, show_default=True)
 def synthesise(mirror: Path, pairs: int, lines: int, seed: int) -> None:
-    """Make up a language pair and write its corpora in OPUS's layout.
+    """Make up a language pair, in OPUS's layout.
 
     The pair is xx-en, the corpus Synthetic/v1. The same numbers give the same bytes.
 
