@@ -169,8 +169,12 @@ class Workspace:
 
     def forget(self, step: Step) -> None:
         """Remove a finished artifact, so that it is built anew."""
+        own = self._own(step)
         with self._lock(step):
-            shutil.rmtree(self._own(step), ignore_errors=True)
+            if own.exists():
+                # At once: half an artifact would be in the way of the next one.
+                aside = own.rename(own.with_suffix(".forgotten"))
+                shutil.rmtree(aside, ignore_errors=True)
 
     def _manifest(self, step: Step) -> Json:
         return json.loads((self.path(step) / MANIFEST).read_text(encoding="utf-8"))

@@ -268,6 +268,7 @@ def test_a_finished_run_is_reported_whole(finished: Run, tmp_path: Path) -> None
     markdown = (tmp_path / "tiny.md").read_text()
     assert "Types / tokens that have a vector" in markdown
     assert "| 200 | finetuned | frozen | 1 |" in markdown
+    assert re.search(r"Text in en for vectors and segmentation: [\d,]+ of [\d,]+ lines; ", markdown)
     translations = finished.workspace_root / "tiny" / "hypotheses.tsv"
     with translations.open(newline="") as file:
         read = list(csv.DictReader(file, delimiter="\t"))

@@ -93,6 +93,7 @@ def calibrate(runner: "Runner", again: bool) -> None:
     from nmt_ablation.runner import Work
 
     if again:
+        runner.workspace.cache = None  # what others measured isn't asked for
         runner.workspace.forget(runner.pipeline.calibration())
     with Bars(runner, {}) as bars:
         runner.run({"calibration": Work(Pipeline.calibrated)}, 1, bars)

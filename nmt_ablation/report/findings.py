@@ -15,7 +15,7 @@ from nmt_ablation.corpus.text import stream_lines
 from nmt_ablation.errors import UserError
 from nmt_ablation.experiment import size_limit
 from nmt_ablation.pipeline import Pipeline
-from nmt_ablation.report.results import Row, cell_of, collect, corpora
+from nmt_ablation.report.results import Row, cell_of, collect, corpora, monolingual
 from nmt_ablation.report.summary import contrast, resampled, summarise, with_corrected
 from nmt_ablation.workspace import Workspace, write_atomically
 
@@ -58,6 +58,8 @@ class Findings(BaseModel):
     """Of each size and pair of arms that are compared with each other."""
     corpora: list[Row]
     """What became of each corpus's pairs."""
+    monolingual: list[Row] = []
+    """What became of each language's text for vectors and segmentation."""
     examples: list[Example]
     cited: list[str]
     versions: dict[str, str]
@@ -107,6 +109,7 @@ def gather(
         means=summarise(cells, drawn, experiment.baseline, _gains_asked(definition)),
         contrasts=contrast(cells, drawn, experiment.contrasts, _contrasts_asked(definition)),
         corpora=corpora(pipeline, workspace) if cells else [],
+        monolingual=monolingual(pipeline, workspace) if cells else [],
         examples=list(_examples(pipeline, workspace, cells)) if cells and with_examples else [],
         cited=references.as_text(experiment, references.entries()).splitlines(),
         versions={name: version(name) for name in PACKAGES},

@@ -10,7 +10,7 @@ from nmt_ablation.report import curve
 from nmt_ablation.report.chart import Chart, Point, Series
 from nmt_ablation.report.findings import Example, Findings
 from nmt_ablation.report.results import Row
-from nmt_ablation.report.table import NOTES, marks_of, p_value, people_agree
+from nmt_ablation.report.table import NOTES, marks_of, p_value, people_agree, text_in_words
 from nmt_ablation.report.verdict import said
 
 STYLES = 10
@@ -62,6 +62,7 @@ def page(experiments: Sequence[Findings], command: str) -> str:
         arms=arms,
         people_agree=people_agree,
         marks_of=marks_of,
+        text_in_words=text_in_words,
         notes=NOTES.values(),
         p_value=p_value,
         command=command,

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import track
 
 from nmt_ablation.errors import UserError
-from nmt_ablation.experiment import Cell
+from nmt_ablation.experiment import SIDES, Arm, Cell
 from nmt_ablation.pipeline import METRICS, Pipeline
 from nmt_ablation.workspace import Json, Step, Workspace
 
@@ -90,6 +90,26 @@ def corpora(pipeline: Pipeline, workspace: Workspace) -> list[Row]:
     return rows
 
 
+def monolingual(pipeline: Pipeline, workspace: Workspace) -> list[Row]:
+    """What became of each language's text for vectors and segmentation, as far as it was built."""
+    if not pipeline.experiment.corpora.monolingual:
+        return []
+    steps = {pipeline.experiment.language(side): pipeline.monolingual(side) for side in SIDES}
+    found = {
+        language: workspace.record(step) for language, step in steps.items() if workspace.done(step)
+    }
+    return [
+        {
+            "language": language,
+            "read": record["read"],
+            "kept": record["kept"],
+            "leaks": record["dropped_as_leaks"],
+            "paired": record["in_parallel_corpora"],
+        }
+        for language, record in found.items()
+    ]
+
+
 def _compare(pipeline: Pipeline, workspace: Workspace, finished: list[Cell]) -> None:
     baseline = pipeline.experiment.baseline
     steps = [
@@ -120,7 +140,7 @@ def cell_row(pipeline: Pipeline, workspace: Workspace, cell: Cell) -> Row:
         "gain_chrf": None,
         **dict.fromkeys(P_VALUES),
         **trained,
-        "coverage": workspace.record(train.inputs["rows"]) if "rows" in train.inputs else None,
+        "coverage": _coverage(train, experiment.arms[cell.arm], workspace),
         "alignment": _alignment(train, workspace),
         "near_duplicates": workspace.record(alike) if workspace.done(alike) else None,
         "test_sentences": workspace.record(pipeline.hold_out())["test"]["pairs"],
@@ -132,6 +152,14 @@ def cell_row(pipeline: Pipeline, workspace: Workspace, cell: Cell) -> Row:
         for key, (metric, name) in P_VALUES.items():
             row[key] = compared[metric][name]
     return row
+
+
+def _coverage(train: Step, arm: Arm, workspace: Workspace) -> Json:
+    """Of the sides whose tables start from vectors, if any do."""
+    if "rows" not in train.inputs:
+        return None
+    record = workspace.record(train.inputs["rows"])
+    return {side: record[side] for side in arm.vector_sides}
 
 
 def _alignment(train: Step, workspace: Workspace) -> Json:

@@ -3,11 +3,12 @@
 import re
 from collections import Counter
 from collections.abc import Sequence
+from statistics import mean
 
 from rich import box
 from rich.table import Table
 
-from nmt_ablation.experiment import SIDES, Size
+from nmt_ablation.experiment import SIDES, Side, Size
 from nmt_ablation.pipeline import METRICS
 from nmt_ablation.report.findings import Findings
 from nmt_ablation.report.results import Row
@@ -169,22 +170,39 @@ def _interval(row: Row, key: str, form: str) -> str:
 
 
 def coverage_as_markdown(rows: list[Row]) -> str:
-    """How much of the text has vectors, for the arms that start from some."""
+    """How much of the text has vectors, for the arms that start from some: means over seeds, a line
+    for all arms of a size that have the same."""
     covered = [row for row in rows if row["coverage"] is not None]
     if not covered:
         return ""
-    header = ["pairs", "arm", "seed"]
-    header += [f"{side}, {split}" for side in SIDES for split in ("train", "test")]
-    lines = [header, ["---:"] * len(header)]
-    for row in covered:
-        line = [f"{row['pairs']:,}", row["arm"], str(row["seed"])]
-        for side in SIDES:
-            for split in ("train", "test"):
-                share = row["coverage"][side][split]
-                line.append(f"{share['types']:.1%} / {share['tokens']:.1%}")
-        lines.append(line)
+    header = ["pairs", *(f"{side}, {split}" for side in SIDES for split in ("train", "test"))]
+    lines = [[*header, "arms"], [*["---:"] * len(header), "---"]]
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for (size, arm), of_arm in _grouped(covered).items():
+        shares = [_share(of_arm, side, split) for side in SIDES for split in ("train", "test")]
+        pairs = round(mean(row["pairs"] for row in of_arm))
+        alike.setdefault((str(size), f"{pairs:,}", *shares), []).append(arm)
+    lines += [[*key[1:], ", ".join(arms)] for key, arms in alike.items()]
     table = "".join(f"| {' | '.join(line)} |\n" for line in lines)
-    return f"Types / tokens that have a vector:\n\n{table}\n{_alignments(covered)}"
+    return f"Types / tokens that have a vector, over seeds:\n\n{table}\n{_alignments(covered)}"
+
+
+def _grouped(rows: list[Row]) -> dict[tuple[Size, str], list[Row]]:
+    """The cells of each size and arm."""
+    found: dict[tuple[Size, str], list[Row]] = {}
+    for row in rows:
+        found.setdefault((row["size"], row["arm"]), []).append(row)
+    return found
+
+
+def _share(rows: list[Row], side: Side, split: str) -> str:
+    """Of types and tokens that have a vector; a dash where the table starts at random."""
+    if side not in rows[0]["coverage"]:
+        return "–"
+    return " / ".join(
+        f"{mean(row['coverage'][side][split][of] for row in rows):.1%}"
+        for of in ("types", "tokens")
+    )
 
 
 def _alignments(rows: list[Row]) -> str:
@@ -205,8 +223,18 @@ def _alignments(rows: list[Row]) -> str:
     return f"Alignment, precision at 1 by CSLS in either direction:\n\n{listed}\n"
 
 
-def data_as_markdown(corpora: list[Row], rows: list[Row]) -> str:
+def text_in_words(row: Row) -> str:
+    """What became of one language's text for vectors and segmentation."""
+    return (
+        f"Text in {row['language']} for vectors and segmentation: {row['kept']:,} of "
+        f"{row['read']:,} lines; {row['paired']:,} are sides of pairs, {row['leaks']:,} of dev or "
+        "test, and are left out."
+    )
+
+
+def data_as_markdown(findings: Findings) -> str:
     """How the data came about, and what of it resembles dev and test."""
+    corpora, rows = findings.corpora, findings.cells
     lines: list[Sequence[str]] = [
         ("corpus", "pairs read", "dropped", "duplicates", "leaks", "pool")
     ]
@@ -221,6 +249,7 @@ def data_as_markdown(corpora: list[Row], rows: list[Row]) -> str:
         reasons.update(corpus["dropped"])
     if reasons:
         text += "\nDropped: " + ", ".join(f"{name} {n:,}" for name, n in reasons.items()) + ".\n"
+    text += "".join(f"\n{text_in_words(row)}\n" for row in findings.monolingual)
     samples = {(row["pairs"], row["seed"]): row["near_duplicates"] for row in rows}
     found = [
         f"{alike['test']['pairs']:,} of {pairs:,} (seed {seed}; "

@@ -117,7 +117,7 @@ def _markdown(experiments: Sequence[Findings], paths: dict[str, Path], command: 
         parts += [table.summary_as_markdown(findings), "".join(f"- {it}\n" for it in curves)]
         parts += [table.contrasts_as_markdown(findings.contrasts)]
         parts += [table.as_markdown(findings.cells), table.coverage_as_markdown(findings.cells)]
-        parts += [table.data_as_markdown(findings.corpora, findings.cells)]
+        parts += [table.data_as_markdown(findings)]
         signatures = [findings.cells[0][f"{metric}_signature"] for metric in ("bleu", "chrf")]
         parts += [f"BLEU: `{signatures[0]}`  \nchrF: `{signatures[1]}`\n"]
     parts.append(f"Drawn by `{command}`.\n")
