@@ -2,8 +2,8 @@
 # The study: when do pretrained embeddings help? See docs/results/study/README.md.
 #   bash recipes/study.sh report                       draws its pages again, from the results kept there
 #   bash recipes/study.sh all --mirror DIR --data DIR  trains all of it anew: hours, see the budget there
-# The mirror is to hold Multi30k/v1 and Multi30kDescriptions/v1, the data folder val.de, val.en,
-# test.de and test.en; made-up text is made here. What is trained anew goes to checkpoints/study.
+# recipes/multi30k.py makes both folders from a clone of github.com/multi30k/dataset; made-up text is
+# made here. What is trained anew goes to checkpoints/study.
 # Stop it at any moment and call it again: it goes on where it was.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)

@@ -1,7 +1,11 @@
 """Real German and English, where they are at hand."""
 
+import gzip
 import os
 import shutil
+import subprocess
+import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -97,3 +101,45 @@ def test_samples_are_nested(pipeline: Pipeline, workspace: Workspace) -> None:
     }
     assert samples[16_000][:4000] == samples[4000]
     assert samples[4000][:1000] == samples[1000]
+
+
+def test_a_clone_of_its_repository_is_laid_out_as_the_mirror_is(
+    pipeline: Pipeline, workspace: Workspace, tmp_path: Path
+) -> None:
+    assert MIRROR is not None and DATA is not None
+    raw = {task: tmp_path / "clone" / "data" / f"task{task}" / "raw" for task in (1, 2)}
+    for folder in raw.values():
+        folder.mkdir(parents=True)
+    with zipfile.ZipFile(MIRROR / "OPUS-Multi30k/v1/moses/de-en.txt.zip") as archive:
+        for language in ("de", "en"):
+            text = archive.read(f"Multi30k.de-en.{language}").replace(b" ", b"  ", 1)
+            (raw[1] / f"train.{language}.gz").write_bytes(gzip.compress(text))
+    for language in ("de", "en"):
+        for here, there in (("val", "val"), ("test_2016_flickr", "test")):
+            text = (DATA / f"{there}.{language}").read_bytes()
+            (raw[1] / f"{here}.{language}.gz").write_bytes(gzip.compress(text))
+        mono = MIRROR / f"OPUS-Multi30kDescriptions/v1/mono/{language}.txt.gz"
+        lines = gzip.decompress(mono.read_bytes()).splitlines(keepends=True)
+        for number in range(5):
+            part = b"".join(lines[number * 29_000 : (number + 1) * 29_000])
+            (raw[2] / f"train.{number + 1}.{language}.gz").write_bytes(gzip.compress(part))
+    script = [sys.executable, str(ROOT / "recipes/multi30k.py"), str(tmp_path / "clone")]
+    script.append(str(tmp_path))
+    result = subprocess.run(script, capture_output=True, text=True)
+    assert (result.returncode, result.stdout) == (0, ""), result.stderr
+    for name in ("val.de", "val.en", "test.de", "test.en"):
+        assert (tmp_path / "data" / name).read_bytes() == (DATA / name).read_bytes()
+    file = load(Path(shutil.copy(pipeline.file.path, tmp_path)))  # with no lock beside it
+    other = Pipeline(file, Places(str(tmp_path / "mirror"), tmp_path / "data"))
+    again = Workspace(tmp_path / "workspace")
+    for made in (Pipeline.pool, Pipeline.hold_out, lambda it: it.monolingual("target")):
+        workspace.ensure(made(pipeline))
+        again.ensure(made(other))
+        assert workspace.record(made(pipeline)) == again.record(made(other))
+    (raw[1] / "val.de.gz").write_bytes(gzip.compress(b"Ein Haus.\n"))
+    result = subprocess.run(script, capture_output=True, text=True)
+    assert result.stdout.startswith("val.de: 1 lines, which aren't the text of the results")
+    (raw[1] / "val.de.gz").unlink()
+    result = subprocess.run(script, capture_output=True, text=True)
+    assert result.returncode == 1
+    assert "val.de.gz: there is no such file; is" in result.stderr
