@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nmt_ablation.corpus.card import Card
-from nmt_ablation.experiment import Experiment, Model, size_limit
+from nmt_ablation.experiment import Experiment, Model, OwnText, size_limit
 from nmt_ablation.pipeline import Pipeline
 from nmt_ablation.workspace import Workspace
 
@@ -41,7 +41,7 @@ class Disk:
 
 @dataclass(frozen=True)
 class File:
-    """A file of OPUS that an experiment needs."""
+    """A file that an experiment needs: of OPUS, or its own."""
 
     path: str
     bytes: int | None
@@ -52,8 +52,13 @@ class File:
 
 
 def files(pipeline: Pipeline, workspace: Workspace, card: Card | None) -> list[File]:
-    """All files an experiment needs, each once."""
+    """All files an experiment needs, its own too, each once."""
     found = {}
+    corpora = pipeline.experiment.corpora
+    for parallel, of_kind in ((True, corpora.parallel), (False, corpora.monolingual)):
+        for corpus in of_kind:
+            for own in pipeline.own_files(corpus) if isinstance(corpus, OwnText) else ():
+                found[str(own)] = File(str(own), own.stat().st_size, True, parallel)
     for step in pipeline.fetched():
         path = step.parameters["file"]
         fetched = workspace.done(step)

@@ -139,12 +139,42 @@ class ParallelCorpus(MonolingualCorpus):
         return self
 
 
+class OwnText(Block):
+    """Text that isn't OPUS's: a file for each side, a line each, packed by gzip or not. Relative
+    paths start at the data folder. Of parallel text, lines of the same number are a pair."""
+
+    source: str
+    target: str
+
+    def __str__(self) -> str:
+        return f"{self.source} {self.target}"
+
+
+def _kind_of_corpus(value: Any) -> str:
+    keys = value if isinstance(value, dict) else getattr(type(value), "model_fields", ())
+    return "own" if {"source", "target"} & set(keys) else "opus"
+
+
+Parallel = Annotated[
+    Annotated[ParallelCorpus, Tag("opus")] | Annotated[OwnText, Tag("own")],
+    Discriminator(_kind_of_corpus),
+]
+Monolingual = Annotated[
+    Annotated[MonolingualCorpus, Tag("opus")] | Annotated[OwnText, Tag("own")],
+    Discriminator(_kind_of_corpus),
+]
+
+
 class Corpora(Block):
-    parallel: Annotated[list[ParallelCorpus], Field(min_length=1)]
+    parallel: Annotated[list[Parallel], Field(min_length=1)]
     """Where sentence pairs come from. The first also supplies what is held out of the pool, and of
     duplicates the earlier corpus's is kept."""
-    monolingual: list[MonolingualCorpus] = []
+    monolingual: list[Monolingual] = []
     """Where text for vectors and segmentation comes from."""
+
+    def of_opus(self) -> list[MonolingualCorpus]:
+        """All that comes from there."""
+        return [it for it in (*self.parallel, *self.monolingual) if not isinstance(it, OwnText)]
 
 
 class Cleaning(Block):
@@ -573,10 +603,13 @@ class Experiment(Block):
             for at, name in enumerate(names):
                 if name in names[:at]:
                     _fail(("corpora", key, at), f"{name} stands here twice")
-                if corpora[at].pair == f"{self.target}-{self.source}":
+                corpus = corpora[at]
+                if isinstance(corpus, OwnText):
+                    continue
+                if corpus.pair == f"{self.target}-{self.source}":
                     _fail(
                         ("corpora", key, at, "pair"),
-                        f"{corpora[at].pair} swaps source and target; write them as pair has them "
+                        f"{corpus.pair} swaps source and target; write them as pair has them "
                         f"({self.pair}), however the corpus's files are called",
                     )
         if len({size_limit(size)[1] for size in self.sizes if size != "all"}) > 1:

@@ -43,9 +43,8 @@ def entries(path: Path = FILE) -> dict[str, str]:
 
 
 def corpora(experiment: Experiment) -> list[str]:
-    """Names of all corpora an experiment uses, in its order."""
-    used = experiment.corpora
-    return list(dict.fromkeys(it.corpus.name for it in (*used.parallel, *used.monolingual)))
+    """Names of all corpora of OPUS that an experiment uses, in its order."""
+    return list(dict.fromkeys(it.corpus.name for it in experiment.corpora.of_opus()))
 
 
 def keys(experiment: Experiment) -> list[str]:

@@ -1,6 +1,7 @@
 """Cards and recipes of the pairs of the literature: consistent with each other, planned offline."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from nmt_ablation.cli import main
 from nmt_ablation.corpus.card import FOLDER, Card, CorpusOfPair, TextOfPair, card_for, load
 from nmt_ablation.corpus.catalogue import known
 from nmt_ablation.errors import UserError
-from nmt_ablation.experiment import MonolingualCorpus
+from nmt_ablation.experiment import Monolingual, OwnText
 from nmt_ablation.experiment_file import load as load_experiment
 
 ROOT = Path(__file__).parents[1]
@@ -135,8 +136,8 @@ class TestRecipes:
         card = card_for(experiment.pair)
         assert card is not None and card.pair == experiment.pair
 
-        def plain(corpora: list[MonolingualCorpus]) -> list[tuple[str, str | None]]:
-            return [(str(it.corpus), it.pair) for it in corpora]
+        def plain(corpora: Sequence[Monolingual]) -> list[tuple[str, str | None]]:
+            return [(str(it.corpus), it.pair) for it in corpora if not isinstance(it, OwnText)]
 
         parallel = plain([*experiment.corpora.parallel])
         listed = plain([*card.corpora])

@@ -186,3 +186,50 @@ def test_a_test_set_that_can_not_be_had_is_named_with_the_remedy(
     result = prepare(run, tmp_path / "sacrebleu")
     assert result.returncode == 1
     assert re.search(says, result.stderr.replace("\n", " ")), result.stderr
+
+
+def unpack(mirror: Path, folder: Path) -> None:
+    """The text of the made-up corpora as somebody has it who has no OPUS; one side packed."""
+    root = mirror / "OPUS-Synthetic" / "v1"
+    with zipfile.ZipFile(root / "moses" / "en-xx.txt.zip") as archive:
+        (folder / "train.xx.gz").write_bytes(gzip.compress(archive.read("Synthetic.en-xx.xx")))
+        (folder / "train.en").write_bytes(archive.read("Synthetic.en-xx.en"))
+    for language in ("xx", "en"):
+        text = gzip.decompress((root / "mono" / f"{language}.txt.gz").read_bytes())
+        (folder / f"mono.{language}").write_bytes(text)
+
+
+OWN = (
+    ("parallel: [Synthetic/v1]", "parallel: [{source: train.xx.gz, target: train.en}]"),
+    ("monolingual: [Synthetic/v1]", "monolingual: [{source: mono.xx, target: mono.en}]"),
+)
+
+
+def test_text_of_ones_own_comes_to_what_opus_s_comes_to(
+    finished: Run, new_run: NewRun, tmp_path: Path, mirror: Path
+) -> None:
+    run = new_run(*OWN, mirror=tmp_path)  # which has none
+    unpack(mirror, tmp_path)
+    assert "0 of 8 cells are done. To build: 1 x clean" in run.call("plan").stdout
+
+    def texts(of: Run) -> list[bytes]:
+        pipeline = of.pipeline
+        files = {"train.xx": pipeline.sample(200, 1), "test.en": pipeline.hold_out()}
+        files |= {"text": pipeline.monolingual("source")}
+        return [(of.workspace.ensure(step) / name).read_bytes() for name, step in files.items()]
+
+    assert texts(run) == texts(finished)
+    digest = run.pipeline.sample(200, 1).digest
+    with (tmp_path / "train.en").open("a") as file:
+        file.write("One more.\n")
+    assert run.pipeline.sample(200, 1).digest != digest
+    result = run.call("run", "--prepare")
+    assert result.returncode == 1
+    assert "train.xx.gz ends after line 500 and" in result.stderr.replace("\n", " ")
+
+
+def test_own_text_that_is_not_there_is_said(new_run: NewRun) -> None:
+    result = new_run(*OWN).call("run")
+    assert result.returncode == 1
+    said = result.stderr.replace("\n", " ")
+    assert "train.xx.gz: there is no such file, and" in said and "--data DIR" in said

@@ -575,9 +575,9 @@ class TestLock:
 
         for _ in range(2):
             corpora = resolve(file.experiment, Lock.beside(file.path), latest).corpora
-            assert [str(one.corpus) for one in corpora.parallel] == ["Synthetic/v1", "Other/v1"]
-            assert [str(one.corpus) for one in corpora.monolingual] == ["Synthetic/v1"]
-            assert corpora.monolingual[0].pair == "xx-en_GB"
+            names = ["Synthetic/v1", "Other/v1", "Synthetic/v1"]
+            assert [str(one.corpus) for one in corpora.of_opus()] == names
+            assert corpora.of_opus()[-1].pair == "xx-en_GB"
         assert asked == [("Synthetic", "xx-en")]
 
 

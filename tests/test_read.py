@@ -69,7 +69,7 @@ class TestMoses:
     def test_a_damaged_archive_is_named(self, tmp_path: Path) -> None:
         made = archive(tmp_path / "made.zip", de=b"eins\n" * 99, en=b"1\n" * 99)
         made.write_bytes(made.read_bytes().replace(b"eins", b"zwei", 1))
-        with pytest.raises(UserError, match=r"made\.zip: is damaged .*CRC.*fetch it anew"):
+        with pytest.raises(UserError, match=r"made\.zip: is damaged .*CRC.*get it anew"):
             blocks(made)
 
 

@@ -3,11 +3,11 @@
 import contextlib
 import gzip
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice, zip_longest
 from pathlib import Path
-from typing import IO
+from typing import IO, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,7 @@ from nmt_ablation.workspace import Tick
 LINES = 1 << 15
 """Of a block; the last one of a file may be shorter."""
 PIECE = 1 << 20
+GZIP = b"\x1f\x8b"
 LONGEST = 1 << 28
 """Bytes that a block may have: more is no text."""
 
@@ -45,22 +46,30 @@ def moses_pairs(
         endings = [*languages, "scores"] if scored else [*languages]
         members = [_member(archive, files.namelist(), ending) for ending in endings]
         with contextlib.ExitStack() as opened:
-            streams = [_blocks(opened.enter_context(files.open(name)), name) for name in members]
+            streams = [opened.enter_context(files.open(name)) for name in members]
             whole = files.getinfo(members[0]).file_size
-            before = read = 0
-            for blocks in zip_longest(*streams, fillvalue=(b"", 0)):
-                sides, lines = zip(*blocks, strict=True)
-                if len(set(lines)) > 1:
-                    short, long = np.argmin(lines), np.argmax(lines)
-                    raise UserError(
-                        f"{archive}: {members[short]} ends after line {before + lines[short]:,} "
-                        f"and {members[long]} goes on, so the sides don't belong together; fetch "
-                        "the corpus anew, or leave it out"
-                    )
+            read = 0
+            for sides, before in _in_step(streams, [f"{archive}: {name}" for name in members]):
                 scores = _scores(sides[2], members[2], before) if scored else None
                 yield RawBlock(sides[0], sides[1], scores)
-                before, read = before + lines[0], read + len(sides[0])
+                read += len(sides[0])
                 tick(read, whole)
+
+
+def own_pairs(paths: Sequence[Path], tick: Tick) -> Iterator[RawBlock]:
+    """The pairs of two files, packed by gzip or not, that hold the same sentences line by line.
+
+    Raises:
+        UserError: one is damaged, or they differ in their number of lines.
+    """
+    with contextlib.ExitStack() as opened:
+        files = [opened.enter_context(path.open("rb")) for path in paths]
+        streams = [opened.enter_context(_unpacked(file)) for file in files]
+        whole = paths[0].stat().st_size
+        with _readable(paths[0]):
+            for (source, target), _ in _in_step(streams, list(map(str, paths))):
+                yield RawBlock(source, target, None)
+                tick(files[0].tell(), whole)
 
 
 def xml_pairs(
@@ -94,15 +103,43 @@ def xml_pairs(
             yield RawBlock(target, source, None) if turn else RawBlock(source, target, None)
 
 
-def text_blocks(archive: Path) -> Iterator[bytes]:
-    """The lines of an OPUS monolingual file.
+def text_blocks(path: Path) -> Iterator[bytes]:
+    """The lines of a file, packed by gzip or not.
 
     Raises:
         UserError: it is damaged.
     """
-    with _readable(archive), gzip.open(archive) as file:
-        for block, _ in _blocks(file, archive.name):
+    with _readable(path), path.open("rb") as raw, _unpacked(raw) as file:
+        for block, _ in _blocks(file, path.name):
             yield block
+
+
+def _unpacked(file: BinaryIO) -> IO[bytes]:
+    packed = file.read(len(GZIP)) == GZIP
+    file.seek(0)
+    return gzip.GzipFile(fileobj=file) if packed else file  # type: ignore[return-value]
+
+
+def _in_step(
+    streams: Sequence[IO[bytes]], names: Sequence[str]
+) -> Iterator[tuple[tuple[bytes, ...], int]]:
+    """Blocks of as many lines of each file, and how many lines came before.
+
+    Raises:
+        UserError: a file ends before the others.
+    """
+    blocks_of = [_blocks(stream, name) for stream, name in zip(streams, names, strict=True)]
+    before = 0
+    for blocks in zip_longest(*blocks_of, fillvalue=(b"", 0)):
+        sides, lines = zip(*blocks, strict=True)
+        if len(set(lines)) > 1:
+            short, long = lines.index(min(lines)), lines.index(max(lines))
+            raise UserError(
+                f"{names[short]} ends after line {before + lines[short]:,} and {names[long]} goes "
+                "on, so the sides don't belong together; get the corpus anew, or leave it out"
+            )
+        yield sides, before
+        before += lines[0]
 
 
 @contextlib.contextmanager
@@ -110,7 +147,7 @@ def _readable(archive: Path) -> Iterator[None]:
     try:
         yield
     except (zipfile.BadZipFile, gzip.BadGzipFile, EOFError) as error:
-        raise UserError(f"{archive}: is damaged ({error}); fetch it anew") from None
+        raise UserError(f"{archive}: is damaged ({error}); get it anew") from None
 
 
 def _member(archive: Path, names: list[str], ending: str) -> str:
@@ -123,7 +160,7 @@ def _member(archive: Path, names: list[str], ending: str) -> str:
     return found[0]
 
 
-def _blocks(file: IO[bytes] | gzip.GzipFile, name: str) -> Iterator[tuple[bytes, int]]:
+def _blocks(file: IO[bytes], name: str) -> Iterator[tuple[bytes, int]]:
     """The lines of a file, `LINES` at a time, with their number."""
     parts: list[bytes] = []
     lines = size = 0

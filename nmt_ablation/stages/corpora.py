@@ -11,6 +11,7 @@ from nmt_ablation.experiment import (
     SIDES,
     HeldOutSet,
     MonolingualCorpus,
+    OwnText,
     ParallelCorpus,
     Side,
     Size,
@@ -55,8 +56,17 @@ class CorpusStages:
 
         return Step("fetch", 1, {"file": file}, {}, build, resumable=True)
 
-    def clean(self, corpus: ParallelCorpus) -> Step:
+    def own_files(self, corpus: OwnText) -> list[Path]:
+        """Source and target, which the experiment names itself."""
+        return [
+            self._data_file(name, "a corpus consists of it")
+            for name in (corpus.source, corpus.target)
+        ]
+
+    def clean(self, corpus: ParallelCorpus | OwnText) -> Step:
         """A corpus's pairs that pass the filters."""
+        if isinstance(corpus, OwnText):
+            return self._clean_own(corpus)
         limits, spelled = self.experiment.cleaning, self._languages(corpus)
         languages, name = self._languages(), corpus.corpus.name
         inputs = {"pairs": self.fetch(corpus)}
@@ -87,6 +97,28 @@ class CorpusStages:
             "min_score": corpus.min_score,
         }
         return Step("clean", 2, parameters, inputs, build)
+
+    def _clean_own(self, corpus: OwnText) -> Step:
+        limits, languages, paths = (
+            self.experiment.cleaning,
+            self._languages(),
+            self.own_files(corpus),
+        )
+
+        def build(to: Build) -> Json:
+            from nmt_ablation.corpus import clean, cleaned, read
+
+            cleaner = clean.Cleaner(limits, languages)
+            blocks = cleaner.blocks(read.own_pairs(paths, to.tick))
+            cleaned.write(blocks, to.folder, languages)
+            return cleaner.record()
+
+        parameters = {
+            "limits": limits.model_dump(),
+            "languages": languages,
+            "files": [sha256(path) for path in paths],
+        }
+        return Step("clean", 2, parameters, {}, build)
 
     def test_set(self, name: str) -> Step:
         """A test set that sacreBLEU knows."""
@@ -138,7 +170,7 @@ class CorpusStages:
                 if left < number:
                     raise UserError(
                         f"{self.file.path}: held_out.{name} asks for {number} pairs, and "
-                        f"{first.corpus}, the first of the corpora, has {left} left for it; ask "
+                        f"{first}, the first of the corpora, has {left} left for it; ask "
                         "for fewer, or put a larger corpus first"
                     )
                 text.write_pairs(chosen[name], to.folder / name, languages)
@@ -235,8 +267,16 @@ class CorpusStages:
         """One language's text for vectors and segmentation, without a line of dev, test or any
         sentence pair."""
         language, limits = self.experiment.language(side), self.experiment.cleaning
-        corpora = {
-            str(corpus): self.fetch(corpus, side) for corpus in self.experiment.corpora.monolingual
+        corpora = self.experiment.corpora.monolingual
+        own = {
+            str(corpus): self.own_files(corpus)[SIDES.index(side)]
+            for corpus in corpora
+            if isinstance(corpus, OwnText)
+        }
+        fetched = {
+            str(corpus): self.fetch(corpus, side)
+            for corpus in corpora
+            if not isinstance(corpus, OwnText)
         }
         parallel = {f"parallel: {name}": step for name, step in self._clean_corpora().items()}
 
@@ -257,8 +297,9 @@ class CorpusStages:
             ]
             cleaner = clean.TextCleaner(limits, language, held_out, np.concatenate(forms))
             with (to.folder / "text").open("wb") as file:
-                for corpus in corpora:
-                    file.writelines(cleaner.blocks(read.text_blocks(_only_file(to.inputs[corpus]))))
+                for name in map(str, corpora):
+                    path = own[name] if name in own else _only_file(to.inputs[name])
+                    file.writelines(cleaner.blocks(read.text_blocks(path)))
             record = cleaner.counts
             if not record["kept"]:
                 raise UserError(
@@ -270,16 +311,26 @@ class CorpusStages:
         return Step(
             "monolingual",
             3,
-            {"language": language, "unicode": limits.unicode, "order": list(corpora)},
-            corpora | parallel | {"hold-out": self.hold_out()},
+            {
+                "language": language,
+                "unicode": limits.unicode,
+                "order": list(map(str, corpora)),
+                **({"files": [sha256(path) for path in own.values()]} if own else {}),
+            },
+            fetched | parallel | {"hold-out": self.hold_out()},
             build,
         )
 
     def fetched(self) -> list[Step]:
-        """All files of all corpora."""
+        """All files of all corpora of OPUS."""
         corpora = self.experiment.corpora
         parallel = [self.clean(corpus).inputs.values() for corpus in corpora.parallel]
-        text = [self.fetch(corpus, side) for corpus in corpora.monolingual for side in SIDES]
+        text = [
+            self.fetch(corpus, side)
+            for corpus in corpora.monolingual
+            if not isinstance(corpus, OwnText)
+            for side in SIDES
+        ]
         return [*itertools.chain(*parallel), *text]
 
     def _languages(self, corpus: MonolingualCorpus | None = None) -> tuple[str, str]:
