@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The study: when do pretrained embeddings help? See docs/results/study/README.md.
-#   bash recipes/study.sh report                       draws its pages again, from the results kept there
+#   bash recipes/study.sh report                       draws its pages and judges its predictions again,
+#                                                      from the results kept there
 #   bash recipes/study.sh all --mirror DIR --data DIR  trains all of it anew: hours, see the budget there
 # recipes/multi30k.py makes both folders from a clone of github.com/multi30k/dataset; made-up text is
 # made here. What is trained anew goes to checkpoints/study.
@@ -17,6 +18,7 @@ report() {
     made=("$1"/study-synthetic*.jsonl)
     ((!${#real[@]})) || nmt-ablation draw "${real[@]}" --out "$2/real-text" --name real-text
     ((!${#made[@]})) || nmt-ablation draw "${made[@]}" --out "$2/made-up-text" --name made-up-text
+    python "$root/recipes/study_judged.py" "$1" >"$2/judged.md"
 }
 
 target=${1:-}

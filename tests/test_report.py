@@ -5,6 +5,8 @@ import io
 import json
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,9 @@ from nmt_ablation.report.summary import COLUMNS, agreement, with_corrected
 from nmt_ablation.report.verdict import curves, fits, verdict
 from nmt_ablation.report.write import FIGURES
 from tests.conftest import NewRun, Run, call
+
+ROOT = Path(__file__).parents[1]
+STUDY = ROOT / "docs" / "results" / "study"
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -492,14 +497,47 @@ def test_curves_say_where_a_gain_ends_and_what_it_is_worth() -> None:
 def test_the_studys_tables_are_those_of_the_results_kept(
     page: str, experiments: list[str], tmp_path: Path
 ) -> None:
-    study = Path(__file__).parents[1] / "docs" / "results" / "study"
-    of = [sorted((study / "parts").glob(f"{name}*.jsonl")) for name in experiments]
+    of = [sorted((STUDY / "parts").glob(f"{name}*.jsonl")) for name in experiments]
     parts = [str(path) for found in of for path in found]
-    assert bool(parts) == (study / page).is_dir()
+    assert bool(parts) == (STUDY / page).is_dir()
     if not parts:
         return
     result = call("draw", *parts, "--out", str(tmp_path), "--name", page)
     assert result.returncode == 0, result.stderr
     for kind in ("csv", "means.csv", "tex"):
-        drawn, kept = (folder / f"{page}.{kind}" for folder in (tmp_path, study / page))
+        drawn, kept = (folder / f"{page}.{kind}" for folder in (tmp_path, STUDY / page))
         assert drawn.read_text() == kept.read_text(), "bash recipes/study.sh report"
+
+
+def test_the_studys_predictions_are_judged_by_their_intervals(tmp_path: Path) -> None:
+    def contrast(arm: str, other: str, gain: float) -> Row:
+        return _mean(1000, arm, gain) | {"other": other}
+
+    means = [_mean(1000, "frozen-random", -3.0), _mean(500, "frozen", -2.0)]
+    contrasts = [
+        contrast("source-only", "target-only", 0.5),
+        contrast("one-space", "finetuned", 0.2),
+        contrast("finetuned", "shuffled", -1.5),
+    ]
+    strong = _findings(means, ROWS, "study-strong").model_copy(update={"contrasts": contrasts})
+    save(strong, tmp_path / "s.jsonl", tmp_path / "s.json")
+    judged = _judged(tmp_path).splitlines()
+    for line in (
+        "| 1 | source-only − target-only, 1,000 | above 0 | +0.5 (-0.5 to +1.5) | not decidable |",
+        "| 3 | gain at all | below 1 | – | not run yet |",
+        "| 5 | gain of frozen, 500 | above 0 | -2.0 (-3.0 to -1.0) | contradicted |",
+        "| 6 | one-space − finetuned, 1,000 | within 1.3 | +0.2 (-0.8 to +1.2) | reproduced |",
+        "| 7 | gain of frozen-random, 1,000 | below 0 | -3.0 (-4.0 to -2.0) | reproduced |",
+        "| 7 | finetuned − shuffled, 1,000 | above 0 | -1.5 (-2.5 to -0.5) | contradicted |",
+    ):
+        assert line in judged
+    kept = STUDY / "judged.md"
+    assert kept.exists() == (STUDY / "parts").is_dir()
+    if kept.exists():
+        assert kept.read_text() == _judged(STUDY / "parts"), "bash recipes/study.sh report"
+
+
+def _judged(parts: Path) -> str:
+    script = ROOT / "recipes" / "study_judged.py"
+    command = [sys.executable, str(script), str(parts)]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout

@@ -1,0 +1,163 @@
+"""Judge the study's predictions (docs/results/study/README.md) by the results that are kept.
+
+  python recipes/study_judged.py docs/results/study/parts >docs/results/study/judged.md
+
+A prediction says that a difference in BLEU is above a bound, below it, or within it to either side.
+It is reproduced if all of the difference's 95% interval is there, contradicted if nothing of it is.
+"""
+
+import argparse
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from nmt_ablation.experiment import Size
+from nmt_ablation.report.findings import Findings, join, load
+
+REAL, WEAK, MADE_UP = "study-strong", "study-weak", "study-synthetic"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """In BLEU, with the ends of its 95% interval."""
+
+    mean: float
+    low: float
+    high: float
+
+    def __sub__(self, other: "Difference") -> "Difference":
+        """Of differences at other sizes or of other experiments, taken for independent. They share
+        test sentences, on which they rise and fall together, so that this is rather too wide."""
+        mean = self.mean - other.mean
+        wide = math.hypot(self.high - self.low, other.high - other.low) / 2
+        return Difference(mean, mean - wide, mean + wide)
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """One line of the table of predictions; several may have a number."""
+
+    number: int
+    difference: str
+    of: "Callable[[Results], Difference]"
+    says: str
+    low: float = -math.inf
+    high: float = math.inf
+    """Where the difference is, if the prediction holds."""
+
+    def judged(self, found: Difference) -> str:
+        if self.low <= found.low and found.high <= self.high:
+            return "reproduced"
+        if found.high < self.low or self.high < found.low:
+            return "contradicted"
+        return "not decidable"
+
+
+class Results:
+    """What is kept of the study's experiments.
+
+    Raises:
+        KeyError: on anything that isn't trained yet.
+    """
+
+    def __init__(self, experiments: Sequence[Findings]) -> None:
+        self.gains = {
+            (each.name, row["size"], row["arm"]): _difference(row)
+            for each in experiments
+            for row in each.means
+            if row["gain_bleu"] is not None
+        }
+        self.contrasts = {
+            (each.name, row["size"], row["arm"], row["other"]): _difference(row)
+            for each in experiments
+            for row in each.contrasts
+        }
+
+
+def _difference(row: dict[str, float]) -> Difference:
+    return Difference(row["gain_bleu"], row["gain_bleu_low"], row["gain_bleu_high"])
+
+
+def gain(experiment: str, size: Size, arm: str = "finetuned") -> Callable[[Results], Difference]:
+    return lambda results: results.gains[experiment, size, arm]
+
+
+def contrast(experiment: str, size: Size, arm: str, other: str) -> Callable[[Results], Difference]:
+    return lambda results: results.contrasts[experiment, size, arm, other]
+
+
+def less(
+    one: Callable[[Results], Difference], other: Callable[[Results], Difference]
+) -> Callable[[Results], Difference]:
+    return lambda results: one(results) - other(results)
+
+
+def predictions() -> Iterator[Prediction]:
+    """In the order, and with the bounds, of the README."""
+
+    def above(number: int, text: str, of: Callable[[Results], Difference]) -> Prediction:
+        return Prediction(number, text, of, "above 0", low=0)
+
+    def within(
+        number: int, text: str, of: Callable[[Results], Difference], bound: float
+    ) -> Prediction:
+        return Prediction(number, text, of, f"within {bound:g}", low=-bound, high=bound)
+
+    def below(
+        number: int, text: str, of: Callable[[Results], Difference], bound: float
+    ) -> Prediction:
+        return Prediction(number, text, of, f"below {bound:g}", high=bound)
+
+    def at_1000(arm: str, other: str) -> Callable[[Results], Difference]:
+        return contrast(REAL, 1000, arm, other)
+
+    yield above(1, "source-only − target-only, 1,000", at_1000("source-only", "target-only"))
+    for name in (REAL, WEAK):
+        fall = less(gain(name, 500), gain(name, "all"))
+        yield above(2, f"{name}: gain at 500 − gain at all", fall)
+    yield below(3, "gain at all", gain(REAL, "all"), 1)
+    for size in (500, 1000):
+        more = less(gain(WEAK, size), gain(REAL, size))
+        yield above(4, f"weak gain − strong gain, {size:,}", more)
+    yield above(5, "finetuned − frozen, 4,000", contrast(REAL, 4000, "finetuned", "frozen"))
+    yield above(5, "finetuned − frozen, all", contrast(REAL, "all", "finetuned", "frozen"))
+    yield above(5, "gain of frozen, 500", gain(REAL, 500, "frozen"))
+    yield within(6, "one-space − finetuned, 1,000", at_1000("one-space", "finetuned"), 1.3)
+    yield below(7, "gain of frozen-random, 1,000", gain(REAL, 1000, "frozen-random"), 0)
+    for other in ("shuffled", "sample-only"):
+        yield above(7, f"finetuned − {other}, 1,000", at_1000("finetuned", other))
+    yield within(8, "thawed − finetuned, 1,000", at_1000("thawed", "finetuned"), 1)
+    yield above(8, "tied-finetuned − tied, 1,000", at_1000("tied-finetuned", "tied"))
+    fall = less(gain(MADE_UP, 500, "all"), gain(MADE_UP, 300_000, "all"))
+    yield above(9, "gain of all at 500 − at 300,000", fall)
+    yield below(9, "gain of all, 300,000", gain(MADE_UP, 300_000, "all"), 1)
+    for size in (500, 2000):
+        for arm, other in (("all", "tenth"), ("tenth", "hundredth")):
+            yield above(10, f"{arm} − {other}, {size:,}", contrast(MADE_UP, size, arm, other))
+    yield above(11, "all − frequent, 500", contrast(MADE_UP, 500, "all", "frequent"))
+    yield within(11, "aligned − all, 500", contrast(MADE_UP, 500, "aligned", "all"), 1)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("parts", type=Path, help="folder of what nmt-ablation report has written")
+    parts = sorted(parser.parse_args().parts.glob("*.jsonl"))
+    results = Results(join([load(path) for path in parts]))
+    print("| | difference in BLEU | predicted | found (95% interval) | |")
+    print("| ---: | --- | --- | ---: | --- |")
+    for each in predictions():
+        try:
+            found = each.of(results)
+        except KeyError:
+            said = "– | not run yet"
+        else:
+            ends = f"{found.mean:+.1f} ({found.low:+.1f} to {found.high:+.1f})"
+            said = f"{ends} | {each.judged(found)}"
+        print(f"| {each.number} | {each.difference} | {each.says} | {said} |")
+
+
+if __name__ == "__main__":
+    main()
