@@ -34,10 +34,8 @@ from nmt_ablation.report.verdict import curves, fits, verdict
 from nmt_ablation.report.write import FIGURES
 from tests.conftest import NewRun, Run, call
 
-ROOT = Path(__file__).parents[1]
-STUDY = ROOT / "docs" / "results" / "study"
-
 REPOSITORY = Path(__file__).parents[1]
+STUDY = REPOSITORY / "docs" / "results" / "study"
 
 
 @pytest.fixture(scope="module")
@@ -538,6 +536,6 @@ def test_the_studys_predictions_are_judged_by_their_intervals(tmp_path: Path) ->
 
 
 def _judged(parts: Path) -> str:
-    script = ROOT / "recipes" / "study_judged.py"
+    script = REPOSITORY / "recipes" / "study_judged.py"
     command = [sys.executable, str(script), str(parts)]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
