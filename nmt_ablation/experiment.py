@@ -516,7 +516,7 @@ class Decoding(Block):
     """Of the test set's translation; looks at the valid set are in float32."""
 
 
-BleuTokenizer = Literal["13a", "intl", "zh", "char", "none"]
+BleuTokenizer = Literal["13a", "intl", "zh", "char", "none", "ja-mecab", "ko-mecab", "flores200"]
 
 
 class Scoring(Block):

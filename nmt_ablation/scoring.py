@@ -7,12 +7,34 @@ from sacrebleu.metrics.base import Metric
 from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
 from sacrebleu.significance import PairedTest, Result
+from sacrebleu.utils import SACREBLEU_DIR
 
 from nmt_ablation.errors import UserError
 from nmt_ablation.workspace import Json
 
 RESAMPLES = 1000
 """Test sets of other sentences, as many as sacreBLEU's paired bootstrap takes."""
+
+
+def check(bleu_tokenizer: str) -> None:
+    """See that a tokenizer can be used, rather than learn that it can't when all is trained.
+
+    Raises:
+        UserError: it needs a package, or a file from the network, that isn't there.
+    """
+    try:
+        BLEU(tokenize=bleu_tokenizer)
+    except (RuntimeError, OSError) as error:
+        cause = " ".join(str(error).split())
+        remedy = ""
+        if isinstance(error, OSError):
+            remedy = (
+                f"; use it once on a machine with network (sacrebleu -tok {bleu_tokenizer}), and "
+                f"copy {SACREBLEU_DIR} here, or set SACREBLEU to where it is"
+            )
+        raise UserError(
+            f"BLEU's tokenizer {bleu_tokenizer} can't be used: {cause}{remedy}"
+        ) from None
 
 
 def score(hypotheses: list[str], references: list[str], bleu_tokenizer: str) -> Json:

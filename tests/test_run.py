@@ -356,3 +356,11 @@ def _refused(run: Run, says: str, *arguments: str) -> None:
     assert result.returncode == 1
     assert re.search(says, result.stderr.replace("\n", " ")), result.stderr
     assert "Traceback" not in result.stderr + result.stdout
+
+
+def test_a_tokenizer_that_can_not_be_used_is_said_before_anything_is_built(new_run: NewRun) -> None:
+    run = new_run(("decoding:", "scoring: {bleu_tokenizer: ja-mecab}\ndecoding:"))
+    result = run.call("run")
+    assert result.returncode == 1
+    assert "pip install sacrebleu[ja]" in result.stderr.replace("\n", " ")
+    assert not (run.workspace_root / "store").exists()

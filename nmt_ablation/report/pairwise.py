@@ -14,7 +14,7 @@ from nmt_ablation.pipeline import METRICS, Pipeline
 from nmt_ablation.report import results
 from nmt_ablation.report.summary import MOST, agreement
 from nmt_ablation.report.table import p_value
-from nmt_ablation.scoring import compare, resampled, score
+from nmt_ablation.scoring import check, compare, resampled, score
 from nmt_ablation.statistics import Interval, interval
 from nmt_ablation.workspace import Workspace
 
@@ -42,6 +42,7 @@ def of_files(one: Path, other: Path, reference: Path, bleu_tokenizer: str) -> li
     Raises:
         UserError: one has not as many lines as the reference.
     """
+    check(bleu_tokenizer)
     references = read_lines(reference)
     if not references:
         raise UserError(f"{reference}: is empty")
