@@ -48,7 +48,7 @@ class CleanCorpus:
 
     def __init__(self, folder: Path, languages: tuple[str, str]) -> None:
         self._index = folder / "index.bin"
-        self._texts = [folder / f"pairs.{language}" for language in languages]
+        self.texts = [folder / f"pairs.{language}" for language in languages]
 
     def __len__(self) -> int:
         return self._index.stat().st_size // INDEX.itemsize
@@ -67,7 +67,7 @@ class CleanCorpus:
         )
         return list(zip(*(side.split("\n")[:-1] for side in sides), strict=True))
 
-    def _places(self, numbers: Numbers) -> npt.NDArray[np.int64]:
+    def places(self, numbers: Numbers) -> npt.NDArray[np.int64]:
         """Where lines start and their bytes, for both sides: an array of 2 x 2 x pairs."""
         places = np.zeros((2, 2, numbers.size), np.int64)
         order = np.argsort(numbers)
@@ -104,13 +104,13 @@ def gather(
         members = [np.flatnonzero(which[slab] == at) for at in range(len(corpora))]
         for corpus, at in zip(corpora, members, strict=True):
             if at.size:
-                places[:, :, at] = corpus._places(numbers[slab][at])
+                places[:, :, at] = corpus.places(numbers[slab][at])
         sides = []
         for side, (starts, octets) in enumerate(places):
             text = np.zeros(octets.sum(), np.uint8)
             into = np.cumsum(octets) - octets
             for corpus, at in zip(corpora, members, strict=True):
-                _copy_lines(corpus._texts[side], starts[at], octets[at], text, into[at])
+                _copy_lines(corpus.texts[side], starts[at], octets[at], text, into[at])
             sides.append(text.tobytes())
         yield sides[0], sides[1]
 

@@ -4,6 +4,7 @@ has."""
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -106,8 +107,11 @@ class Fit:
 def fit(pairs: Sequence[float], scores: Sequence[float]) -> Fit | None:
     """The form that predicts best the sizes it was not shown; None of fewer than five sizes, of
     which three parameters can't be told."""
-    if len(pairs) < 5:
-        return None
+    return _fit(tuple(pairs), tuple(scores)) if len(pairs) >= 5 else None
+
+
+@cache  # words, figure and page ask for the same
+def _fit(pairs: tuple[float, ...], scores: tuple[float, ...]) -> Fit | None:
     x, y = np.asarray(pairs, dtype=float), np.asarray(scores, dtype=float)
     found = []
     for form in FORMS:
