@@ -1,0 +1,88 @@
+"""Values of an experiment file, and what all its blocks have in common."""
+
+import difflib
+import re
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+Side = Literal["source", "target"]
+SIDES: tuple[Side, Side] = ("source", "target")
+
+# Names become file names and arguments of programs: one plain path component, nothing else.
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+LANGUAGE = r"[a-z]{2,3}(_[A-Za-z]{2,4})?"
+Pair = Annotated[str, StringConstraints(pattern=f"^{LANGUAGE}-{LANGUAGE}$")]
+Positive = Annotated[int, Field(strict=True, gt=0)]
+NotNegative = Annotated[int, Field(strict=True, ge=0)]
+Seed = Annotated[int, Field(strict=True, ge=0, lt=2**31)]  # what numpy and torch both take
+Share = Annotated[float, Field(strict=True, ge=0, lt=1)]
+Rate = Annotated[float, Field(strict=True, gt=0)]
+Size = Positive | Annotated[str, StringConstraints(pattern=r"^([1-9]\d*-tokens|all)$")]
+"""A number of pairs, of tokens between spaces on the target side (`200000-tokens`), or `all`."""
+
+
+def parse_size(value: object) -> object:
+    """Read `5k`, `1M` and `200k tokens`; leave other types to the type check."""
+    if not isinstance(value, str) or value == "all":
+        return value
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([kM]?)([ -]tokens)?", value)
+    scaled = Decimal(found[1]) * {"k": 1000, "M": 1_000_000, "": 1}[found[2]] if found else None
+    if found is None or scaled is None or scaled % 1:
+        raise PydanticCustomError(
+            "size",
+            "'{value}' is no size; write a number of pairs (500, 5k, 1M), of tokens on the target "
+            "side (200k tokens), or all",
+            {"value": value},
+        )
+    return f"{int(scaled)}-tokens" if found[3] else int(scaled)
+
+
+Sizes = Annotated[list[Annotated[Size, BeforeValidator(parse_size)]], Field(min_length=1)]
+
+
+def size_limit(size: Size) -> tuple[int | None, bool]:
+    """How much of the pool a size takes (`None`: all), and whether that counts tokens."""
+    if isinstance(size, int):
+        return size, False
+    return (None, False) if size == "all" else (int(size.removesuffix("-tokens")), True)
+
+
+class Block(BaseModel):
+    """A mapping in the experiment file: frozen, and closed to keys it doesn't know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_keys(cls, data: Any) -> Any:
+        if isinstance(data, dict):
+            for key in data:
+                if key not in cls.model_fields:
+                    near = difflib.get_close_matches(str(key), cls.model_fields, n=1)
+                    hint = f" (did you mean '{near[0]}'?)" if near else ""
+                    raise PydanticCustomError(
+                        "unknown_key",
+                        "unknown key '{key}'{hint}; allowed: {allowed}",
+                        {"key": key, "hint": hint, "allowed": ", ".join(cls.model_fields)},
+                    )
+        return data
+
+
+def fail(where: Sequence[str | int], message: str) -> None:
+    """Say what is wrong with the part of a file at these keys.
+
+    Raises:
+        PydanticCustomError: always.
+    """
+    raise PydanticCustomError("inconsistent", "{message}", {"message": message, "where": where})
