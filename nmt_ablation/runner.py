@@ -142,9 +142,7 @@ class Runner:
 
     def to_do(self, make: StepsOf) -> list[Step]:
         """The steps that are not built yet, each after those it needs."""
-        tops = make(self.pipeline)
-        steps = {step.digest: step for top in tops for step in top.ancestors()}
-        return [step for step in steps.values() if not self.workspace.done(step)]
+        return self.workspace.to_build(*make(self.pipeline))
 
     def check_lock(self) -> None:
         """See that what was fetched, perhaps for another experiment, is what the lock names, and

@@ -162,10 +162,31 @@ class Workspace:
 
         Safe to call from several processes at once: one builds, the others wait for it.
         """
-        for needed in step.ancestors():
-            if not self.done(needed):
-                self._build(needed)
+        for needed in self.to_build(step):
+            self._build(needed)
         return self.path(step)
+
+    def to_build(self, *steps: Step) -> list[Step]:
+        """What is not built of these and of what they need, each after what it needs itself.
+
+        What a finished artifact was made of may be gone: a disk has an end.
+        """
+        found: dict[str, Step] = {}
+
+        def visit(step: Step) -> None:
+            if step.digest not in found and not self.done(step):
+                for needed in step.inputs.values():
+                    visit(needed)
+                found[step.digest] = step
+
+        for step in steps:
+            visit(step)
+        return list(found.values())
+
+    def made_of(self, step: Step) -> dict[str, Json]:
+        """What is on record, by digest, of all that a finished artifact was made of."""
+        made = json.loads((self.path(step) / PROVENANCE).read_text(encoding="utf-8"))
+        return {each["digest"]: each for each in made}
 
     def forget(self, step: Step) -> None:
         """Remove a finished artifact, so that it is built anew."""
@@ -257,12 +278,13 @@ class Workspace:
             "nmt_ablation": __version__,
             "python": sys.version.split()[0],
         }
-        made_of = [
-            {key: self._manifest(needed)[key] for key in _MADE_OF}
-            for needed in step.ancestors()
-            if needed is not step
-        ]
-        (partial / PROVENANCE).write_text(json.dumps(made_of, indent=1, ensure_ascii=False))
+        made_of: dict[str, Json] = {}
+        for needed in step.inputs.values():
+            of_needed = self._manifest(needed)
+            made_of |= self.made_of(needed)
+            made_of[needed.digest] = {key: of_needed[key] for key in _MADE_OF}
+        listed = json.dumps(list(made_of.values()), indent=1, ensure_ascii=False)
+        (partial / PROVENANCE).write_text(listed, encoding="utf-8")
         for path in partial.rglob("*"):
             _sync(path)
         write_atomically(partial / MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False))

@@ -5,6 +5,7 @@ import gzip
 import json
 import os
 import re
+import shutil
 import signal
 import struct
 import subprocess
@@ -364,3 +365,18 @@ def test_a_tokenizer_that_can_not_be_used_is_said_before_anything_is_built(new_r
     assert result.returncode == 1
     assert "pip install sacrebleu[ja]" in result.stderr.replace("\n", " ")
     assert not (run.workspace_root / "store").exists()
+
+
+def test_what_finished_cells_were_made_of_may_be_removed(finished: Run, tmp_path: Path) -> None:
+    """A disk has an end, and OPUS's files are what fills it."""
+    workspace = tmp_path / "workspace"
+    shutil.copytree(finished.workspace_root, workspace)
+    for stage in ("fetch", "clean", "binarise", "vectors"):
+        shutil.rmtree(workspace / "store" / stage)
+    run = Run(finished.file, workspace, finished.mirror)
+    assert "8 of 8 cells are done. To build: nothing." in run.call("plan").stdout
+    assert run.call("run").returncode == 0
+    assert not (workspace / "store" / "fetch").exists()
+    result = run.call("report", "--out", str(tmp_path))
+    assert result.returncode == 0, result.stderr
+    assert "| Synthetic/v1 | 500 | 0 |" in (tmp_path / "tiny.md").read_text()

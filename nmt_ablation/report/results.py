@@ -72,9 +72,10 @@ def as_csv(rows: list[Row], columns: list[str]) -> str:
 def corpora(pipeline: Pipeline, workspace: Workspace) -> list[Row]:
     """What became of each corpus's pairs, from the files of OPUS to the pool."""
     pool = workspace.record(pipeline.pool())["corpora"]
+    made_of = workspace.made_of(pipeline.pool())
     rows = []
     for corpus in pipeline.experiment.corpora.parallel:
-        cleaned = workspace.record(pipeline.clean(corpus))
+        cleaned = made_of[pipeline.clean(corpus).digest]["record"]
         dropped = {name: taken["pairs"] for name, taken in cleaned["dropped"].items()}
         left = pool[str(corpus)]
         rows.append(
