@@ -30,7 +30,7 @@ from nmt_ablation.report.results import (
     gate,
 )
 from nmt_ablation.report.summary import COLUMNS, agreement, with_corrected
-from nmt_ablation.report.verdict import curves, fits, verdict
+from nmt_ablation.report.verdict import contrasts, curves, fits, verdict
 from nmt_ablation.report.write import FIGURES
 from tests.conftest import NewRun, Run, call
 
@@ -539,3 +539,12 @@ def _judged(parts: Path) -> str:
     script = REPOSITORY / "recipes" / "study_judged.py"
     command = [sys.executable, str(script), str(parts)]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def test_arms_against_each_other_are_put_in_words() -> None:
+    sure, doubtful = _mean(100, "a", 2.0, 0.01), _mean(1000, "a", -0.5, 0.4)
+    (line,) = contrasts([sure | {"other": "b"}, doubtful | {"other": "b"}])
+    assert line == (
+        "a against b: +2.0 BLEU (+1.0 to +3.0) at 100 and -0.5 BLEU (-1.5 to +0.5; a doubt) at "
+        "1,000 pairs."
+    )

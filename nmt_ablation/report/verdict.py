@@ -15,7 +15,8 @@ def said(findings: Findings) -> list[str]:
         return [f"No cell of {findings.name} is finished yet."]
     means = findings.means
     first = verdict(means, findings.cells, findings.baseline, findings.comparisons)
-    return [first, *curves(means, findings.baseline), *fits(means)]
+    lines = [*curves(means, findings.baseline), *contrasts(findings.contrasts), *fits(means)]
+    return [first, *lines]
 
 
 def verdict(summaries: Sequence[Row], rows: Sequence[Row], baseline: str, comparisons: int) -> str:
@@ -112,6 +113,21 @@ def curves(summaries: list[Row], baseline: str) -> list[str]:
             for row in means
         ]
         lines.append(f"{line}. To match it, {baseline} needs {_list(worth)}.")
+    return lines
+
+
+def contrasts(found: Sequence[Row]) -> list[str]:
+    """For each two arms that are compared with each other what the first is better by; a line
+    each."""
+    lines = []
+    for arm, other in dict.fromkeys((row["arm"], row["other"]) for row in found):
+        parts = []
+        for row in found:
+            if (row["arm"], row["other"]) == (arm, other):
+                ends = f"{row['gain_bleu_low']:+.1f} to {row['gain_bleu_high']:+.1f}"
+                doubt = "" if row["gain_bleu_p"] < SURE else "; a doubt"
+                parts.append(f"{row['gain_bleu']:+.1f} BLEU ({ends}{doubt}) at {row['pairs']:,}")
+        lines.append(f"{arm} against {other}: {_list(parts)} pairs.")
     return lines
 
 

@@ -291,7 +291,7 @@ class CorpusStages:
                 for line in text.stream_lines(to.inputs["hold-out"] / f"{name}.{language}")
             )
             forms = [
-                rows[f"{side}_form"]
+                rows[f"{side}_form"].copy()  # or all of the index would stay in memory
                 for name in parallel
                 for rows in cleaned.CleanCorpus(to.inputs[name], self._languages()).index()
             ]
