@@ -51,8 +51,9 @@ training:
   validate_every: 20
   patience: 2
 decoding: {beam: 2}
-contrasts: [[finetuned, frozen]]
 """
+COMPARED = f"{TINY}contrasts: [[finetuned, frozen]]\n"
+"""What is run whole; other tests take arms out, which a contrast might name."""
 
 
 def call(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -152,9 +153,9 @@ def new_run(tmp_path: Path, mirror: Path) -> NewRun:
 
 
 def run_tiny(folder: Path, mirror: Path, *options: str) -> Run:
-    """TINY as it is, run in a workspace in this folder."""
+    """COMPARED, run in a workspace in this folder."""
     file = folder / "tiny.yaml"
-    file.write_text(TINY)
+    file.write_text(COMPARED)
     run = Run(file, folder / "workspace", mirror)
     result = run.call("run", *options)
     assert result.returncode == 0, result.stderr

@@ -7,7 +7,7 @@ import pytest
 from nmt_ablation.errors import UserError
 from nmt_ablation.experiment import READY_MADE, Arm
 from nmt_ablation.experiment_file import load
-from tests.conftest import TINY
+from tests.conftest import COMPARED, TINY
 
 ROOT = Path(__file__).parents[1]
 
@@ -113,9 +113,9 @@ MISTAKES = {
 def test_a_mistake_is_named_with_its_line(
     tmp_path: Path, old: str, new: str, line: int, says: str
 ) -> None:
-    assert old in TINY
+    assert old in COMPARED
     file = tmp_path / "bad.yaml"
-    file.write_text(TINY.replace(old, new, 1))
+    file.write_text(COMPARED.replace(old, new, 1))
     with pytest.raises(UserError, match=says) as raised:
         load(file)
     assert f"{file}:{line}:" in str(raised.value)
