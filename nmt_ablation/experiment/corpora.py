@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, StringConstraints, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
-from nmt_ablation.experiment.values import Block, NotNegative, Pair, Positive, Share
+from nmt_ablation.experiment.values import Block, NotNegative, Pair, Positive, Share, keys_of
 
 
 class CorpusVersion(Block):
@@ -75,8 +75,7 @@ class OwnText(Block):
 
 
 def _kind_of_corpus(value: Any) -> str:
-    keys = value if isinstance(value, dict) else getattr(type(value), "model_fields", ())
-    return "own" if {"source", "target"} & set(keys) else "opus"
+    return "own" if {"source", "target"} & keys_of(value) else "opus"
 
 
 Parallel = Annotated[

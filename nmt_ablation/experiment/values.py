@@ -79,6 +79,12 @@ class Block(BaseModel):
         return data
 
 
+def keys_of(value: object) -> set[str]:
+    """What a discriminator goes by: the keys of a mapping in a file, or of the block made of it;
+    none of anything else, which the block that is tried then refuses in its own words."""
+    return set(value if isinstance(value, dict) else getattr(type(value), "model_fields", ()))
+
+
 def fail(where: Sequence[str | int], message: str) -> None:
     """Say what is wrong with the part of a file at these keys.
 

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Tag
 
-from nmt_ablation.experiment.values import Block, NotNegative, Positive, Seed
+from nmt_ablation.experiment.values import Block, NotNegative, Positive, Seed, keys_of
 
 
 class Encoder(Block):
@@ -107,11 +107,10 @@ class EncoderVectors(Block):
 
 
 def _kind_of_vectors(value: Any) -> str:
-    # What is neither is refused as trained vectors, in their words.
-    keys = value if isinstance(value, dict) else getattr(type(value), "model_fields", ())
+    keys = keys_of(value)
     if "encoder" in keys:
         return "encoder"
-    return "files" if {"source", "target"} & set(keys) else "trained"
+    return "files" if {"source", "target"} & keys else "trained"
 
 
 VectorSource = Annotated[

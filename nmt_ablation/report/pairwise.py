@@ -44,8 +44,6 @@ def of_files(one: Path, other: Path, reference: Path, bleu_tokenizer: str) -> li
     """
     check(bleu_tokenizer)
     references = read_lines(reference)
-    if not references:
-        raise UserError(f"{reference}: is empty")
     systems = [read_lines(path) for path in (one, other)]
     for path, lines in zip((one, other), systems, strict=True):
         if len(lines) != len(references):

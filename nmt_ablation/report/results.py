@@ -95,20 +95,21 @@ def monolingual(pipeline: Pipeline, workspace: Workspace) -> list[Row]:
     """What became of each language's text for vectors and segmentation, as far as it was built."""
     if not pipeline.experiment.corpora.monolingual:
         return []
-    steps = {pipeline.experiment.language(side): pipeline.monolingual(side) for side in SIDES}
-    found = {
-        language: workspace.record(step) for language, step in steps.items() if workspace.done(step)
-    }
-    return [
-        {
-            "language": language,
-            "read": record["read"],
-            "kept": record["kept"],
-            "leaks": record["dropped_as_leaks"],
-            "paired": record["in_parallel_corpora"],
-        }
-        for language, record in found.items()
-    ]
+    rows = []
+    for side in SIDES:
+        step = pipeline.monolingual(side)
+        if workspace.done(step):
+            record = workspace.record(step)
+            rows.append(
+                {
+                    "language": pipeline.experiment.language(side),
+                    "read": record["read"],
+                    "kept": record["kept"],
+                    "leaks": record["dropped_as_leaks"],
+                    "paired": record["in_parallel_corpora"],
+                }
+            )
+    return rows
 
 
 def _compare(pipeline: Pipeline, workspace: Workspace, finished: list[Cell]) -> None:

@@ -1,7 +1,9 @@
 """From OPUS to samples: fetched, cleaned, held out, pooled, drawn."""
 
 import itertools
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nmt_ablation.corpus import fetch, text
 from nmt_ablation.corpus.lock import Lock
@@ -20,6 +22,9 @@ from nmt_ablation.experiment import (
 from nmt_ablation.experiment_file import ExperimentFile
 from nmt_ablation.places import Places
 from nmt_ablation.workspace import MANIFEST, PROVENANCE, Build, Json, Step, sha256
+
+if TYPE_CHECKING:
+    from nmt_ablation.corpus.read import RawBlock
 
 FIT_PAIRS = 1_000_000
 """Of the pool, on which a segmentation is fitted: more change no piece that matters."""
@@ -76,7 +81,7 @@ class CorpusStages:
             }
 
         def build(to: Build) -> Json:
-            from nmt_ablation.corpus import clean, cleaned, read
+            from nmt_ablation.corpus import read
 
             files = {key: _only_file(folder) for key, folder in to.inputs.items()}
             if corpus.format == "xml":
@@ -85,9 +90,7 @@ class CorpusStages:
             else:
                 scored = corpus.min_score is not None
                 blocks = read.moses_pairs(files["pairs"], spelled, scored, to.tick)
-            cleaner = clean.Cleaner(limits, languages, corpus.min_score)
-            cleaned.write(cleaner.blocks(blocks), to.folder, languages)
-            return cleaner.record()
+            return self._cleaned(blocks, to, corpus.min_score)
 
         parameters = {
             "limits": limits.model_dump(),
@@ -99,19 +102,13 @@ class CorpusStages:
         return Step("clean", 2, parameters, inputs, build)
 
     def _clean_own(self, corpus: OwnText) -> Step:
-        limits, languages, paths = (
-            self.experiment.cleaning,
-            self._languages(),
-            self.own_files(corpus),
-        )
+        limits, languages = self.experiment.cleaning, self._languages()
+        paths = self.own_files(corpus)
 
         def build(to: Build) -> Json:
-            from nmt_ablation.corpus import clean, cleaned, read
+            from nmt_ablation.corpus import read
 
-            cleaner = clean.Cleaner(limits, languages)
-            blocks = cleaner.blocks(read.own_pairs(paths, to.tick))
-            cleaned.write(blocks, to.folder, languages)
-            return cleaner.record()
+            return self._cleaned(read.own_pairs(paths, to.tick), to, None)
 
         parameters = {
             "limits": limits.model_dump(),
@@ -119,6 +116,15 @@ class CorpusStages:
             "files": [sha256(path) for path in paths],
         }
         return Step("clean", 2, parameters, {}, build)
+
+    def _cleaned(self, blocks: Iterable["RawBlock"], to: Build, min_score: float | None) -> Json:
+        """Write those of a corpus's pairs that pass the filters; what became of all of them."""
+        from nmt_ablation.corpus import clean, cleaned
+
+        languages = self._languages()
+        cleaner = clean.Cleaner(self.experiment.cleaning, languages, min_score)
+        cleaned.write(cleaner.blocks(blocks), to.folder, languages)
+        return cleaner.record()
 
     def test_set(self, name: str) -> Step:
         """A test set that sacreBLEU knows."""
