@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from multiprocessing.process import parent_process
@@ -69,13 +70,15 @@ class Job:
         self.outcome, theirs = context.Pipe(duplex=False)
         arguments = (work, runner.file, runner.places, runner.workspace, self.log, theirs)
         self.process: ForkServerProcess = context.Process(target=_work, args=arguments)
-        # A terminal sends Ctrl-C to all processes. This one stops the jobs; they inherit that it is
-        # blocked, or one that has just started would answer with a traceback.
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        # A terminal sends Ctrl-C to all processes, a cluster SIGTERM. This one stops the jobs; the
+        # server keeps these signals blocked, as it is to outlive the jobs it tells the end of, and
+        # a job until it can answer them.
+        resource_tracker.ensure_running()  # which would unblock them, if it were started last
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, *SIGNALS})
         try:
             self.process.start()
         finally:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         theirs.close()
 
     def alive(self) -> bool:
@@ -233,6 +236,7 @@ def _work(
     threading.Thread(target=_end_with_parent, daemon=True).start()
     for number in SIGNALS:  # a training puts its own handler in their place
         signal.signal(number, lambda *_: os._exit(EXIT_CODE))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     pipeline = Pipeline(file, places)
     try:
         failed = pipeline.train_together(work.cells, workspace) if work.together else {}

@@ -237,7 +237,13 @@ def test_asked_to_stop_it_leaves_a_checkpoint_and_goes_on_to_the_same_end(
         )
         seen = before + 20
         until(lambda: (run.workspace.progress(step) or (0, 0))[0] > seen, process)  # noqa: B023
+        (server,) = filter(_children, _children(process.pid))
+        (job,) = _children(server)
+        os.kill(job, signal.SIGSTOP)
         tell(process.pid, number)
+        time.sleep(1)  # The job is waited for, however long it takes.
+        assert process.poll() is None
+        os.kill(job, signal.SIGCONT)
         _, stderr = process.communicate(timeout=60)
         assert process.returncode == 75, stderr
         assert b"the same command goes on from here" in stderr
@@ -250,6 +256,13 @@ def test_asked_to_stop_it_leaves_a_checkpoint_and_goes_on_to_the_same_end(
     one, other = whole.workspace.record(step), run.workspace.record(step)
     for key in ("weights", "valid", "pairing", "updates", "ended_by"):
         assert one[key] == other[key]
+
+
+def _children(parent: int) -> list[int]:
+    listed = subprocess.run(
+        ["ps", "-o", "pid=", "--ppid", str(parent)], capture_output=True, text=True, check=False
+    )
+    return [int(pid) for pid in listed.stdout.split()]
 
 
 def test_two_runs_at_once_share_the_work(finished: Run, new_run: NewRun) -> None:
