@@ -2,12 +2,13 @@
 
 import gzip
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from nmt_ablation.corpus import read
-from nmt_ablation.corpus.read import RawBlock, moses_pairs, text_blocks, xml_pairs
+from nmt_ablation.corpus.read import RawBlock, moses_pairs, own_pairs, text_blocks, xml_pairs
 from nmt_ablation.errors import UserError
 
 
@@ -69,7 +70,7 @@ class TestMoses:
     def test_a_damaged_archive_is_named(self, tmp_path: Path) -> None:
         made = archive(tmp_path / "made.zip", de=b"eins\n" * 99, en=b"1\n" * 99)
         made.write_bytes(made.read_bytes().replace(b"eins", b"zwei", 1))
-        with pytest.raises(UserError, match=r"made\.zip: is damaged .*CRC.*get it anew"):
+        with pytest.raises(UserError, match=r"made\.zip: \S+de: is damaged .*CRC.*get it anew"):
             blocks(made)
 
 
@@ -114,17 +115,37 @@ class TestXml:
         assert english == "Hello.\nHow are you?\nOne < two\n\n"
 
 
+_LINES = "".join(f"Satz Nummer {number**2}\n" for number in range(9999)).encode()
+
+
+def _cut(packed: bytes) -> bytes:
+    return packed[:-20]
+
+
+def _flipped(packed: bytes) -> bytes:
+    return packed[:2000] + bytes([packed[2000] ^ 0xFF]) + packed[2001:]
+
+
 class TestText:
     def test_a_monolingual_file_comes_as_it_is(self, tmp_path: Path) -> None:
         path = tmp_path / "de.txt.gz"
         path.write_bytes(gzip.compress(b"eins\rzwei\n\ndrei"))
         assert b"".join(text_blocks(path)) == b"eins\rzwei\n\ndrei\n"
 
-    def test_one_that_is_cut_is_named(self, tmp_path: Path) -> None:
-        path = tmp_path / "de.txt.gz"
-        path.write_bytes(gzip.compress(bytes(range(255)) * 999)[:-20])
-        with pytest.raises(UserError, match=r"de\.txt\.gz: is damaged"):
-            list(text_blocks(path))
+    @pytest.mark.parametrize("damaged", [_cut, _flipped])
+    def test_a_damaged_one_is_named(
+        self, tmp_path: Path, damaged: Callable[[bytes], bytes]
+    ) -> None:
+        whole, path = tmp_path / "en.txt.gz", tmp_path / "de.txt.gz"
+        whole.write_bytes(gzip.compress(_LINES))
+        path.write_bytes(damaged(whole.read_bytes()))
+        for blocks in (
+            text_blocks(path),
+            own_pairs([path, whole], ignore),
+            own_pairs([whole, path], ignore),
+        ):
+            with pytest.raises(UserError, match=r"de\.txt\.gz: is damaged .*; get it anew"):
+                list(blocks)
 
     def test_what_has_no_lines_is_no_text(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -1,25 +1,25 @@
 """Text out of OPUS's archives: streamed, in blocks of lines, the two sides always in step."""
 
 import contextlib
-import gzip
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from gzip import GzipFile
 from itertools import islice, zip_longest
 from pathlib import Path
-from typing import IO, BinaryIO
+from typing import IO
 
 import numpy as np
 import numpy.typing as npt
 
 from nmt_ablation.corpus.text import is_number
 from nmt_ablation.errors import UserError
+from nmt_ablation.packed import readable, unpacked
 from nmt_ablation.workspace import Tick
 
 LINES = 1 << 15
 """Of a block; the last one of a file may be shorter."""
 PIECE = 1 << 20
-GZIP = b"\x1f\x8b"
 LONGEST = 1 << 28
 """Bytes that a block may have: more is no text."""
 
@@ -42,7 +42,7 @@ def moses_pairs(
     Raises:
         UserError: a member is missing or damaged, or members differ in their number of lines.
     """
-    with _readable(archive), zipfile.ZipFile(archive) as files:
+    with readable(archive), zipfile.ZipFile(archive) as files:
         endings = [*languages, "scores"] if scored else [*languages]
         members = [_member(archive, files.namelist(), ending) for ending in endings]
         with contextlib.ExitStack() as opened:
@@ -64,12 +64,11 @@ def own_pairs(paths: Sequence[Path], tick: Tick) -> Iterator[RawBlock]:
     """
     with contextlib.ExitStack() as opened:
         files = [opened.enter_context(path.open("rb")) for path in paths]
-        streams = [opened.enter_context(_unpacked(file)) for file in files]
+        streams = [unpacked(file) for file in files]
         whole = paths[0].stat().st_size
-        with _readable(paths[0]):
-            for (source, target), _ in _in_step(streams, list(map(str, paths))):
-                yield RawBlock(source, target, None)
-                tick(files[0].tell(), whole)
+        for (source, target), _ in _in_step(streams, list(map(str, paths))):
+            yield RawBlock(source, target, None)
+            tick(files[0].tell(), whole)
 
 
 def xml_pairs(
@@ -85,7 +84,7 @@ def xml_pairs(
     # The alignment has the languages sorted; opustools' generator doesn't turn them back.
     (one, first), (other, second) = sorted(zip(languages, documents, strict=True))
     turn = one != languages[0]
-    with _readable(alignment):
+    with readable(alignment):
         reader = OpusRead(
             directory=corpus,
             source=one,
@@ -109,19 +108,13 @@ def text_blocks(path: Path) -> Iterator[bytes]:
     Raises:
         UserError: it is damaged.
     """
-    with _readable(path), path.open("rb") as raw, _unpacked(raw) as file:
-        for block, _ in _blocks(file, path.name):
+    with path.open("rb") as file:
+        for block, _ in _blocks(unpacked(file), str(path)):
             yield block
 
 
-def _unpacked(file: BinaryIO) -> IO[bytes]:
-    packed = file.read(len(GZIP)) == GZIP
-    file.seek(0)
-    return gzip.GzipFile(fileobj=file) if packed else file  # type: ignore[return-value]
-
-
 def _in_step(
-    streams: Sequence[IO[bytes]], names: Sequence[str]
+    streams: Sequence[IO[bytes] | GzipFile], names: Sequence[str]
 ) -> Iterator[tuple[tuple[bytes, ...], int]]:
     """Blocks of as many lines of each file, and how many lines came before.
 
@@ -142,14 +135,6 @@ def _in_step(
         before += lines[0]
 
 
-@contextlib.contextmanager
-def _readable(archive: Path) -> Iterator[None]:
-    try:
-        yield
-    except (zipfile.BadZipFile, gzip.BadGzipFile, EOFError) as error:
-        raise UserError(f"{archive}: is damaged ({error}); get it anew") from None
-
-
 def _member(archive: Path, names: list[str], ending: str) -> str:
     found = [name for name in names if name.endswith(f".{ending}")]
     if len(found) != 1:
@@ -160,11 +145,16 @@ def _member(archive: Path, names: list[str], ending: str) -> str:
     return found[0]
 
 
-def _blocks(file: IO[bytes], name: str) -> Iterator[tuple[bytes, int]]:
-    """The lines of a file, `LINES` at a time, with their number."""
+def _blocks(file: IO[bytes] | GzipFile, name: str) -> Iterator[tuple[bytes, int]]:
+    """The lines of a file, `LINES` at a time, with their number.
+
+    Raises:
+        UserError: it is damaged, or is no text.
+    """
+    read = readable(name)(file.read)
     parts: list[bytes] = []
     lines = size = 0
-    while piece := file.read(PIECE):
+    while piece := read(PIECE):
         ends = np.flatnonzero(np.frombuffer(piece, np.uint8) == ord("\n")) + 1
         start = taken = 0
         while lines + ends.size - taken >= LINES:

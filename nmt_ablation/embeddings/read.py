@@ -9,12 +9,11 @@ What a file is shows in its first bytes, packed by gzip or not:
 
 import codecs
 import contextlib
-import gzip
 import struct
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from gzip import GzipFile
 from pathlib import Path
 from typing import IO
 
@@ -23,6 +22,7 @@ from numpy.typing import NDArray
 
 from nmt_ablation.corpus.text import is_number
 from nmt_ablation.errors import UserError
+from nmt_ablation.packed import readable, unpacked
 from nmt_ablation.workspace import Tick
 
 HEAD = 1 << 20
@@ -99,7 +99,7 @@ class _File:
     """A file that is read from its start to its end, unpacked on the way if it has to be."""
 
     def __init__(
-        self, path: Path, stream: IO[bytes] | gzip.GzipFile, packed: IO[bytes], tick: Tick
+        self, path: Path, stream: IO[bytes] | GzipFile, packed: IO[bytes], tick: Tick
     ) -> None:
         self.path, self.stream, self._packed, self._tick = path, stream, packed, tick
         self._whole = path.stat().st_size
@@ -335,15 +335,8 @@ def _open(path: Path, tick: Tick) -> Iterator[_File]:
         raise UserError(f"{path}: is a folder; name the file of vectors in it") from None
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}") from None
-    with packed:
-        if not packed.peek(2).startswith(b"\x1f\x8b"):
-            yield _File(path, packed, packed, tick)
-            return
-        try:
-            with gzip.open(packed) as stream:
-                yield _File(path, stream, packed, tick)
-        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-            raise UserError(f"{path}: is damaged ({error}); fetch it anew") from None
+    with packed, readable(path):
+        yield _File(path, unpacked(packed), packed, tick)
 
 
 def _header(path: Path, head: bytes) -> tuple[int, int] | None:
