@@ -147,13 +147,17 @@ class Runner:
         """The steps that are not built yet, each after those it needs."""
         return self.workspace.to_build(*make(self.pipeline))
 
-    def check_lock(self) -> None:
-        """See that what was fetched, perhaps for another experiment, is what the lock names, and
-        record what it doesn't name yet.
+    def check(self) -> None:
+        """See beforehand that scores can be made, and that what was fetched, perhaps for another
+        experiment, is what the lock names; record there what it doesn't name yet.
 
         Raises:
-            UserError: a file is another one, or the lock can't be written.
+            UserError: there is no such tokenizer here, a file is another one, or the lock can't be
+                written.
         """
+        from nmt_ablation.scoring import check  # takes a while
+
+        check(self.file.experiment.scoring.bleu_tokenizer)
         for step in self.pipeline.fetched():
             if self.workspace.done(step):
                 record = self.workspace.record(step)

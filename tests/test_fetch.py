@@ -627,11 +627,11 @@ class TestCommands:
         other = run.file.rename(tmp_path / "other.yaml")
         lock = Lock.beside(other)
         places = Places(mirror=None, data=tmp_path)
-        Runner(load(other), places, run.workspace).check_lock()
+        Runner(load(other), places, run.workspace).check()
         assert lock.path.read_text() == Lock.beside(run.file).path.read_text()
         lock.path.write_text(re.sub(r"sha256: \S+", f"sha256: {'a' * 64}", lock.path.read_text()))
         with pytest.raises(UserError, match=r"not what it was .*remove that folder .*--workspace"):
-            Runner(load(other), places, run.workspace).check_lock()
+            Runner(load(other), places, run.workspace).check()
 
     def test_a_mirror_is_filled_resumed_and_enough_to_run_from(
         self, mirror: Path, server: Server, new_run: NewRun, tmp_path: Path

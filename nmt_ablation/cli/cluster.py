@@ -45,12 +45,10 @@ def submit(
     from nmt_ablation.pipeline import Pipeline
     from nmt_ablation.progress import Bars
     from nmt_ablation.runner import Work
-    from nmt_ablation.scoring import check
     from nmt_ablation.slurm import cluster as clusters
     from nmt_ablation.slurm.submission import Submissions, write_scripts
 
-    runner.check_lock()
-    check(runner.file.experiment.scoring.bleu_tokenizer)
+    runner.check()
     asked = clusters.load(cluster, {"memory": memory, "time": time})
     submissions = Submissions(runner)
     with submissions.lock():

@@ -146,11 +146,9 @@ def run(
     from nmt_ablation.pipeline import Pipeline
     from nmt_ablation.progress import Bars
     from nmt_ablation.runner import Work
-    from nmt_ablation.scoring import check
 
     _refuse_copies()
-    runner.check_lock()
-    check(runner.file.experiment.scoring.bleu_tokenizer)
+    runner.check()
     if tensorboard:
         from nmt_ablation.training import events  # loads fairseq
 
