@@ -136,6 +136,7 @@ def predictions() -> Iterator[Prediction]:
             yield above(10, f"{arm} − {other}, {size:,}", contrast(MADE_UP, size, arm, other))
     yield above(11, "all − frequent, 500", contrast(MADE_UP, 500, "all", "frequent"))
     yield within(11, "aligned − all, 500", contrast(MADE_UP, 500, "aligned", "all"), 1)
+    yield within(12, "words − finetuned, 1,000", at_1000("words", "finetuned"), 1)
 
 
 def main() -> None:
