@@ -259,9 +259,7 @@ def test_asked_to_stop_it_leaves_a_checkpoint_and_goes_on_to_the_same_end(
 
 
 def _children(parent: int) -> list[int]:
-    listed = subprocess.run(
-        ["ps", "-o", "pid=", "--ppid", str(parent)], capture_output=True, text=True, check=False
-    )
+    listed = subprocess.run(["pgrep", "-P", str(parent)], capture_output=True, text=True)
     return [int(pid) for pid in listed.stdout.split()]
 
 
