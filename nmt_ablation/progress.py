@@ -105,7 +105,7 @@ class Bars(Watcher):
         if name not in self.bars:
             self.bars[name] = self.progress.add_task(name, total=None)
             if not self.console.is_terminal:
-                self.console.print(f"{name}: started")
+                self._say(f"{name}: started")
         if self.stages.get(name) != label:  # another stage or file, another speed
             self.stages[name] = label
             self.progress.reset(self.bars[name], description=f"{name}: {label}", file=fetched)
@@ -117,9 +117,12 @@ class Bars(Watcher):
         if name in self.bars:
             self.progress.remove_task(self.bars.pop(name))
         if error is not None:
-            self.console.print(f"{name}: failed after {seconds:.0f} s: {error}", markup=False)
+            self._say(f"{name}: failed after {seconds:.0f} s: {error}")
             return
-        self.console.print(f"{name}: done in {seconds:.0f} s{self._scores(name)}", markup=False)
+        self._say(f"{name}: done in {seconds:.0f} s{self._scores(name)}")
+
+    def _say(self, line: str) -> None:
+        self.console.print(line, markup=False, soft_wrap=True)  # a log's lines stay whole
 
     def _scores(self, name: str) -> str:
         """What the cells of a job have come to."""

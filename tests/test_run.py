@@ -183,6 +183,16 @@ def test_killed_at_every_stage_it_goes_on_to_the_same_end(finished: Run, new_run
     assert not list(store.rglob("*.partial"))
 
 
+def test_a_log_says_on_one_line_what_a_cell_has_come_to(
+    new_run: NewRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    said = new_run().call("run", "--cell", "50-random-s1").stderr
+    assert re.search(
+        r"^50-random-s1: done in \d+ s, BLEU .* \(60 updates, ended by \w+\)", said, re.M
+    )
+
+
 def test_a_training_killed_in_its_last_moment_is_not_trained_again(new_run: NewRun) -> None:
     run = new_run()
     cell = run.cell(50, "random")
