@@ -13,7 +13,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from multiprocessing import resource_tracker
@@ -91,7 +91,13 @@ class Job:
     def ask_to_stop(self) -> None:
         """Have it end soon: a training with a checkpoint, all else where it stands."""
         if self.process.pid is not None and self.alive():
-            os.kill(self.process.pid, signal.SIGUSR1)
+            with suppress(ProcessLookupError):  # it may have ended just now
+                os.kill(self.process.pid, signal.SIGUSR1)
+
+    def has_stopped(self) -> bool:
+        """Whether it was asked to, by whomever, and is where it can go on."""
+        self.process.join()
+        return self.process.exitcode == EXIT_CODE
 
     def error(self) -> str | None:
         """What went wrong, once it has ended; kept for its cells, to be asked for later."""
@@ -148,15 +154,15 @@ class Runner:
         return self.workspace.to_build(*make(self.pipeline))
 
     def check(self) -> None:
-        """See beforehand that scores can be made, and that what was fetched, perhaps for another
-        experiment, is what the lock names; record there what it doesn't name yet.
+        """See beforehand that there are locks, that scores can be made, and that what was fetched,
+        perhaps for another experiment, is what the lock file names; record what it doesn't name.
 
         Raises:
-            UserError: there is no such tokenizer here, a file is another one, or the lock can't be
-                written.
+            UserError: one of these is not so, or the lock file can't be written.
         """
         from nmt_ablation.scoring import check  # takes a while
 
+        self.workspace.check()
         check(self.file.experiment.scoring.bleu_tokenizer)
         for step in self.pipeline.fetched():
             if self.workspace.done(step):
@@ -178,7 +184,8 @@ class Runner:
 
         Raises:
             UserError: some have failed, and why; the others were run all the same.
-            StoppedError: this process got SIGUSR1 or SIGTERM; all jobs are where they can go on.
+            StoppedError: this process or a job got SIGUSR1 or SIGTERM; all jobs are where they can
+                go on.
         """
         left = {name: steps for name, work in jobs.items() if (steps := self.to_do(work.steps))}
         waiting = list(left)
@@ -202,15 +209,16 @@ class Runner:
                         watch.running(name, left[name], self.workspace)
                     else:
                         del running[name]
-                        if asked:
+                        if job.has_stopped():
+                            asked.append(True)
                             continue
                         if (error := job.error()) is not None:
                             failed.append(error)
                         watch.ended(name, time.monotonic() - job.started, error)
-        if asked:
-            raise StoppedError("stopped when asked to; the same command goes on from here")
         if failed:
             raise UserError("\n".join(failed))
+        if asked:
+            raise StoppedError("stopped when asked to; the same command goes on from here")
 
 
 class Watcher:

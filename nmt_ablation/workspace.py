@@ -5,6 +5,7 @@ inputs, so that a changed value gives another folder for what depends on it and 
 A folder that carries its final name is whole; one being built is called `DIGEST.partial`.
 """
 
+import errno
 import hashlib
 import json
 import os
@@ -14,7 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
@@ -120,6 +121,26 @@ class Workspace:
     def __init__(self, root: Path, cache: Path | None = None) -> None:
         self.root, self.cache = root, cache
 
+    def check(self) -> None:
+        """See that it has locks.
+
+        Raises:
+            UserError: its file system has none.
+        """
+        self.root.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=self.root) as file:
+            try:
+                with lock(Path(file.name)):
+                    pass
+            except OSError as error:
+                if error.errno != errno.ENOSYS:
+                    raise
+                raise UserError(
+                    f"{self.root}: its file system has no locks (flock), so two processes could "
+                    "build the same thing at once; have it mounted with them (Lustre: -o flock), "
+                    "or use another --workspace"
+                ) from None
+
     def path(self, step: Step) -> Path:
         """Where the finished artifact is, or will be."""
         own = self._own(step)
@@ -223,7 +244,7 @@ class Workspace:
         failed: dict[str, UserError] = {}
         with ExitStack() as locks:
             for step in sorted(steps, key=lambda step: step.digest):  # or two could wait in a ring
-                locks.enter_context(self._lock(step))
+                locks.enter_context(self._locked(step))
             left = [step for step in steps if not self.done(step)]
             started = time.time()
             outcomes = build(left, [self._begin(step) for step in left]) if left else []
@@ -235,7 +256,7 @@ class Workspace:
         return failed
 
     def _build(self, step: Step) -> None:
-        with self._lock(step):
+        with self._locked(step):
             if not self.done(step):
                 started = time.time()
                 record = step.builder(self._begin(step))
@@ -244,7 +265,15 @@ class Workspace:
     def _lock(self, step: Step) -> FileLock:
         final = self._own(step)
         final.parent.mkdir(parents=True, exist_ok=True)
-        return FileLock(final.with_suffix(".lock"))
+        return lock(final.with_suffix(".lock"))
+
+    @contextmanager
+    def _locked(self, step: Step) -> Iterator[None]:
+        """Hold a step's lock, and see what whoever has held it before has done."""
+        with self._lock(step):
+            # NFS remembers for a minute what a folder had, unless this machine changes the folder.
+            tempfile.NamedTemporaryFile(dir=self._own(step).parent).close()
+            yield
 
     def _begin(self, step: Step) -> Build:
         partial = self._partial(step)
@@ -286,10 +315,10 @@ class Workspace:
         listed = json.dumps(list(made_of.values()), indent=1, ensure_ascii=False)
         (partial / PROVENANCE).write_text(listed, encoding="utf-8")
         for path in partial.rglob("*"):
-            _sync(path)
+            sync(path)
         write_atomically(partial / MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False))
         partial.rename(final)
-        _sync(final.parent)
+        sync(final.parent)
 
 
 def beside_it(path: Path) -> Path:
@@ -311,7 +340,13 @@ def machine_lock(name: str) -> FileLock:
     """A lock among all processes of this user on this machine."""
     folder = Path(tempfile.gettempdir()) / f"nmt-ablation-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
-    return FileLock(folder / f"{hashlib.sha256(name.encode()).hexdigest()[:20]}.lock")
+    return lock(folder / f"{hashlib.sha256(name.encode()).hexdigest()[:20]}.lock")
+
+
+def lock(path: Path) -> FileLock:
+    """A lock that ends with its process, however that ends. Where a file system has none, filelock
+    would make do with a file, which killed processes leave behind for others to wait for."""
+    return FileLock(path, fallback_to_soft=False)
 
 
 def _hashes(folder: Path) -> dict[str, str]:
@@ -324,7 +359,7 @@ def _hashes(folder: Path) -> dict[str, str]:
         }
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
     """See that a file, or the names in a folder, outlast a loss of power."""
     descriptor = os.open(path, os.O_RDONLY)
     os.fsync(descriptor)

@@ -76,6 +76,18 @@ def test_when_one_dies_the_others_are_ended_and_it_is_said(new_run: NewRun) -> N
     assert not _workers(partial)
 
 
+def test_a_killed_run_leaves_no_process_behind(new_run: NewRun) -> None:
+    run = _run(new_run, "processes: 2", updates=100_000)
+    partial = run.workspace.path(run.pipeline.train(run.cell(200, "random"))).with_suffix(
+        ".partial"
+    )
+    process = subprocess.Popen(run.arguments("run", "--cell", ALL), stderr=subprocess.DEVNULL)
+    until(lambda: _workers(partial), process)  # which then have much to import
+    process.kill()
+    process.wait()
+    until(lambda: not _workers(partial), seconds=5)
+
+
 def test_what_would_train_two_models_is_refused(new_run: NewRun, tmp_path: Path) -> None:
     run = _run(new_run, "processes: 2")
     result = subprocess.run(

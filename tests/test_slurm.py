@@ -402,6 +402,14 @@ def test_scripts_are_the_golden_files(new_run: NewRun, tmp_path: Path) -> None:
     assert not list((run.workspace_root / "tiny" / "slurm").glob("0*"))
 
 
+def test_several_processes_in_a_container_are_refused(new_run: NewRun, tmp_path: Path) -> None:
+    run = new_run(("  patience: 2\n", "  patience: 2\n  processes: 2\n"))
+    (tmp_path / "mine.yaml").write_text("container: [apptainer, exec, image.sif]\n")
+    result = run.call("submit", "--dry-run", "--cluster", str(tmp_path / "mine.yaml"))
+    assert result.returncode == 1
+    assert "srun, which starts them, can't be called from within" in result.stderr
+
+
 def test_nothing_of_a_path_is_run_by_a_shell(slurm: None, new_run: NewRun, tmp_path: Path) -> None:
     run = new_run(("[50, 200]", "[50]"), *FEWER)
     odd = tmp_path / "a $(touch ran) `touch ran`; touch ran"

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import signal
 import subprocess
 from itertools import pairwise
 from pathlib import Path
@@ -12,11 +13,18 @@ import numpy as np
 import pytest
 import torch
 from fairseq import checkpoint_utils
+from fairseq.file_io import PathManager
+from fairseq.trainer import Trainer
 
-from nmt_ablation.training.launch import LOG
+from nmt_ablation.errors import UserError
+from nmt_ablation.stopping import StoppedError
+from nmt_ablation.training import plugin
+from nmt_ablation.training.calibration import calibrate
+from nmt_ablation.training.launch import LOG, train
+from nmt_ablation.training.plugin import ArmPlan
 from nmt_ablation.training.tables import SPECIAL_SYMBOLS, Tables
 from tests.conftest import COMMAND, NewRun, Run
-from tests.stepwise import Stepwise
+from tests.stepwise import Stepwise, arguments_of
 
 Weights = dict[str, torch.Tensor]
 
@@ -197,6 +205,42 @@ def test_a_training_that_breaks_at_once_is_refused_with_the_remedy(new_run: NewR
     assert result.returncode == 1
     assert "lower training.learning_rate" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+@pytest.fixture
+def unpatched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of fairseq, what a training in this process leaves as it was."""
+    monkeypatch.setattr(Trainer, "train_step", Trainer.train_step)
+    monkeypatch.setattr(PathManager, "copy", PathManager.copy)
+
+
+def test_too_little_memory_is_said_with_the_remedy(
+    unpatched: None, finished: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_much(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.\nSee also")
+
+    monkeypatch.setattr(plugin, "batch_losses", too_much)
+    arm = ArmPlan(Tables(), tmp_path / "arm")
+    arm.folder.mkdir()
+    with pytest.raises(
+        UserError, match=r"enough memory \(CUDA .*GiB\.\); lower training\.batch_tok"
+    ):
+        train(arguments_of(finished), [arm], tmp_path, lambda *_: None)
+    assert not list(tmp_path.glob("*.pt"))
+
+
+def test_a_calibration_that_is_stopped_is_none(
+    unpatched: None, finished: Run, tmp_path: Path
+) -> None:
+    experiment = finished.pipeline.experiment
+
+    def stop(done: float, whole: float) -> None:
+        if done == 3:
+            os.kill(os.getpid(), signal.SIGUSR1)
+
+    with pytest.raises(StoppedError):
+        calibrate(experiment.model, experiment.training, 50, tmp_path, stop)
 
 
 def test_pairs_that_no_batch_takes_are_counted(finished: Run, tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """Artifacts: built once, whole or not at all, and again only when what makes them changes."""
 
+import errno
+import fcntl
 import json
 import multiprocessing
 import os
@@ -9,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from nmt_ablation.errors import UserError
 from nmt_ablation.experiment_file import load
 from nmt_ablation.pipeline import Pipeline
 from nmt_ablation.places import Places
-from nmt_ablation.workspace import Build, Step, Workspace
+from nmt_ablation.workspace import Build, Step, Workspace, lock
 from tests.conftest import TINY, NewRun
 
 
@@ -89,6 +92,21 @@ def test_what_a_cache_has_is_not_built_again_and_the_cache_is_only_read(tmp_path
     assert len(built) == 2 and workspace.record(first) == 1
     after = sorted((path, path.stat().st_mtime_ns) for path in (tmp_path / "cache").rglob("*"))
     assert before == after
+
+
+def test_where_there_are_no_locks_it_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(*_: object) -> None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    Workspace(tmp_path).check()
+    assert not list(tmp_path.iterdir())
+    monkeypatch.setattr(fcntl, "flock", missing)
+    with pytest.raises(UserError, match=r"has no locks .* or use another --workspace"):
+        Workspace(tmp_path).check()
+    with pytest.raises(OSError, match=os.strerror(errno.ENOSYS)):
+        lock(tmp_path / "lock").acquire()
 
 
 def test_progress_says_how_fast_and_being_built_who_is_at_it(tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ def states(jobs: Sequence[str]) -> dict[str, State]:
     lines = _accounted(jobs)
     # Asked for a number that it has forgotten, squeue knows nothing of the others either.
     form = "--format=%i|%T|%r"
-    queued = _call("squeue", "--noheader", "--states=all", "--array", "--me", form)
+    queued = _call("squeue", "--noheader", "--states=all", "--array", form)
     found = {}
     for line in lines + queued.splitlines():  # the queue knows better
         name, state, reason = line.strip().split("|")[:3]
@@ -63,8 +63,9 @@ def states(jobs: Sequence[str]) -> dict[str, State]:
 def _accounted(jobs: Sequence[str]) -> list[str]:
     """Lines like squeue's of jobs that the queue may have forgotten."""
     form, chosen = "--format=JobID,State,Reason", f"--jobs={','.join(jobs)}"
+    everyones = "--allusers", "--array", "--noheader", "--parsable2", "--allocations"
     try:
-        text = _call("sacct", "--noheader", "--parsable2", "--allocations", form, chosen)
+        text = _call("sacct", *everyones, form, chosen)
     except UserError:  # there is no accounting here
         return []
     return text.splitlines()

@@ -13,12 +13,13 @@ from filelock import FileLock
 
 from nmt_ablation import cost
 from nmt_ablation.corpus.fetch import is_url
+from nmt_ablation.errors import UserError
 from nmt_ablation.experiment import Cell
 from nmt_ablation.pipeline import Pipeline
 from nmt_ablation.runner import Runner
 from nmt_ablation.slurm import queue, scripts
 from nmt_ablation.slurm.cluster import Cluster
-from nmt_ablation.workspace import Json, write_atomically
+from nmt_ablation.workspace import Json, lock, write_atomically
 
 RECORD = "submissions.json"
 MEMORY = "4G"
@@ -48,7 +49,7 @@ class Submissions:
     def lock(self) -> FileLock:
         """Two submissions at once would hand the same cells over twice."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        return FileLock(self.folder / "lock")
+        return lock(self.folder / "lock")
 
     def jobs(self) -> list[str]:
         """The numbers of all jobs, arrays among them."""
@@ -147,8 +148,17 @@ def write_scripts(runner: Runner, cluster: Cluster, cells: Sequence[Cell], folde
 
     Args:
         folder: of this submission.
+
+    Raises:
+        UserError: the cluster file asks for what can't be.
     """
     experiment, largest = runner.file.experiment, queue.largest_array()
+    if cluster.container and experiment.training.processes > 1:
+        raise UserError(
+            f"training.processes is {experiment.training.processes}, and srun, which starts them, "
+            "can't be called from within the cluster file's container: do without it, with an "
+            "environment on a shared file system"
+        )
     program = Path(sys.executable).with_name("nmt-ablation")
     cpus = experiment.training.threads
     modules = scripts.modules(cluster)

@@ -1,6 +1,5 @@
 """What an update of a model takes on this machine, by training it for a moment on made-up text."""
 
-import contextlib
 import itertools
 import os
 import platform
@@ -39,6 +38,9 @@ def calibrate(model: Model, training: Training, pieces: int, folder: Path, tick:
     Args:
         pieces: size of the dictionary.
         folder: for files that are of no use afterwards.
+
+    Raises:
+        StoppedError, UserError: as there; nothing is known then.
     """
     draw = random.Random(1)
     words = [f"w{number}" for number in range(pieces)]
@@ -54,11 +56,14 @@ def calibrate(model: Model, training: Training, pieces: int, folder: Path, tick:
     binarise(folder, {"xx": dictionary, "yy": dictionary}, folder / "data-bin")
 
     times: list[float] = []
+    enough = False
 
     def timed(done: float, whole: float) -> None:
+        nonlocal enough
         times.append(time.perf_counter())
         tick(done, whole)
         if len(times) > 2 and times[-1] - times[0] > ENOUGH_SECONDS:
+            enough = True
             ArmsTask.ask_to_stop()
 
     short = training.model_copy(update={"max_updates": UPDATES, "validate_every": UPDATES})
@@ -74,8 +79,11 @@ def calibrate(model: Model, training: Training, pieces: int, folder: Path, tick:
     )
     arm = ArmPlan(Tables(tying=model.tying), folder / "arm")
     arm.folder.mkdir()
-    with contextlib.suppress(StoppedError):
+    try:
         launch.train(arguments, [arm], folder, timed)
+    except StoppedError:
+        if not enough:
+            raise
     seconds = [after - before for before, after in itertools.pairwise(times)]
     on_gpu = torch.cuda.is_available()
     return {

@@ -10,7 +10,7 @@ import torch
 from omegaconf import OmegaConf
 from torch import Tensor
 
-from nmt_ablation.workspace import beside_it
+from nmt_ablation.workspace import beside_it, sync
 
 # What fairseq's checkpoints hold besides tensors. With it named, torch loads them without the
 # unrestricted unpickler, which would run whatever code a checkpoint names.
@@ -55,13 +55,16 @@ def write(path: Path, weights: Mapping[str, Tensor], configuration: Any, updates
     }
     beside = beside_it(path)
     torch.save(checkpoint, beside)
+    sync(beside)
     beside.replace(path)
 
 
 def copy(source: str, target: str, overwrite: bool = False) -> bool:
-    """fairseq's copy of a checkpoint, atomically: killed midway, its own leaves a torn file."""
+    """fairseq's copy of a checkpoint, atomically: killed midway, its own leaves a torn file, and so
+    does a loss of power."""
     beside = beside_it(Path(target))
     beside.unlink(missing_ok=True)
+    sync(Path(source))
     os.link(source, beside)
     beside.replace(target)
     return True

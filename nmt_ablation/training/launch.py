@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partialmethod
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from fairseq import options
 from fairseq.dataclass.utils import convert_namespace_to_omegaconf
 from fairseq.distributed import utils as distributed
 from fairseq.file_io import PathManager
+from fairseq.trainer import Trainer
 from fairseq_cli import train as fairseq_train
 
 from nmt_ablation.errors import UserError
@@ -82,6 +84,7 @@ def train(
 
     Raises:
         StoppedError: it got SIGUSR1 or SIGTERM, and has left a checkpoint to go on from.
+        UserError: the GPU has not enough memory.
     """
     training = arguments.training
     first = part is None or part.rank == 0
@@ -91,14 +94,22 @@ def train(
         torch.set_num_threads(training.threads)
         _keep_memory()
         PathManager.copy = staticmethod(checkpoint.copy)
+        # Else fairseq leaves out what doesn't fit, and this arm would have seen other batches.
+        Trainer.train_step = partialmethod(Trainer.train_step, raise_oom=True)
         # Not --log-file: fairseq adds its handler again with each epoch, and so writes each line
         # as often as it has seen epochs.
         if first:
             logging.getLogger().addHandler(logging.FileHandler(folder / LOG))
         configuration = configure(arguments, arms, folder, tick, part)
         ArmsTask.stop = False
-        with when_asked(ArmsTask.ask_to_stop), contextlib.suppress(EndedError):
-            distributed.call_main(configuration, fairseq_train.main)
+        try:
+            with when_asked(ArmsTask.ask_to_stop), contextlib.suppress(EndedError):
+                distributed.call_main(configuration, fairseq_train.main)
+        except torch.OutOfMemoryError as error:
+            raise UserError(
+                f"the GPU has not enough memory ({str(error).splitlines()[0]}); lower "
+                "training.batch_tokens, and raise training.accumulate as much"
+            ) from error
         task = ArmsTask.current
         for events in task.events:
             events.close()

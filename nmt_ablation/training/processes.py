@@ -1,13 +1,15 @@
 """Several processes that train one model, on this machine or, in a SLURM job, on its nodes."""
 
+import ctypes
 import os
 import pickle
+import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -21,7 +23,11 @@ from nmt_ablation.training.plugin import ArmPlan
 from nmt_ablation.workspace import Json, Tick
 
 POLL_SECONDS = 0.2
+PR_SET_PDEATHSIG = 1  # of linux/prctl.h
 WORK = "processes.pickle"
+KILLED = {code for number in SIGNALS for code in (-number, 128 + number)}
+"""Exit codes, of a process and of srun, where a stop was asked for before a process could answer,
+or after it had: there is a checkpoint then, or nothing yet to keep."""
 
 
 def train(
@@ -46,7 +52,6 @@ def train(
 def main() -> None:
     """Of one of the processes, which is started by `train` and by nobody else."""
     arguments, arms, folder, tick, meeting = pickle.loads(Path(sys.argv[1]).read_bytes())
-    threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
     names = ("SLURM_PROCID", "SLURM_NTASKS", "SLURM_LOCALID")
     if "SLURM_PROCID" not in os.environ:
         names = ("RANK", "WORLD_SIZE", "RANK")
@@ -91,7 +96,10 @@ def _commands(work: Path, processes: int, threads: int) -> list[tuple[list[str],
 
 def _run(commands: Sequence[tuple[list[str], dict[str, str]]]) -> None:
     """Run processes side by side until all have ended well, or one has not."""
-    running = [subprocess.Popen(command, env=os.environ | more) for command, more in commands]
+    running = [
+        subprocess.Popen(command, env=os.environ | more, preexec_fn=partial(_end_with, os.getpid()))
+        for command, more in commands
+    ]
 
     def ask_to_stop() -> None:
         for process in running:
@@ -103,14 +111,16 @@ def _run(commands: Sequence[tuple[list[str], dict[str, str]]]) -> None:
             while any(process.poll() is None for process in running):
                 time.sleep(POLL_SECONDS)
                 codes = [process.returncode for process in running]
+                if KILLED.intersection(codes):
+                    break
                 if any(code not in (None, 0, EXIT_CODE) for code in codes):
                     raise RuntimeError(f"of the processes that train, one has died: {codes}")
     finally:
+        codes = [process.poll() for process in running]
         for process in running:
             process.kill()
             process.wait()
-    codes = [process.returncode for process in running]
-    if EXIT_CODE in codes:
+    if {EXIT_CODE, *KILLED}.intersection(codes):
         raise StoppedError("training stopped with a checkpoint")
     if any(codes):
         raise RuntimeError(f"of the processes that train, one has died: {codes}")
@@ -126,11 +136,14 @@ def _meeting() -> str:
         return f"tcp://{host}:{free.getsockname()[1]}"
 
 
-def _end_with_parent(parent: int) -> None:
-    """Processes whose parent was killed must not go on and hold the others up."""
-    while os.getppid() == parent:
-        time.sleep(1)
-    os._exit(1)
+def _end_with(parent: int) -> None:
+    """In a process that has just been made: have it die with its parent, which was killed if it did
+    not wait, so that nobody trains in a folder whose lock is free. Linux alone can."""
+    prctl = getattr(ctypes.CDLL(None), "prctl", None)
+    if prctl is not None:
+        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
 
 
 if __name__ == "__main__":
