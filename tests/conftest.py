@@ -1,5 +1,6 @@
 """A tiny experiment on a tiny made-up pair, and one finished run of it for all tests to look at."""
 
+import signal
 import subprocess
 import sys
 import time
@@ -123,6 +124,11 @@ FIRST = ("test_slurm.py", "test_run.py")
 """The files that take longest."""
 
 
+def pytest_configure() -> None:
+    """What a shell starts in the background ignores Ctrl-C, and so would all that tests start."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what takes longest, so that two processes end at about the same time."""
     rank = {name: at for at, name in enumerate(FIRST)}
@@ -166,3 +172,15 @@ def run_tiny(folder: Path, mirror: Path, *options: str) -> Run:
 def finished(tmp_path_factory: pytest.TempPathFactory, mirror: Path) -> Run:
     """A whole run, from corpora to scores."""
     return run_tiny(tmp_path_factory.mktemp("finished"), mirror)
+
+
+@pytest.fixture(scope="session")
+def preparation(tmp_path_factory: pytest.TempPathFactory, mirror: Path) -> Path:
+    """A workspace that has all that cells share, and no cell."""
+    return run_tiny(tmp_path_factory.mktemp("preparation"), mirror, "--prepare").workspace_root
+
+
+@pytest.fixture
+def prepared(preparation: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where what is prepared is not what is tested: it need not be built each time."""
+    monkeypatch.setenv("NMT_ABLATION_CACHE", str(preparation))

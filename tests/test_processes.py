@@ -14,6 +14,8 @@ from tests.conftest import NewRun, Run, until
 
 ALL = "200-random-s1"
 
+pytestmark = pytest.mark.usefixtures("prepared")
+
 
 def _run(make: NewRun, *training: str, updates: int = 40) -> Run:
     """An experiment without dropout, which processes draw for themselves."""

@@ -80,6 +80,7 @@ def test_status_draws_the_curve_in_a_terminal(finished: Run) -> None:
     assert re.search(r"50 +200\s", text) and "pairs" in text
 
 
+@pytest.mark.usefixtures("prepared")
 def test_tensorboard_is_written_for_where_it_is_asked_for(new_run: NewRun) -> None:
     run = new_run()
     result = run.call("run", "--tensorboard", "--cell", "50-random-s1")
@@ -183,6 +184,7 @@ def test_killed_at_every_stage_it_goes_on_to_the_same_end(finished: Run, new_run
     assert not list(store.rglob("*.partial"))
 
 
+@pytest.mark.usefixtures("prepared")
 def test_a_log_says_on_one_line_what_a_cell_has_come_to(
     new_run: NewRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -193,6 +195,7 @@ def test_a_log_says_on_one_line_what_a_cell_has_come_to(
     )
 
 
+@pytest.mark.usefixtures("prepared")
 def test_a_training_killed_in_its_last_moment_is_not_trained_again(new_run: NewRun) -> None:
     run = new_run()
     cell = run.cell(50, "random")
@@ -210,6 +213,7 @@ def test_a_training_killed_in_its_last_moment_is_not_trained_again(new_run: NewR
     assert run.workspace.record(train) == record
 
 
+@pytest.mark.usefixtures("prepared")
 def test_ctrl_c_stops_everything_and_says_how_to_go_on(new_run: NewRun) -> None:
     run = new_run()
     process = subprocess.Popen(
@@ -228,6 +232,7 @@ def test_ctrl_c_stops_everything_and_says_how_to_go_on(new_run: NewRun) -> None:
     assert progress == [path.read_text() for path in store.glob("train/*.partial/progress.json")]
 
 
+@pytest.mark.usefixtures("prepared")
 def test_asked_to_stop_it_leaves_a_checkpoint_and_goes_on_to_the_same_end(
     new_run: NewRun, tmp_path: Path
 ) -> None:

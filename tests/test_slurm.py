@@ -18,7 +18,7 @@ import pytest
 from nmt_ablation import cost
 from nmt_ablation.errors import UserError
 from nmt_ablation.slurm import cluster, scripts
-from tests.conftest import NewRun, Run, run_tiny, until
+from tests.conftest import NewRun, Run, until
 
 ROOT = Path(__file__).parents[1]
 GOLDEN = Path(__file__).parent / "golden"
@@ -62,18 +62,6 @@ def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         subprocess.run(["scancel", "--me"], check=True)
         stopped = _script("stop")
         assert stopped.returncode == 0, stopped.stderr
-
-
-@pytest.fixture(scope="session")
-def preparation(tmp_path_factory: pytest.TempPathFactory, mirror: Path) -> Path:
-    """A workspace that has all that cells share, and no cell."""
-    return run_tiny(tmp_path_factory.mktemp("preparation"), mirror, "--prepare").workspace_root
-
-
-@pytest.fixture
-def prepared(preparation: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where what is prepared is not what is tested: it need not be built each time."""
-    monkeypatch.setenv("NMT_ABLATION_CACHE", str(preparation))
 
 
 @pytest.fixture(autouse=True)

@@ -63,7 +63,7 @@ def states(jobs: Sequence[str]) -> dict[str, State]:
 def _accounted(jobs: Sequence[str]) -> list[str]:
     """Lines like squeue's of jobs that the queue may have forgotten."""
     form, chosen = "--format=JobID,State,Reason", f"--jobs={','.join(jobs)}"
-    everyones = "--allusers", "--array", "--noheader", "--parsable2", "--allocations"
+    everyones = "--allusers", "--noheader", "--parsable2", "--allocations"
     try:
         text = _call("sacct", *everyones, form, chosen)
     except UserError:  # there is no accounting here
