@@ -179,11 +179,11 @@ def test_an_element_stopped_in_mid_training_comes_to_the_same_end(
 def test_an_element_out_of_time_goes_on_until_it_is_done(
     slurm: None, prepared: None, new_run: NewRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("NMT_ABLATION_SLURM_WARNING", "10")
+    monkeypatch.setenv("NMT_ABLATION_SLURM_WARNING", "35")
     run = new_run(
         ("[50, 200]", "[200]"),
-        ("max_updates: 60", "max_updates: 10000"),
-        ("validate_every: 20", "validate_every: 10000"),
+        ("max_updates: 60", "max_updates: 5000"),
+        ("validate_every: 20", "validate_every: 5000"),
         ("  frozen: {vectors: word2vec, tuning: frozen}\n", ""),
         *FEWER,
     )
