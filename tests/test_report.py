@@ -199,6 +199,13 @@ def test_arms_that_end_at_different_updates_are_compared_as_far_as_both_went() -
     gate(ROWS[0], ROWS[1] | {"pairing": ROWS[0]["pairing"] | {"batches": longer}}, PAIRING)
 
 
+def test_no_two_arms_look_the_same() -> None:
+    arms = [f"arm {number}" for number in range(30)]
+    looks = [figure._style(arms, arm) for arm in arms]
+    assert len({(look["color"], look["marker"]) for look in looks}) == 30
+    assert len({look["marker"] for look in looks[:10]}) == 10  # grey prints
+
+
 def test_trainings_that_the_budget_ended_are_marked_everywhere(tmp_path: Path) -> None:
     assert "| 100 ↑ |" in table.as_markdown(ROWS)
     assert table.NOTES["budget"] in table.as_markdown(ROWS)

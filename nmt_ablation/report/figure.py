@@ -108,9 +108,10 @@ def _draw_one(findings: Findings, arms: Sequence[str], scores: Axes, gains: Axes
 
 
 def _style(arms: Sequence[str], arm: str) -> dict[str, Any]:
-    """How an arm's line and points look."""
-    at = arms.index(arm) % len(COLOURS)
-    return {"color": COLOURS[at], "linestyle": LINES[at], "marker": MARKERS[at]}
+    """How an arm's line and points look; where colours come again, lines and markers are others."""
+    turn, at = divmod(arms.index(arm), len(COLOURS))
+    other = (at + 3 * turn) % len(COLOURS)
+    return {"color": COLOURS[at], "linestyle": LINES[other], "marker": MARKERS[other]}
 
 
 def _line(
