@@ -62,6 +62,12 @@ def call(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([COMMAND, *arguments], capture_output=True, text=True, timeout=600)
 
 
+def pgrep(*arguments: str) -> list[int]:
+    """The processes that it finds."""
+    found = subprocess.run(["pgrep", *arguments], capture_output=True, text=True)
+    return [int(pid) for pid in found.stdout.split()]
+
+
 def until(
     reached: Callable[[], object],
     process: "subprocess.Popen[Any] | None" = None,

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from nmt_ablation.training.processes import WORK
-from tests.conftest import NewRun, Run, until
+from tests.conftest import NewRun, Run, pgrep, until
 
 ALL = "200-random-s1"
 
@@ -80,9 +80,8 @@ def test_when_one_dies_the_others_are_ended_and_it_is_said(new_run: NewRun) -> N
 
 def test_a_killed_run_leaves_no_process_behind(new_run: NewRun) -> None:
     run = _run(new_run, "processes: 2", updates=100_000)
-    partial = run.workspace.path(run.pipeline.train(run.cell(200, "random"))).with_suffix(
-        ".partial"
-    )
+    step = run.pipeline.train(run.cell(200, "random"))
+    partial = run.workspace.path(step).with_suffix(".partial")
     process = subprocess.Popen(run.arguments("run", "--cell", ALL), stderr=subprocess.DEVNULL)
     until(lambda: _workers(partial), process)  # which then have much to import
     process.kill()
@@ -114,5 +113,4 @@ def test_what_would_train_two_models_is_refused(new_run: NewRun, tmp_path: Path)
 
 def _workers(folder: Path) -> list[int]:
     """The processes that train in a folder."""
-    found = subprocess.run(["pgrep", "-f", f"{folder}/{WORK}"], capture_output=True, text=True)
-    return [int(number) for number in found.stdout.split()]
+    return pgrep("-f", f"{folder}/{WORK}")

@@ -21,7 +21,7 @@ from tensorboardX.proto.event_pb2 import Event
 from nmt_ablation.cli import main
 from nmt_ablation.corpus.synthetic import write_mirror
 from nmt_ablation.training.launch import LOG
-from tests.conftest import COMMAND, NewRun, Run, until
+from tests.conftest import COMMAND, NewRun, Run, pgrep, until
 
 
 def test_help_answers_at_once_and_has_examples() -> None:
@@ -279,8 +279,7 @@ def test_asked_to_stop_it_leaves_a_checkpoint_and_goes_on_to_the_same_end(
 
 
 def _children(parent: int) -> list[int]:
-    listed = subprocess.run(["pgrep", "-P", str(parent)], capture_output=True, text=True)
-    return [int(pid) for pid in listed.stdout.split()]
+    return pgrep("-P", str(parent))
 
 
 def test_two_runs_at_once_share_the_work(finished: Run, new_run: NewRun) -> None:

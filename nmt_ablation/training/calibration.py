@@ -56,14 +56,14 @@ def calibrate(model: Model, training: Training, pieces: int, folder: Path, tick:
     binarise(folder, {"xx": dictionary, "yy": dictionary}, folder / "data-bin")
 
     times: list[float] = []
-    enough = False
+
+    def enough() -> bool:
+        return len(times) > 2 and times[-1] - times[0] > ENOUGH_SECONDS
 
     def timed(done: float, whole: float) -> None:
-        nonlocal enough
         times.append(time.perf_counter())
         tick(done, whole)
-        if len(times) > 2 and times[-1] - times[0] > ENOUGH_SECONDS:
-            enough = True
+        if enough():
             ArmsTask.ask_to_stop()
 
     short = training.model_copy(update={"max_updates": UPDATES, "validate_every": UPDATES})
@@ -82,7 +82,7 @@ def calibrate(model: Model, training: Training, pieces: int, folder: Path, tick:
     try:
         launch.train(arguments, [arm], folder, timed)
     except StoppedError:
-        if not enough:
+        if not enough():
             raise
     seconds = [after - before for before, after in itertools.pairwise(times)]
     on_gpu = torch.cuda.is_available()
