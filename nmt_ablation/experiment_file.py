@@ -1,6 +1,7 @@
 """Read an experiment file; whatever is wrong is said with its line and what is allowed there."""
 
 from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TypeVar
 
@@ -31,14 +32,18 @@ class ExperimentFile(BaseModel):
         return f"{self.path}:{self.size_lines[at]}"
 
     def cell(self, name: str) -> Cell:
-        """A cell by its name, as `plan` lists it.
+        """A cell by its name, as `status` lists it.
 
         Raises:
-            UserError: there is none; what there is is said.
+            UserError: there is none; those of the nearest names are said.
         """
         cells = {str(cell): cell for cell in self.experiment.cells()}
         if name not in cells:
-            raise UserError(f"{self.path}: has no cell '{name}'; allowed: {', '.join(cells)}")
+            nearest = get_close_matches(name, cells, n=5, cutoff=0)
+            raise UserError(
+                f"{self.path}: has no cell '{name}'; nearest: {', '.join(nearest)} "
+                "(nmt-ablation status lists all)"
+            )
         return cells[name]
 
     def choose(self, names: Sequence[str], sizes: Sequence[str]) -> list[Cell]:

@@ -228,9 +228,10 @@ class Pipeline(VectorStages):
         """All that some cells come to."""
         return [self.score(cell) for cell in cells]
 
-    def preparation(self) -> list[Step]:
-        """All that cells share, so that what is wrong with it is said before any training."""
-        cells = self.experiment.cells()
+    def preparation(self, cells: Sequence[Cell] = ()) -> list[Step]:
+        """What these cells share, or if none are named all do: what is wrong with it is so said
+        before any training."""
+        cells = cells or self.experiment.cells()
         samples = [self.sample(cell.size, cell.seed) for cell in reversed(cells)]
         alike = [self.near_duplicates(cell.size, cell.seed) for cell in cells]
         shared = [self.train(cell).inputs.values() for cell in cells]

@@ -350,8 +350,18 @@ def test_a_size_larger_than_the_pool_is_refused_with_its_line(new_run: NewRun) -
     assert not (run.workspace_root / "store" / "train").exists()
 
 
+def test_what_only_other_sizes_need_is_not_built(new_run: NewRun) -> None:
+    run = new_run()
+    assert run.call("run", "--size", "50", "--prepare").returncode == 0
+    cells = run.pipeline.experiment.cells()
+    prepared = {
+        cell.size for cell in cells if run.workspace.done(run.pipeline.sample(cell.size, cell.seed))
+    }
+    assert prepared == {50}
+
+
 def test_a_cell_or_a_size_that_is_not_there_is_refused(new_run: NewRun) -> None:
-    _refused(new_run(), "has no cell 'x'; allowed: 50-random-s1", "--cell", "x")
+    _refused(new_run(), "has no cell '50-s1'; nearest: 50-source-s1,", "--cell", "50-s1")
     _refused(new_run(), "has no size '5k'; allowed: 50, 200", "--size", "5k")
     _refused(new_run(), "--size: '5q' is no size; write a number of pairs", "--size", "5q")
 

@@ -174,7 +174,7 @@ def run(
     for cell in cells:
         group = f"{cell.size}-s{cell.seed}" if together else str(cell)
         groups.setdefault(group, []).append(cell)
-    phases = [{"preparation": Work(Pipeline.preparation)}]
+    phases = [{"preparation": Work(partial(Pipeline.preparation, cells=cells))}]
     if not prepare:
         phases.append(
             {
