@@ -117,7 +117,7 @@ def test_missing_cells_are_named_and_of_many_the_first_and_the_last() -> None:
 def test_the_verdict_names_gains_losses_and_doubts() -> None:
     assert verdict(MEANS, ROWS, "random", 3) == (
         "Against random, tuned gains 4.0 BLEU (3.0 to 5.0) at 100 pairs, loses 2.0 BLEU (1.0 to "
-        "3.0) at 9,000 pairs and can't be told from it at 1,000 (-0.9 to 1.1) pairs (95% intervals "
+        "3.0) at 9,000 pairs and is in doubt with +0.1 (-0.9 to 1.1) at 1,000 pairs (95% intervals "
         "over 1,000 test sentences; one seed, so other seeds may differ; a doubt is p ≥ 0.05 after "
         "correction for 3 comparisons; the budget ended 1 of 6 trainings before patience did, and "
         "gains shrink as training goes on)."

@@ -73,9 +73,13 @@ def _clause(arm: str, summaries: Sequence[Row]) -> str:
                 for row in of
             ]
             parts.append(f"{what} {_list(listed)} pairs")
-    doubtful = [f"{row['pairs']:,} {_interval(row)}" for row in summaries if row not in sure]
+    doubtful = [
+        f"{row['gain_bleu']:+.1f} {_interval(row)} at {row['pairs']:,}"
+        for row in summaries
+        if row not in sure
+    ]
     if doubtful:
-        parts.append(f"can't be told from it at {_list(doubtful)} pairs")
+        parts.append(f"is in doubt with {_list(doubtful)} pairs")
     return f"{arm} {_list(parts)}"
 
 
