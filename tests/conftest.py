@@ -153,15 +153,20 @@ def new_run(tmp_path: Path, mirror: Path) -> NewRun:
     """Makes an experiment, TINY with replacements, in a workspace of its own."""
 
     def make(*replacements: tuple[str, str], mirror: Path = mirror) -> Run:
-        text = TINY
-        for old, new in replacements:
-            assert old in text
-            text = text.replace(old, new)
-        file = tmp_path / "tiny.yaml"
-        file.write_text(text)
-        return Run(file, tmp_path / "workspace", mirror)
+        return tiny(tmp_path, mirror, *replacements)
 
     return make
+
+
+def tiny(folder: Path, mirror: Path | str, *replacements: tuple[str, str]) -> Run:
+    """TINY with replacements, in this folder."""
+    text = TINY
+    for old, new in replacements:
+        assert old in text
+        text = text.replace(old, new)
+    file = folder / "tiny.yaml"
+    file.write_text(text)
+    return Run(file, folder / "workspace", mirror)
 
 
 def run_tiny(folder: Path, mirror: Path, *options: str) -> Run:

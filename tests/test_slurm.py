@@ -12,13 +12,14 @@ from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from nmt_ablation import cost
 from nmt_ablation.errors import UserError
 from nmt_ablation.slurm import cluster, scripts
-from tests.conftest import NewRun, Run, until
+from tests.conftest import NewRun, Run, tiny, until
 
 ROOT = Path(__file__).parents[1]
 GOLDEN = Path(__file__).parent / "golden"
@@ -114,7 +115,11 @@ def _reported(run: Run) -> set[str]:
 
 
 def test_an_experiment_is_submitted_from_corpora_to_report(
-    slurm: None, new_run: NewRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    slurm: None,
+    new_run: NewRun,
+    preparation: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("NMT_ABLATION_SLURM_AT_ONCE", "2")
     run = new_run(("[50, 200]", "[200]"))
@@ -136,10 +141,32 @@ def test_an_experiment_is_submitted_from_corpora_to_report(
     assert "nothing to submit" in run.call("submit").stdout
     here = Run(run.file, tmp_path / "here", run.mirror)
     cells = [run.cell(200, arm) for arm in ("random", "frozen")]
-    assert here.call("run", *(f"--cell={cell}" for cell in cells)).returncode == 0
+    named = [f"--cell={cell}" for cell in cells]
+    assert here.call("run", *named, "--cache", str(preparation)).returncode == 0
     for cell in cells:
         step = run.pipeline.train(cell)
         assert run.workspace.record(step)["weights"] == here.workspace.record(step)["weights"]
+
+
+LONGER = (
+    ("max_updates: 60", "max_updates: 2000"),
+    ("validate_every: 20", "validate_every: 2000"),
+    ("[50, 200]", "[200]"),
+    *FEWER,
+)
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(
+    tmp_path_factory: pytest.TempPathFactory, mirror: Path, preparation: Path
+) -> dict[str, Any]:
+    """What is on record of a longer training that nobody stopped."""
+    run = tiny(tmp_path_factory.mktemp("uninterrupted"), mirror, *LONGER)
+    cell = run.cell(200, "random")
+    result = run.call("run", "--cell", str(cell), "--cache", str(preparation))
+    assert result.returncode == 0, result.stderr
+    record: dict[str, Any] = run.workspace.record(run.pipeline.train(cell))
+    return record
 
 
 @pytest.mark.parametrize(
@@ -153,15 +180,13 @@ def test_an_experiment_is_submitted_from_corpora_to_report(
     ids=["warned", "requeued"],
 )
 def test_an_element_stopped_in_mid_training_comes_to_the_same_end(
-    slurm: None, prepared: None, new_run: NewRun, tmp_path: Path, ask: list[str]
+    slurm: None,
+    prepared: None,
+    new_run: NewRun,
+    uninterrupted: dict[str, Any],
+    ask: list[str],
 ) -> None:
-    longer = (
-        ("max_updates: 60", "max_updates: 2000"),
-        ("validate_every: 20", "validate_every: 2000"),
-    )
-    whole = new_run(*longer, *FEWER, ("[50, 200]", "[200]"))
-    assert whole.call("run", "--cell", "200-random-s1").returncode == 0
-    run = Run(whole.file, tmp_path / "cluster", whole.mirror)
+    run = new_run(*LONGER)
     jobs = _submitted(run)
     element, step = f"{jobs[0]}_0", run.pipeline.train(run.cell(200, "random"))
     until(lambda: (run.workspace.progress(step) or (0, 0))[0] > 20)
@@ -170,8 +195,8 @@ def test_an_element_stopped_in_mid_training_comes_to_the_same_end(
     until(lambda: _ended(jobs))
     told = subprocess.check_output(["scontrol", "show", "job", element], text=True)
     assert "Restarts=1" in told and "COMPLETED" in told
-    one, other = whole.workspace.record(step), run.workspace.record(step)
-    assert (one["weights"], one["valid"]) == (other["weights"], other["valid"])
+    found = run.workspace.record(step)
+    assert all(found[key] == uninterrupted[key] for key in ("weights", "valid"))
     log = (run.workspace_root / "tiny" / "slurm" / "001" / "cells" / "0" / "log.txt").read_text()
     assert "the same command goes on from here" in log and "done in" in log
 
