@@ -33,22 +33,30 @@ class Spread:
 
 
 def spread_of_gains(scores: np.ndarray) -> Spread | None:
-    """Of the difference between two arms in the same seed: twice the residual variance of arms x
-    seeds, a block design (Fisher 1935). It is taken to be alike for all arms, as two or three
-    seeds of one arm say next to nothing about its own; None of one seed.
+    """Of the difference between two arms in a seed: twice what neither arm nor seed explains,
+    a block design (Fisher 1935). It is taken to be alike for all arms, as two or three seeds of one
+    arm say next to nothing about its own; None where no two arms share two seeds.
 
     Args:
-        scores: arms x seeds, of two arms or more.
+        scores: arms x seeds; NaN where a seed of an arm isn't there.
     """
-    arms, seeds = scores.shape
-    if seeds < 2:
+    there = np.isfinite(scores)
+    rows, columns = np.nonzero(there)
+    design = np.concatenate([np.eye(len(scores))[rows], np.eye(scores.shape[1])[columns]], axis=1)
+    solution, _, rank, _ = np.linalg.lstsq(design, scores[there])
+    if (freedom := len(rows) - int(rank)) < 1:
         return None
-    return Spread(2 * _mean_squares(scores)[1], (arms - 1) * (seeds - 1))
+    residuals = scores[there] - design @ solution
+    return Spread(2 * float(residuals @ residuals) / freedom, freedom)
 
 
 def spread_of_scores(scores: np.ndarray) -> Spread | None:
     """Of an arm's score, of which a part is the same for all arms of a seed; degrees of freedom
-    after Satterthwaite (1946). Arguments as above, and one arm will do."""
+    after Satterthwaite (1946).
+
+    Args:
+        scores: arms x seeds, and one arm will do.
+    """
     arms, seeds = scores.shape
     if seeds < 2:
         return None
@@ -90,14 +98,18 @@ def interval(scores: np.ndarray, spread: Spread | None) -> Interval:
     seeds, mean = len(whole), float(whole.mean())
     of_sentences = float(resamples.mean(axis=0).var(ddof=1))
     of_seeds = spread.variance / seeds if spread is not None else 0.0
+    of_both = 0.0
     if spread is not None and seeds > 1:
         # That sentences suit one seed better than another is in both variances; it counts once.
         each = float(resamples.var(axis=1, ddof=1).mean())
-        of_sentences -= min(max(each - of_sentences, 0) / (seeds - 1), of_sentences)
+        of_both = min(max(each - of_sentences, 0) / (seeds - 1), of_sentences)
+        of_sentences -= of_both
 
     def margin(p: float) -> float:
-        t = stdtrit(spread.freedom, p / 2) if spread is not None else 0.0
-        return float(np.sqrt(t**2 * of_seeds + ndtri(p / 2) ** 2 * of_sentences))
+        t, z = stdtrit(spread.freedom, p / 2) if spread is not None else 0.0, ndtri(p / 2)
+        # A few seeds may be alike by chance; what sentences alone make of them isn't less for it.
+        seeds_part = max(t**2 * of_seeds, z**2 * of_both)
+        return float(np.sqrt(seeds_part + z**2 * of_sentences))
 
     ends = margin(1 - LEVEL)
     if mean == 0:

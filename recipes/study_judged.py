@@ -17,6 +17,17 @@ from nmt_ablation.report.findings import Findings, join, load
 
 REAL, WEAK, MADE_UP = "study-strong", "study-weak", "study-synthetic"
 
+HEAD = """\
+# The predictions, judged
+
+What each says, and by which rules it is judged, stands in [the study](README.md); a prediction of
+our own is reproduced if it comes out as predicted. Numbers after arms are sentence pairs. 1 to 8 and
+12 are of the strong baseline, unless they say weak; 9 to 11 of made-up text. p is corrected for other
+comparisons, as intervals and judgements are not.
+
+| | difference in BLEU | predicted | found (95% interval) | corrected p | judged |
+| ---: | --- | --- | ---: | ---: | --- |"""
+
 
 @dataclass(frozen=True)
 class Difference:
@@ -25,6 +36,8 @@ class Difference:
     mean: float
     low: float
     high: float
+    p: float | None = None
+    """Of none, corrected for all such comparisons of its experiment."""
 
     def __sub__(self, other: "Difference") -> "Difference":
         """Of differences at other sizes or of other experiments, taken for independent. They share
@@ -76,7 +89,8 @@ class Results:
 
 
 def _difference(row: dict[str, float]) -> Difference:
-    return Difference(row["gain_bleu"], row["gain_bleu_low"], row["gain_bleu_high"])
+    keys = ("gain_bleu", "gain_bleu_low", "gain_bleu_high", "gain_bleu_p")
+    return Difference(*(row[key] for key in keys))
 
 
 def gain(experiment: str, size: Size, arm: str = "finetuned") -> Callable[[Results], Difference]:
@@ -146,16 +160,16 @@ def main() -> None:
     parser.add_argument("parts", type=Path, help="folder of what nmt-ablation report has written")
     parts = sorted(parser.parse_args().parts.glob("*.jsonl"))
     results = Results(join([load(path) for path in parts]))
-    print("| | difference in BLEU | predicted | found (95% interval) | |")
-    print("| ---: | --- | --- | ---: | --- |")
+    print(HEAD)
     for each in predictions():
         try:
             found = each.of(results)
         except KeyError:
-            said = "– | not run yet"
+            said = "– | – | not run yet"
         else:
-            ends = f"{found.mean:+.1f} ({found.low:+.1f} to {found.high:+.1f})"
-            said = f"{ends} | {each.judged(found)}"
+            ends = f"{found.mean:+.2f} ({found.low:+.2f} to {found.high:+.2f})"
+            p = "–" if found.p is None else f"{found.p:.3f}"
+            said = f"{ends} | {p} | {each.judged(found)}"
         print(f"| {each.number} | {each.difference} | {each.says} | {said} |")
 
 

@@ -71,8 +71,10 @@ def test_crossover_intervals_cover_the_truth() -> None:
 
 def test_equivalent_data_is_read_off_the_baselines_line() -> None:
     baseline = [_mean(1000, 10), _mean(4000, 20), _mean(16000, 30)]
-    assert equivalent(baseline, _mean(1000, 20)) == pytest.approx(4)
-    assert equivalent(baseline, _mean(1000, 15)) == pytest.approx(2)
-    assert equivalent(baseline, _mean(4000, 20)) == pytest.approx(1)
-    assert equivalent(baseline, _mean(16000, 31)) == math.inf
-    assert equivalent(baseline, _mean(1000, 5)) == 0
+    assert equivalent(baseline, _mean(1000, 20)).at == pytest.approx(4000)
+    assert equivalent(baseline, _mean(1000, 15)).at == pytest.approx(2000)
+    assert equivalent(baseline, _mean(4000, 20)).at == pytest.approx(4000)
+    assert equivalent(baseline, _mean(16000, 31)).at == math.inf
+    assert equivalent(baseline, _mean(1000, 5)).at == 0
+    found = equivalent(baseline, _mean(1000, 15, gain=7, wide=5))  # that is 10 to 20
+    assert [found.low, found.high] == pytest.approx([1000, 4000])

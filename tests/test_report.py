@@ -485,12 +485,12 @@ def test_curves_say_where_a_gain_ends_and_what_it_is_worth() -> None:
         "random",
     )
     assert line.startswith("tuned: its gain ends at 320 pairs (95% interval: 2")
-    assert "it is largest at 100 pairs, where random has 6.0 BLEU. To match it" in line
+    assert "its estimate is largest at 100 pairs, where random has 6.0 BLEU. To match it" in line
     (unsure,) = curves(
         [row for n in (100, 1000, 9000) for row in (_mean(n, "random", None), _mean(n, "a", 0.1))],
         "random",
     )
-    assert unsure.startswith("a: where its gain ends can't be told from these sizes; it is largest")
+    assert unsure.startswith("a: where its gain ends can't be told from these sizes; its estimate")
     assert curves(MEANS[:4], "random") == []  # of two sizes there is nothing to be told
     assert fits(MEANS) == []
 
@@ -528,14 +528,14 @@ def test_the_studys_predictions_are_judged_by_their_intervals(tmp_path: Path) ->
     save(strong, tmp_path / "s.jsonl", tmp_path / "s.json")
     judged = _judged(tmp_path).splitlines()
     for line in (
-        "| 1 | source-only − target-only, 1,000 | above 0 | +0.5 (-0.5 to +1.5) | not decidable |",
-        "| 3 | gain at all | below 1 | – | not run yet |",
-        "| 5 | gain of frozen, 500 | above 0 | -2.0 (-3.0 to -1.0) | contradicted |",
-        "| 6 | one-space − finetuned, 1,000 | within 1.3 | +0.2 (-0.8 to +1.2) | reproduced |",
-        "| 7 | gain of frozen-random, 1,000 | below 0 | -3.0 (-4.0 to -2.0) | reproduced |",
-        "| 7 | finetuned − shuffled, 1,000 | above 0 | -1.5 (-2.5 to -0.5) | contradicted |",
+        "| 1 | source-only − target-only, 1,000 | above 0 | +0.50 (-0.50 to +1.50) | 0.500 | not ",
+        "| 3 | gain at all | below 1 | – | – | not run yet |",
+        "| 5 | gain of frozen, 500 | above 0 | -2.00 (-3.00 to -1.00) | 0.500 | contradicted |",
+        "| 6 | one-space − finetuned, 1,000 | within 1.3 | +0.20 (-0.80 to +1.20) | 0.500 | rep",
+        "| 7 | gain of frozen-random, 1,000 | below 0 | -3.00 (-4.00 to -2.00) | 0.500 | reprod",
+        "| 7 | finetuned − shuffled, 1,000 | above 0 | -1.50 (-2.50 to -0.50) | 0.500 | contradic",
     ):
-        assert line in judged
+        assert any(found.startswith(line) for found in judged), line
     kept = STUDY / "judged.md"
     assert kept.exists() == (STUDY / "parts").is_dir()
     if kept.exists():

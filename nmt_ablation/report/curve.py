@@ -21,9 +21,9 @@ Z = 1.959964
 
 
 @dataclass(frozen=True)
-class Crossover:
-    """The corpus size at which a gain comes down to nothing, on a line through the gains at the
-    logarithms of sizes. 0: it is never positive; infinity: not within the data."""
+class Estimate:
+    """A number of pairs, on a line through what was measured at the logarithms of sizes, with a 95%
+    interval. 0: below the smallest size; infinity: beyond the largest."""
 
     at: float
     low: float
@@ -141,8 +141,9 @@ def fitted(means: Sequence[Row]) -> list[tuple[float, float]]:
     return list(zip(pairs, found(pairs), strict=True))
 
 
-def crossover(means: Sequence[Row]) -> Crossover:
-    """Where the gain of an arm ends, with a 95% interval by draws of its means.
+def crossover(means: Sequence[Row]) -> Estimate:
+    """Where the gain of an arm ends, with an interval by draws of its means; 0: it is never
+    positive.
 
     Args:
         means: of one arm, at two sizes or more, in ascending order.
@@ -153,20 +154,24 @@ def crossover(means: Sequence[Row]) -> Crossover:
     drawn = np.random.default_rng(12345).normal(y, wide / (2 * Z), (DRAWS, len(y)))
     ends = sorted(_last_crossing(x, gains) for gains in drawn)
     low, high = (ends[round(share * (DRAWS - 1))] for share in (0.025, 0.975))
-    return Crossover(_last_crossing(x, y), low, high)
+    return Estimate(_last_crossing(x, y), low, high)
 
 
-def equivalent(baseline: Sequence[Row], row: Row) -> float:
-    """How many times the pairs the baseline needs to come to what an arm does at some size, on a
-    line through its means at the logarithms of sizes; infinity where no size of it does."""
+def equivalent(baseline: Sequence[Row], row: Row) -> Estimate:
+    """The pairs that the baseline needs to come to what an arm does at some size; the interval is
+    that of the arm's gain."""
     # Means may go down by chance; more pairs are never worth less.
     scores = np.maximum.accumulate([each["bleu"] for each in baseline])
     sizes = np.log([each["pairs"] for each in baseline])
-    if row["bleu"] > scores[-1]:
-        return math.inf
-    if row["bleu"] < scores[0]:
-        return 0.0
-    return float(np.exp(np.interp(row["bleu"], scores, sizes)) / row["pairs"])
+
+    def needed(bleu: float) -> float:
+        if bleu > scores[-1]:
+            return math.inf
+        return 0.0 if bleu < scores[0] else float(np.exp(np.interp(bleu, scores, sizes)))
+
+    without = row["bleu"] - row["gain_bleu"]
+    ends = (row[f"gain_bleu_{end}"] for end in ("low", "high"))
+    return Estimate(needed(row["bleu"]), *(needed(without + gain) for gain in ends))
 
 
 def _last_crossing(x: np.ndarray, gains: np.ndarray) -> float:

@@ -129,7 +129,13 @@ def _scores(rows: Sequence[Row], drawn: Drawn) -> tuple[Scores, dict[str, int]]:
 def _gain(scores: Scores, arm: str, other: str, seeds: Sequence[int], metric: str) -> Interval:
     """Of one arm over another in the same seeds."""
     own, theirs = (_stacked(scores, it, seeds, metric) for it in (arm, other))
-    return interval(own - theirs, spread_of_gains(_table(scores, seeds, metric)))
+    all_seeds = sorted(set().union(*scores.values()))
+    table = [[_score(of_arm, seed, metric) for seed in all_seeds] for of_arm in scores.values()]
+    return interval(own - theirs, spread_of_gains(np.array(table)))
+
+
+def _score(of_arm: Mapping[int, Mapping[str, np.ndarray]], seed: int, metric: str) -> float:
+    return float(of_arm[seed][metric][0]) if seed in of_arm else np.nan
 
 
 def _stacked(scores: Scores, arm: str, seeds: Sequence[int], metric: str) -> np.ndarray:

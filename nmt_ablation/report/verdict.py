@@ -97,7 +97,7 @@ def _list(parts: Sequence[str]) -> str:
 
 def curves(summaries: list[Row], baseline: str) -> list[str]:
     """For each arm at three sizes or more: where its gain ends, where it is largest, and how many
-    more pairs the baseline would need; a line each."""
+    pairs the baseline would need; a line each."""
     lines = []
     of_arms: dict[str, list[Row]] = {}
     for row in summaries:
@@ -109,14 +109,15 @@ def curves(summaries: list[Row], baseline: str) -> list[str]:
         line = f"{arm}: {_crossover(curve.crossover(means), means)}"
         if best["gain_bleu"] > 0:
             line += (
-                f"; it is largest at {best['pairs']:,} pairs, where {baseline} has "
+                f"; its estimate is largest at {best['pairs']:,} pairs, where {baseline} has "
                 f"{best['bleu'] - best['gain_bleu']:.1f} BLEU"
             )
         worth = [
-            f"{_worth(curve.equivalent(of_arms[baseline], row), row)} at {row['pairs']:,}"
+            f"{_worth(curve.equivalent(of_arms[baseline], row), of_arms[baseline])} "
+            f"at {row['pairs']:,}"
             for row in means
         ]
-        lines.append(f"{line}. To match it, {baseline} needs {_list(worth)}.")
+        lines.append(f"{line}. To match it, {baseline} needs {_list(worth)} pairs.")
     return lines
 
 
@@ -152,33 +153,30 @@ def fits(summaries: list[Row]) -> list[str]:
     return lines
 
 
-def _crossover(found: curve.Crossover, means: list[Row]) -> str:
-    first, last = (f"{means[at]['pairs']:,}" for at in (0, -1))
-
-    def size(at: float) -> str:
-        if at == 0:
-            return f"below {first}"
-        return f"beyond {last}" if at == math.inf else _about(at)
-
+def _crossover(found: curve.Estimate, means: list[Row]) -> str:
     if (found.low, found.high) == (0, math.inf):
         return "where its gain ends can't be told from these sizes"
-    ends = dict.fromkeys((size(found.low), size(found.high)))
-    interval = f"(95% interval: {' to '.join(ends)} pairs)"
+    interval = f"(95% interval: {_ends(found, means)} pairs)"
     if found.at == 0:
         return f"its gain is never positive {interval}"
     if found.at == math.inf:
         return f"its gain doesn't end within the data {interval}"
-    return f"its gain ends at {size(found.at)} pairs {interval}"
+    return f"its gain ends at {_size(found.at, means)} pairs {interval}"
 
 
-def _about(pairs: float) -> str:
+def _worth(found: curve.Estimate, means: list[Row]) -> str:
+    at, ends = _size(found.at, means), _ends(found, means)
+    return at if at == ends else f"{at} ({ends})"
+
+
+def _ends(found: curve.Estimate, means: list[Row]) -> str:
+    return " to ".join(dict.fromkeys(_size(end, means) for end in (found.low, found.high)))
+
+
+def _size(pairs: float, means: list[Row]) -> str:
     """Read off a line between sizes, which tells no more than two digits."""
-    return f"{float(f'{pairs:.2g}'):,.0f}"
-
-
-def _worth(factor: float, row: Row) -> str:
-    if factor == math.inf:
-        return "more pairs than there are"
-    if factor == 0:
-        return "fewer pairs than the smallest size"
-    return f"{_about(factor * row['pairs'])} pairs"
+    if pairs == 0:
+        return f"below {means[0]['pairs']:,}"
+    return (
+        f"beyond {means[-1]['pairs']:,}" if pairs == math.inf else f"{float(f'{pairs:.2g}'):,.0f}"
+    )
