@@ -21,9 +21,9 @@ HEAD = """\
 # The predictions, judged
 
 What each says, and by which rules it is judged, stands in [the study](README.md); a prediction of
-our own is reproduced if it comes out as predicted. Numbers after arms are sentence pairs. 1 to 8 and
-12 are of the strong baseline, unless they say weak; 9 to 11 of made-up text. p is corrected for other
-comparisons, as intervals and judgements are not.
+our own is reproduced if it comes out as predicted. Numbers after arms are sentence pairs. 1 to 8
+and 12 are of the strong baseline, unless they say weak; 9 to 11 of made-up text. p is corrected for
+other comparisons, as intervals and judgements are not.
 
 | | difference in BLEU | predicted | found (95% interval) | corrected p | judged |
 | ---: | --- | --- | ---: | ---: | --- |"""
