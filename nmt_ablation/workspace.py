@@ -326,11 +326,11 @@ def beside_it(path: Path) -> Path:
     return path.with_name(f".{path.name}.{os.getpid()}{UNFINISHED}")
 
 
-def write_atomically(path: Path, text: str) -> None:
+def write_atomically(path: Path, content: str | bytes) -> None:
     """Write a file so that it is either whole or not there, whenever the machine stops."""
     beside = beside_it(path)
-    with beside.open("w", encoding="utf-8") as file:
-        file.write(text)
+    with beside.open("wb") as file:
+        file.write(content if isinstance(content, bytes) else content.encode())
         file.flush()
         os.fsync(file.fileno())
     beside.replace(path)

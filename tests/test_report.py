@@ -337,6 +337,7 @@ def test_parts_of_an_experiment_are_drawn_as_the_whole(reported: Path, tmp_path:
         part = whole.model_copy(
             update={
                 "cells": rows,
+                "drawn": {cell_of(row): whole.drawn[cell_of(row)] for row in rows},
                 "unfinished": others,
                 "means": with_corrected(means, whole.comparisons),
                 "contrasts": with_corrected(contrasts, 2),
@@ -344,16 +345,13 @@ def test_parts_of_an_experiment_are_drawn_as_the_whole(reported: Path, tmp_path:
             }
         )
         parts.append(str(tmp_path / f"{size}.jsonl"))
-        save(part, Path(parts[-1]), Path(parts[-1]).with_suffix(".json"))
+        save(part, Path(parts[-1]))
     joined = call("draw", *parts, "--out", str(tmp_path / "joined"))
     assert joined.returncode == 0, joined.stderr
-    for kind in (*FIGURES, "tex", "csv", "means.csv", "jsonl", "json"):
+    for kind in (*FIGURES, "tex", "csv", "means.csv", "jsonl", "json", "npz"):
         one, other = (folder / f"tiny.{kind}" for folder in (reported, tmp_path / "joined"))
         assert one.read_bytes() == other.read_bytes(), kind
 
-    refused = call("draw", *parts, str(reported / "tiny.jsonl"), "--out", str(tmp_path / "no"))
-    assert refused.returncode == 1
-    assert "tiny: two parts have cells of size 50" in refused.stderr
     file = Path(parts[0]).with_suffix(".json")
     changed = json.loads(file.read_text())
     changed["definition"]["model"]["width"] = 32
@@ -367,10 +365,47 @@ def test_sizes_of_parts_may_alternate() -> None:
     for sizes in ((100, 10_000, "all"), (1000,)):
         rows = [_row(20_000, "random", 5.0) | {"size": size} for size in sizes]
         part = _findings([_mean(5, "random", None) | {"size": size} for size in sizes], rows)
-        parts.append(part.model_copy(update={"definition": {"name": "tiny"}}))
+        definition = {"baseline": "random", "seeds": [1], "arms": {"random": {}}}
+        parts.append(part.model_copy(update={"definition": definition}))
     (joined,) = join(parts)
     for rows in (joined.cells, joined.means):
         assert [row["size"] for row in rows] == [100, 1000, 10_000, "all"]
+
+
+def test_cells_of_a_size_may_be_in_several_parts(reported: Path) -> None:
+    whole = load(reported / "tiny.jsonl")
+    assert len(whole.drawn) == len(whole.cells)
+
+    def part(*arms: str) -> Findings:
+        rows = [row.copy() for row in whole.cells if row["arm"] in arms]
+        if "random" not in arms:
+            for row in rows:
+                row |= {"gain_bleu": None, "gain_chrf": None, "p_bleu": None, "p_bleu_ar": None}
+        drawn = {cell_of(row): whole.drawn[cell_of(row)] for row in rows}
+        said = {"cells": rows, "drawn": drawn, "means": [], "contrasts": []}
+        return whole.model_copy(update=said)
+
+    (joined,) = join([part("finetuned", "source"), part("random", "frozen", "source")])
+    for found, known in ((joined.means, whole.means), (joined.contrasts, whole.contrasts)):
+        assert len(found) == len(known)
+        for one, other in zip(found, known, strict=True):
+            numbers = {key for key, value in other.items() if isinstance(value, float)}
+            assert {k: one[k] for k in one.keys() - numbers} == {
+                k: other[k] for k in other.keys() - numbers
+            }
+            assert [one[k] for k in numbers] == pytest.approx([other[k] for k in numbers])
+    keys = ("size", "arm", "seed", "gain_bleu", "gain_chrf")
+    assert [[row[k] for k in keys] for row in joined.cells] == [
+        [row[k] for k in keys] for row in whole.cells
+    ]
+
+    changed = part("random")
+    changed.cells[0]["bleu"] += 1
+    with pytest.raises(UserError, match="two parts have 50-random-s1, with other scores: delete"):
+        join([whole, changed])
+    without = part("frozen").model_copy(update={"drawn": {}})
+    with pytest.raises(UserError, match=r"cells of size 50, and .* takes tiny\.npz beside each"):
+        join([part("random"), without])
 
 
 def test_test_sentences_can_be_left_out(finished: Run, reported: Path, tmp_path: Path) -> None:
@@ -388,11 +423,14 @@ def test_results_that_can_not_be_drawn_say_what_to_do(reported: Path, tmp_path: 
     results = tmp_path / "tiny.jsonl"
     for arguments, said in (
         ([tmp_path / "none.jsonl"], "none.jsonl: there is no such file"),
-        ([results, results], "tiny: two parts have cells of size 50"),
+        ([results, results], "tiny: two parts have cells of size 50, and to compare these takes"),
     ):
         result = call("draw", *map(str, arguments), "--out", str(tmp_path / "out"))
         assert result.returncode == 1
         assert said in result.stderr and "Traceback" not in result.stderr
+    (tmp_path / "tiny.npz").write_text("half")
+    result = call("draw", str(results), "--out", str(tmp_path / "out"))
+    assert "tiny.npz: is not what nmt-ablation report writes" in result.stderr
     results.write_text(results.read_text() + "{half a li")
     result = call("draw", str(results), "--out", str(tmp_path / "out"))
     assert f"{results}: line 9 is no JSON" in result.stderr
@@ -525,7 +563,7 @@ def test_the_studys_predictions_are_judged_by_their_intervals(tmp_path: Path) ->
         contrast("finetuned", "shuffled", -1.5),
     ]
     strong = _findings(means, ROWS, "study-strong").model_copy(update={"contrasts": contrasts})
-    save(strong, tmp_path / "s.jsonl", tmp_path / "s.json")
+    save(strong, tmp_path / "s.jsonl")
     judged = _judged(tmp_path).splitlines()
     for line in (
         "| 1 | source-only − target-only, 1,000 | above 0 | +0.50 (-0.50 to +1.50) | 0.500 | not ",

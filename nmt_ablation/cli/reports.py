@@ -54,8 +54,8 @@ def report(runner: "Runner", out: Path | None, examples: bool) -> None:
 def draw(results: Sequence[Path], out: Path, name: str | None) -> None:
     """Draw reports again from their files, or side by side.
 
-    RESULTS are NAME.jsonl of reports, with NAME.json beside them. No model is needed, no corpus.
-    Parts of one experiment, other sizes in each, become one again.
+    RESULTS are NAME.jsonl of reports, with NAME.json and NAME.npz beside them. No model is needed,
+    no corpus. Parts of one experiment, other cells in each, become one again.
 
     \b
     Examples:

@@ -5,18 +5,28 @@ import json
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import version
+from io import BytesIO
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from nmt_ablation import references
 from nmt_ablation.corpus.text import stream_lines
 from nmt_ablation.errors import UserError
 from nmt_ablation.experiment import size_limit
-from nmt_ablation.pipeline import Pipeline
-from nmt_ablation.report.results import Row, cell_of, collect, corpora, monolingual
-from nmt_ablation.report.summary import contrast, resampled, summarise, with_corrected
+from nmt_ablation.pipeline import METRICS, Pipeline
+from nmt_ablation.report.results import (
+    Row,
+    cell_of,
+    collect,
+    corpora,
+    monolingual,
+    set_beside,
+)
+from nmt_ablation.report.summary import Drawn, contrast, resampled, summarise, with_corrected
 from nmt_ablation.workspace import Workspace, write_atomically
 
 EXAMPLES = 6
@@ -41,7 +51,7 @@ class Example(BaseModel):
 class Findings(BaseModel):
     """What is known of an experiment, and how it came about."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
 
     name: str
     pair: str
@@ -50,6 +60,8 @@ class Findings(BaseModel):
     """The whole experiment file, defaults included; empty in reports older than this key."""
     cells: list[Row]
     """The finished ones; see docs/results-format.md."""
+    drawn: Drawn = Field(default={}, exclude=True)
+    """Their scores on resamples of the test set; none in reports older than this key."""
     unfinished: list[str]
     """The names of the others."""
     means: list[Row]
@@ -105,6 +117,7 @@ def gather(
         baseline=experiment.baseline,
         definition=definition,
         cells=cells,
+        drawn=drawn,
         unfinished=[str(cell) for cell in experiment.cells() if cell not in finished],
         means=summarise(cells, drawn, experiment.baseline, _gains_asked(definition)),
         contrasts=contrast(cells, drawn, experiment.contrasts, _contrasts_asked(definition)),
@@ -117,15 +130,27 @@ def gather(
     )
 
 
-def save(findings: Findings, cells: Path, rest: Path) -> None:
-    """Cells as JSONL, a line each; the rest as one JSON object."""
+def save(findings: Findings, cells: Path) -> None:
+    """Cells as NAME.jsonl, a line each; beside it their scores on resamples, NAME.npz, and the rest
+    as one JSON object, NAME.json."""
     lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in findings.cells)
     write_atomically(cells, "".join(lines))
-    write_atomically(rest, findings.model_dump_json(exclude={"cells"}, indent=1) + "\n")
+    rest = findings.model_dump_json(exclude={"cells"}, indent=1) + "\n"
+    write_atomically(cells.with_suffix(".json"), rest)
+    if findings.drawn:
+
+        def resamples(metric: str) -> np.ndarray:
+            # The first is the score on the test set, which the cells have.
+            return np.array([scores[metric][1:] for scores in findings.drawn.values()], "f4")
+
+        packed, names = BytesIO(), [str(cell) for cell in findings.drawn]
+        of_metrics = {"bleu": resamples("bleu"), "chrf": resamples("chrf")}
+        np.savez_compressed(packed, cells=names, **of_metrics, allow_pickle=False)
+        write_atomically(cells.with_suffix(".npz"), packed.getvalue())
 
 
 def load(cells: Path) -> Findings:
-    """What `save` has written: the cells from NAME.jsonl, the rest from NAME.json beside it.
+    """What `save` has written.
 
     Raises:
         UserError: there is no such file, or it is something else.
@@ -141,17 +166,38 @@ def load(cells: Path) -> Findings:
         except json.JSONDecodeError as error:
             raise UserError(f"{cells}: line {number} is no JSON: {error}; report anew") from None
     try:
-        return Findings(cells=rows, **json.loads(rest.read_text(encoding="utf-8")))
+        found = Findings(cells=rows, **json.loads(rest.read_text(encoding="utf-8")))
     except (json.JSONDecodeError, TypeError, ValidationError) as error:
         raise UserError(f"{rest}: is not what nmt-ablation report writes: {error}") from None
+    return found.model_copy(update={"drawn": _drawn(cells.with_suffix(".npz"), rows)})
+
+
+def _drawn(path: Path, rows: Sequence[Row]) -> Drawn:
+    """Of these cells; none where there is no such file."""
+    if not path.is_file():
+        return {}
+    try:
+        with np.load(path) as found:
+            at = {str(cell): number for number, cell in enumerate(found["cells"])}
+            scores = {metric: found[metric].astype(float) for metric in METRICS}
+        return {
+            (cell := cell_of(row)): {
+                metric: np.concatenate([[row[metric]], scores[metric][at[str(cell)]]])
+                for metric in METRICS
+            }
+            for row in rows
+        }
+    except (BadZipFile, KeyError, ValueError) as error:
+        raise UserError(f"{path}: is not what nmt-ablation report writes: {error}") from None
 
 
 def join(parts: Sequence[Findings]) -> list[Findings]:
-    """Experiments whole again that come in parts, each with sizes of its own: trained on several
-    machines, say. An interval takes all cells of a size, so a size can't be in two parts.
+    """Experiments whole again that come in parts, each with cells of its own: trained on several
+    machines, say.
 
     Raises:
-        UserError: parts have a size in common, or are of experiments that only share a name.
+        UserError: parts have other scores of one cell, cells that can't be compared, or not the
+            resamples that comparing takes; or are of experiments that only share a name.
     """
     of_names: dict[str, list[Findings]] = {}
     for part in parts:
@@ -161,34 +207,66 @@ def join(parts: Sequence[Findings]) -> list[Findings]:
 
 def _joined(parts: Sequence[Findings]) -> Findings:
     first = parts[0]
-    if any(not part.definition or part.definition != first.definition for part in parts):
+    definition = first.definition
+    if any(not part.definition or part.definition != definition for part in parts):
         raise UserError(
             f"two of the experiments are called {first.name}, and are not the same: rename one, "
             "and report it again"
         )
-    where: dict[str, int] = {}
-    for number, part in enumerate(parts):
-        for row in part.cells:
-            if where.setdefault(row["size"], number) != number:
-                raise UserError(
-                    f"{first.name}: two parts have cells of size {row['size']}, and all that is to "
-                    "be compared has to be in one: report it from one workspace"
-                )
-    cells = _by_size(row for part in parts for row in part.cells)
-    means = _by_size(row for part in parts for row in part.means)
-    contrasts = _by_size(row for part in parts for row in part.contrasts)
-    examples = [example for part in parts for example in part.examples]
-    finished = {str(cell_of(row)) for row in cells}
+    of_names: dict[str, Row] = {}
+    for row in (row for part in parts for row in part.cells):
+        before = of_names.setdefault(name := str(cell_of(row)), row)
+        if any(before[metric] != row[metric] for metric in METRICS):
+            raise UserError(
+                f"{first.name}: two parts have {name}, with other scores: delete its line in one "
+                "of their JSONL files"
+            )
+    cells = sorted(of_names.values(), key=lambda row: _rank(row, definition))
+    set_beside(cells, first.baseline)
+    known = {cell: scores for part in parts for cell, scores in part.drawn.items()}
+    drawn = {cell: known[cell] for row in cells if (cell := cell_of(row)) in known}
+    means, contrasts = list[Row](), list[Row]()
+    for size in dict.fromkeys(row["size"] for row in cells):
+        of_size = [row for row in cells if row["size"] == size]
+        having = [part for part in parts if any(row["size"] == size for row in part.cells)]
+        if len(having) == 1:
+            means += [row for row in having[0].means if row["size"] == size]
+            contrasts += [row for row in having[0].contrasts if row["size"] == size]
+        elif all(part.drawn for part in having):
+            means += summarise(of_size, drawn, first.baseline, 0)
+            contrasts += contrast(of_size, drawn, definition["contrasts"], 0)
+        else:
+            raise UserError(
+                f"{first.name}: two parts have cells of size {size}, and to compare these takes "
+                f"{first.name}.npz beside each: report it anew where the cells are"
+            )
     return first.model_copy(
         update={
             "cells": cells,
-            "unfinished": [name for name in first.unfinished if name not in finished],
-            "means": with_corrected(means, _gains_asked(first.definition)),
-            "contrasts": with_corrected(contrasts, _contrasts_asked(first.definition)),
-            "examples": sorted(examples, key=lambda example: example.pairs),
+            "drawn": drawn if len(drawn) == len(cells) else {},
+            "unfinished": [name for name in first.unfinished if name not in of_names],
+            "means": with_corrected(means, _gains_asked(definition)),
+            "contrasts": with_corrected(contrasts, _contrasts_asked(definition)),
+            "examples": _merged(example for part in parts for example in part.examples),
             "command": "; ".join(dict.fromkeys(part.command for part in parts)),
         }
     )
+
+
+def _rank(row: Row, definition: Mapping[str, Any]) -> tuple[float, int, int]:
+    """Where a cell stands in its experiment."""
+    pairs = size_limit(row["size"])[0] or float("inf")
+    return pairs, definition["seeds"].index(row["seed"]), list(definition["arms"]).index(row["arm"])
+
+
+def _merged(examples: Iterable[Example]) -> list[Example]:
+    """Smallest first, and what all parts made of a sentence beside each other."""
+    found: dict[tuple[int, str], Example] = {}
+    for example in examples:
+        before = found.setdefault((example.pairs, example.source), example)
+        hypotheses = before.hypotheses | example.hypotheses
+        found[example.pairs, example.source] = before.model_copy(update={"hypotheses": hypotheses})
+    return sorted(found.values(), key=lambda example: example.pairs)
 
 
 def _gains_asked(definition: Mapping[str, Any]) -> int:
@@ -207,11 +285,6 @@ def _contrasts_asked(definition: Mapping[str, Any]) -> int:
 
 def _sizes(definition: Mapping[str, Any], arm: str) -> set[int | str]:
     return set(definition["arms"][arm]["sizes"] or definition["sizes"])
-
-
-def _by_size(rows: Iterable[Row]) -> list[Row]:
-    """Smallest first, as the experiment has its cells."""
-    return sorted(rows, key=lambda row: size_limit(row["size"])[0] or float("inf"))
 
 
 def _examples(pipeline: Pipeline, workspace: Workspace, cells: Sequence[Row]) -> Iterator[Example]:

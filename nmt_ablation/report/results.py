@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -43,18 +43,29 @@ def collect(pipeline: Pipeline, workspace: Workspace) -> list[Row]:
     finished = [cell for cell in experiment.cells() if workspace.done(pipeline.score(cell))]
     _compare(pipeline, workspace, finished)
     rows = [cell_row(pipeline, workspace, cell) for cell in finished]
-    if rows:
-        for row in rows:
-            gate(rows[0], row, SIGNATURES)
+    set_beside(rows, experiment.baseline)
+    return rows
+
+
+def set_beside(rows: Sequence[Row], baseline: str) -> None:
+    """Give each row its gains over the baseline of its size and seed, where that is there.
+
+    Args:
+        rows: of an experiment; those of a size and seed one after the other.
+
+    Raises:
+        UserError: some can't be compared; what differs is named.
+    """
+    for row in rows:
+        gate(rows[0], row, SIGNATURES)
     for _, group in groupby(rows, key=lambda row: (row["size"], row["seed"])):
         arms = list(group)
         for row in arms:
             gate(arms[0], row, PAIRING)
             for other in arms:
-                if other["arm"] == experiment.baseline:
+                if other["arm"] == baseline:
                     row["gain_bleu"] = row["bleu"] - other["bleu"]
                     row["gain_chrf"] = row["chrf"] - other["chrf"]
-    return rows
 
 
 def cell_of(row: Row) -> Cell:

@@ -34,7 +34,7 @@ def write(experiments: Sequence[Findings], folder: Path, name: str, command: str
     _check(experiments)
     paths = {
         kind: folder / f"{name}.{kind}"
-        for kind in ("html", *FIGURES, "tex", "csv", "means.csv", "jsonl", "json", "md")
+        for kind in ("html", *FIGURES, "tex", "csv", "means.csv", "jsonl", "json", "npz", "md")
     }
     folder.mkdir(parents=True, exist_ok=True)
     write_atomically(paths["html"], page(experiments, command))
@@ -46,9 +46,11 @@ def write(experiments: Sequence[Findings], folder: Path, name: str, command: str
     write_atomically(paths["means.csv"], as_csv(means, ["experiment", *COLUMNS]))
     write_atomically(paths["tex"], "\n".join(map(table.as_latex, experiments)))
     if len(experiments) == 1:
-        save(experiments[0], paths["jsonl"], paths["json"])
+        save(experiments[0], paths["jsonl"])
     else:
         del paths["jsonl"], paths["json"]
+    if len(experiments) > 1 or not experiments[0].drawn:
+        del paths["npz"]
     if cells:
         figure.draw(experiments, [paths[kind] for kind in FIGURES])
     else:
