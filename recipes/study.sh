@@ -18,6 +18,7 @@ report() {
     made=("$1"/study-synthetic*.jsonl)
     ((!${#real[@]})) || nmt-ablation draw "${real[@]}" --out "$2/real-text" --name real-text
     ((!${#made[@]})) || nmt-ablation draw "${made[@]}" --out "$2/made-up-text" --name made-up-text
+    rm -f "$2"/{real,made-up}-text/*.{jsonl,json,npz} # the parts have it
     python "$root/recipes/study_judged.py" "$1" >"$2/judged.md"
 }
 

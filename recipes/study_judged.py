@@ -14,6 +14,7 @@ from pathlib import Path
 
 from nmt_ablation.experiment import Size
 from nmt_ablation.report.findings import Findings, join, load
+from nmt_ablation.report.table import p_value
 
 REAL, WEAK, MADE_UP = "study-strong", "study-weak", "study-synthetic"
 
@@ -168,7 +169,7 @@ def main() -> None:
             said = "– | – | not run yet"
         else:
             ends = f"{found.mean:+.2f} ({found.low:+.2f} to {found.high:+.2f})"
-            p = "–" if found.p is None else f"{found.p:.3f}"
+            p = "–" if found.p is None else p_value(found.p)
             said = f"{ends} | {p} | {each.judged(found)}"
         print(f"| {each.number} | {each.difference} | {each.says} | {said} |")
 
