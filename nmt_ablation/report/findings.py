@@ -138,14 +138,13 @@ def save(findings: Findings, cells: Path) -> None:
     rest = findings.model_dump_json(exclude={"cells"}, indent=1) + "\n"
     write_atomically(cells.with_suffix(".json"), rest)
     if findings.drawn:
-
-        def resamples(metric: str) -> np.ndarray:
-            # The first is the score on the test set, which the cells have.
-            return np.array([scores[metric][1:] for scores in findings.drawn.values()], "f4")
-
         packed, names = BytesIO(), [str(cell) for cell in findings.drawn]
-        of_metrics = {"bleu": resamples("bleu"), "chrf": resamples("chrf")}
-        np.savez_compressed(packed, cells=names, **of_metrics, allow_pickle=False)
+        resamples = {
+            # The first is the score on the test set, which the cells have.
+            metric: np.array([scores[metric][1:] for scores in findings.drawn.values()], "f4")
+            for metric in METRICS
+        }
+        np.savez_compressed(packed, cells=names, **resamples, allow_pickle=False)
         write_atomically(cells.with_suffix(".npz"), packed.getvalue())
 
 

@@ -177,6 +177,6 @@ def _size(pairs: float, means: list[Row]) -> str:
     """Read off a line between sizes, which tells no more than two digits."""
     if pairs == 0:
         return f"below {means[0]['pairs']:,}"
-    return (
-        f"beyond {means[-1]['pairs']:,}" if pairs == math.inf else f"{float(f'{pairs:.2g}'):,.0f}"
-    )
+    if pairs == math.inf:
+        return f"beyond {means[-1]['pairs']:,}"
+    return f"{float(f'{pairs:.2g}'):,.0f}"
