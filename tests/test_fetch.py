@@ -141,8 +141,9 @@ def _etag(data: bytes) -> str:
     return f'"{zlib.crc32(data):x}"'
 
 
-def whole(to: Handler, data: bytes) -> None:
-    """As a good server answers: the part that is asked for, if the file is still the same."""
+def _good_head(to: Handler, data: bytes) -> int:
+    """As a good server answers: the part that is asked for, if the file is still the same. Returns
+    where that begins."""
     start = 0
     if (asked := to.headers.get("Range")) and to.headers.get("If-Range") == _etag(data):
         start = int(asked.removeprefix("bytes=").removesuffix("-"))
@@ -154,7 +155,11 @@ def whole(to: Handler, data: bytes) -> None:
         )
     else:
         to.head(200, Content_Length=len(data), ETag=_etag(data))
-    to.wfile.write(data[start:])
+    return start
+
+
+def whole(to: Handler, data: bytes) -> None:
+    to.wfile.write(data[_good_head(to, data) :])
 
 
 def cut(to: Handler, data: bytes) -> None:
@@ -176,8 +181,9 @@ def without_ranges(to: Handler, data: bytes) -> None:
 
 
 def stall(to: Handler, data: bytes) -> None:
-    to.head(200, Content_Length=len(data), ETag=_etag(data))
-    to.wfile.write(data[: len(data) // 2])
+    """Goes no further than half of the file."""
+    start = _good_head(to, data)
+    to.wfile.write(data[start : len(data) // 2])
     to.wfile.flush()
     to.server.released.wait(60)
 
