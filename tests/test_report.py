@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytest
 
 from nmt_ablation.errors import UserError
 from nmt_ablation.report import figure, notebook, pairwise, table
+from nmt_ablation.report import verdict as words
 from nmt_ablation.report.chart import Chart, Point, Series
 from nmt_ablation.report.findings import Findings, join, load, save
 from nmt_ablation.report.page import page
@@ -179,6 +181,7 @@ DIFFERENCES = [
     ("the training data", {"pairing": ROWS[0]["pairing"] | {"data": "e"}}),
     ("the weights before training", {"pairing": ROWS[0]["pairing"] | {"initial_weights": "v"}}),
     ("the order of batches", {"pairing": ROWS[0]["pairing"] | {"batches": {"1": "z"}}}),
+    ("the precision", {"precision": "bfloat16"}),
     ("the device", {"device": "cuda"}),
     ("the version of torch", {"torch": "3"}),
     ("the BLEU signature", {"bleu_signature": "other"}),
@@ -406,6 +409,27 @@ def test_cells_of_a_size_may_be_in_several_parts(reported: Path) -> None:
     without = part("frozen").model_copy(update={"drawn": {}})
     with pytest.raises(UserError, match=r"cells of size 50, and .* takes tiny\.npz beside each"):
         join([part("random"), without])
+
+
+def test_parts_may_differ_in_precision_and_arms_that_are_compared_not(reported: Path) -> None:
+    whole = load(reported / "tiny.jsonl")
+
+    def part(precision: str, *sizes: int, arms: Sequence[str] = whole.arms) -> Findings:
+        rows = [row for row in whole.cells if row["size"] in sizes and row["arm"] in arms]
+        training = whole.definition["training"] | {"precision": precision}
+        told = {
+            "definition": whole.definition | {"training": training},
+            "cells": [row | {"precision": precision} for row in rows],
+            "means": [row for row in whole.means if row["size"] in sizes],
+        }
+        return whole.model_copy(update=told)
+
+    (joined,) = join([part("bfloat16", 50), part("float32", 200)])
+    assert words.said(joined)[-1] == "Trained in bfloat16 at 50 and in float32 at 200 pairs."
+    assert not any("Trained in" in line for line in words.said(whole))
+    others = [arm for arm in whole.arms if arm != "random"]
+    with pytest.raises(UserError, match="the precision of 50-random-s1 and 50-"):
+        join([part("bfloat16", 50, arms=["random"]), part("float32", 50, arms=others)])
 
 
 def test_test_sentences_can_be_left_out(finished: Run, reported: Path, tmp_path: Path) -> None:

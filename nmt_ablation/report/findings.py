@@ -168,6 +168,9 @@ def load(cells: Path) -> Findings:
         found = Findings(cells=rows, **json.loads(rest.read_text(encoding="utf-8")))
     except (json.JSONDecodeError, TypeError, ValidationError) as error:
         raise UserError(f"{rest}: is not what nmt-ablation report writes: {error}") from None
+    if found.definition:  # where older reports have it, and only there
+        for row in found.cells:
+            row.setdefault("precision", found.definition["training"]["precision"])
     return found.model_copy(update={"drawn": _drawn(cells.with_suffix(".npz"), rows)})
 
 
@@ -207,7 +210,7 @@ def join(parts: Sequence[Findings]) -> list[Findings]:
 def _joined(parts: Sequence[Findings]) -> Findings:
     first = parts[0]
     definition = first.definition
-    if any(not part.definition or part.definition != definition for part in parts):
+    if any(not part.definition or _asked(part) != _asked(first) for part in parts):
         raise UserError(
             f"two of the experiments are called {first.name}, and are not the same: rename one, "
             "and report it again"
@@ -250,6 +253,14 @@ def _joined(parts: Sequence[Findings]) -> Findings:
             "command": "; ".join(dict.fromkeys(part.command for part in parts)),
         }
     )
+
+
+def _asked(findings: Findings) -> dict[str, Any]:
+    """What parts of an experiment have in common. Precision may be what their machines are fast in:
+    each cell says its own, and arms of another are not compared."""
+    training = dict(findings.definition.get("training", {}))
+    training.pop("precision", None)
+    return findings.definition | {"training": training}
 
 
 def _rank(row: Row, definition: Mapping[str, Any]) -> tuple[float, int, int]:

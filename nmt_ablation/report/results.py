@@ -160,6 +160,7 @@ def cell_row(pipeline: Pipeline, workspace: Workspace, cell: Cell) -> Row:
         "digest": score.digest,
     }
     row["pairing"] = trained["pairing"] | {"data": train.inputs["binarise"].digest}
+    row["precision"] = experiment.training.precision
     if cell.arm != experiment.baseline and workspace.done(compare):
         compared = workspace.record(compare)
         for key, (metric, name) in P_VALUES.items():
@@ -199,6 +200,7 @@ PAIRING: dict[str, Callable[[Row, Row], bool]] = {
         one["pairing"]["initial_weights"] == other["pairing"]["initial_weights"]
     ),
     "the order of batches": _same_batches,
+    "the precision": lambda one, other: one.get("precision") == other.get("precision"),
     "the device": lambda one, other: one["device"] == other["device"],
     "the version of torch": lambda one, other: one["torch"] == other["torch"],
 }

@@ -16,7 +16,7 @@ def said(findings: Findings) -> list[str]:
     means = findings.means
     first = verdict(means, findings.cells, findings.baseline, findings.comparisons)
     lines = [*curves(means, findings.baseline), *contrasts(findings.contrasts), *fits(means)]
-    return [first, *lines]
+    return [first, *lines, *precisions(findings.cells)]
 
 
 def verdict(summaries: Sequence[Row], rows: Sequence[Row], baseline: str, comparisons: int) -> str:
@@ -151,6 +151,17 @@ def fits(summaries: list[Row]) -> list[str]:
                 "pairs, if it holds there"
             )
     return lines
+
+
+def precisions(rows: Sequence[Row]) -> list[str]:
+    """In which cells were trained, where that isn't the same for all."""
+    sizes: dict[str, dict[str, None]] = {}
+    for row in rows:
+        sizes.setdefault(row.get("precision", ""), {})[f"{row['pairs']:,}"] = None
+    if len(sizes) < 2:
+        return []
+    trained = [f"in {precision} at {_list(list(at))}" for precision, at in sizes.items()]
+    return [f"Trained {_list(trained)} pairs."]
 
 
 def _crossover(found: curve.Estimate, means: list[Row]) -> str:
