@@ -6,9 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from nmt_ablation import segmentation
 from nmt_ablation.corpus.synthetic import Language
 from nmt_ablation.embeddings import vec
-from nmt_ablation.experiment import SIDES
+from nmt_ablation.embeddings.train import train
+from nmt_ablation.experiment import SIDES, TrainedVectors
+from nmt_ablation.workspace import Build
 from tests.conftest import NewRun, Run
 
 WORDS = ("  word2vec: {epochs: 2}", "  word2vec: {source: a.vec, target: b.vec, of: words}")
@@ -115,6 +118,26 @@ def test_vectors_of_the_sample_know_of_no_other_text(new_run: NewRun) -> None:
     step = run.pipeline.train(run.cell(200, "frozen")).inputs["rows"]
     assert {"monolingual", "test-set"}.isdisjoint(needed.stage for needed in step.ancestors())
     assert rows(run)["source"]["rows"] > 50
+
+
+def test_sides_trained_at_once_are_each_what_they_are_alone(
+    new_run: NewRun, prepared: None, tmp_path: Path
+) -> None:
+    run = new_run()
+    step, config = run.pipeline.vectors("word2vec", 200, 1), run.pipeline.experiment
+    vectors = config.vectors["word2vec"]
+    assert isinstance(vectors, TrainedVectors)
+    inputs = {name: run.workspace.ensure(needed) for name, needed in step.inputs.items()}
+    told: list[tuple[float, float]] = []
+    folder = tmp_path / "both"
+    folder.mkdir()
+    step.builder(Build(folder, inputs, lambda done, whole: told.append((done, whole))))
+    assert told == [(epochs, 2 * vectors.epochs) for epochs in range(1, 2 * vectors.epochs + 1)]
+    for side in SIDES:
+        segmenter = segmentation.load(config.segmentation, inputs["segmentation"], side)
+        alone, text = tmp_path / f"{side}.vec", inputs[side] / "text"
+        train(vectors, [(text, segmenter)], config.model.width, alone, lambda done, whole: None)
+        assert (folder / alone.name).read_bytes() == alone.read_bytes()
 
 
 def test_words_are_trained_without_the_marks_that_glue_them(new_run: NewRun) -> None:

@@ -1,7 +1,9 @@
 """From samples to numbers: text in tokens, and vectors on the rows of their dictionaries."""
 
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Literal
 
 from nmt_ablation.corpus import text
@@ -143,9 +145,18 @@ class VectorStages(CorpusStages):
                 record = train(config, list(texts.values()), width, files["source"], to.tick)
                 files["target"].hardlink_to(files["source"])
                 return {"joint": record}
-            return {
-                side: train(config, [texts[side]], width, files[side], to.tick) for side in SIDES
-            }
+            done, telling = dict.fromkeys(SIDES, 0.0), Lock()
+
+            def train_side(side: Side) -> Json:
+                def tick(epochs: float, whole: float) -> None:
+                    with telling:
+                        done[side] = epochs
+                        to.tick(sum(done.values()), whole * len(SIDES))
+
+                return train(config, [texts[side]], width, files[side], tick)
+
+            with ThreadPoolExecutor(len(SIDES)) as both:  # gensim lets other threads run
+                return dict(zip(SIDES, both.map(train_side, SIDES), strict=True))
 
         inputs = self._texts(config.text, size, seed)
         if config.of == "tokens":
