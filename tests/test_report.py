@@ -11,10 +11,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas
 import pytest
 
 from nmt_ablation.errors import UserError
+from nmt_ablation.pipeline import METRICS
 from nmt_ablation.report import figure, notebook, pairwise, table
 from nmt_ablation.report import verdict as words
 from nmt_ablation.report.chart import Chart, Point, Series
@@ -31,7 +33,7 @@ from nmt_ablation.report.results import (
     collect,
     gate,
 )
-from nmt_ablation.report.summary import COLUMNS, agreement, with_corrected
+from nmt_ablation.report.summary import COLUMNS, agreement, summarise, with_corrected
 from nmt_ablation.report.verdict import contrasts, curves, fits, verdict
 from nmt_ablation.report.write import FIGURES
 from tests.conftest import NewRun, Run, call
@@ -175,6 +177,18 @@ def test_what_a_difference_means_is_said_by_kocmi() -> None:
     )
     doubtful = "| 1,000 | tuned | 1 | 10.0 (9.0 to 11.0) | +0.1 (-0.9 to +1.1) | 0.400 | – |"
     assert lines[5].startswith(doubtful)
+
+
+def test_intervals_of_scores_end_where_scores_do() -> None:
+    rows, drawn = [], {}
+    for arm, bleu in (("random", 99.0), ("tuned", 0.5)):
+        for seed, other in ((1, 0.5), (2, -0.5)):
+            rows.append(_row(100, arm, bleu + other, seed=seed))
+            drawn[cell_of(rows[-1])] = dict.fromkeys(METRICS, np.full(10, bleu + other))
+    random, tuned = summarise(rows, drawn, "random", 1)
+    assert (random["bleu_high"], tuned["chrf_low"]) == (100, 0)
+    assert 90 < random["bleu_low"] < random["bleu"] == 99
+    assert tuned["gain_bleu_low"] < tuned["gain_bleu"] < tuned["gain_bleu_high"]
 
 
 DIFFERENCES = [

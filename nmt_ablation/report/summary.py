@@ -1,6 +1,7 @@
 """What the seeds of an arm come to at each size: means, intervals, and what a gain is worth."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import groupby
 
 import numpy as np
@@ -22,6 +23,8 @@ from nmt_ablation.workspace import Workspace
 AGREEMENT = (0, 0.78, 1.39, 2.34, 3.35), (0.5, 0.6, 0.7, 0.8, 0.85)
 """Differences in BLEU between two systems, and how often people then prefer the same one (Kocmi et
 al. 2024)."""
+BEST = 100.0
+"""No score is higher, and none below 0."""
 MOST = AGREEMENT[1][-1]
 """What larger differences come to isn't known."""
 
@@ -75,7 +78,7 @@ def summarise(rows: Sequence[Row], drawn: Drawn, baseline: str, comparisons: int
             mean: Row = {"size": size, "arm": arm, "seeds": len(seeds), "pairs": pairs[arm]}
             for metric in METRICS:
                 own = _stacked(scores, arm, seeds, metric)
-                found = interval(own, spread_of_scores(_table(scores, seeds, metric)))
+                found = _possible(interval(own, spread_of_scores(_table(scores, seeds, metric))))
                 gain = None if arm == baseline else _gain(scores, arm, baseline, seeds, metric)
                 mean |= _columns(metric, found) | _columns(f"gain_{metric}", gain)
                 mean[f"gain_{metric}_p_alone"] = gain and gain.p
@@ -152,6 +155,11 @@ def _table(scores: Scores, seeds: Sequence[int], metric: str) -> np.ndarray:
             if of_arm.keys() >= set(seeds)
         ]
     )
+
+
+def _possible(score: Interval) -> Interval:
+    """Of a score's interval what is one: few seeds reach far."""
+    return replace(score, low=max(score.low, 0.0), high=min(score.high, BEST))
 
 
 def _columns(name: str, interval: Interval | None) -> Row:
