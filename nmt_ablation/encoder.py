@@ -389,5 +389,5 @@ def _extra() -> Iterator[None]:
         yield
     except ModuleNotFoundError as error:
         raise UserError(
-            f"encoders need {error.name}; install it: pip install 'nmt_ablation[encoders]'"
+            f"encoders need {error.name}; install it: bash recipes/setup.sh encoders"
         ) from None

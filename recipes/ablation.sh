@@ -25,7 +25,7 @@ Targets:
 
 Options, or variables of the environment:
   --mirror PLACE     NMT_ABLATION_MIRROR      where corpora come from, laid out as OPUS is
-  --data DIR         NMT_ABLATION_DATA        where held-out files named in the experiment are
+  --data DIR         NMT_ABLATION_DATA        where files named in the experiment are
   --workspace DIR    NMT_ABLATION_WORKSPACE   where everything goes (default: checkpoints)
   --cache DIR        NMT_ABLATION_CACHE       a workspace that finished work is taken from
 Other options go to nmt-ablation.

@@ -17,7 +17,8 @@ from nmt_ablation.experiment_file import load as load_experiment
 
 ROOT = Path(__file__).parents[1]
 PAIRS = ["gl-en", "az-en", "be-en", "pt-en", "ru-en", "tr-en", "fa-zh", "en-zh", "de-en"]
-RECIPES = [ROOT / "recipes" / f"opus-{pair}.yaml" for pair in PAIRS]
+CARDS = sorted(path.stem for path in FOLDER.glob("*-*.yaml"))
+RECIPES = sorted((ROOT / "recipes").glob("opus-*.yaml"))
 
 MINIMAL = """\
 pair: fa-zh
@@ -48,12 +49,13 @@ def card(tmp_path: Path) -> Card:
 
 class TestCards:
     def test_there_is_one_for_each_pair_of_the_literature(self) -> None:
-        files = {path.stem for path in FOLDER.glob("*-*.yaml")}
-        assert files >= set(PAIRS)
+        assert set(CARDS) >= set(PAIRS)
+        assert {path.stem for path in RECIPES} >= {f"opus-{pair}" for pair in PAIRS}
 
-    @pytest.mark.parametrize("path", sorted(FOLDER.glob("*-*.yaml")), ids=lambda path: path.stem)
-    def test_each_is_valid_and_named_after_its_pair(self, path: Path) -> None:
-        assert load(path).pair == path.stem
+    @pytest.mark.parametrize("pair", CARDS)
+    def test_each_is_valid_and_named_after_its_pair(self, pair: str) -> None:
+        path = FOLDER / f"{pair}.yaml"
+        assert load(path).pair == pair
         assert path.read_text().startswith("# ")
 
     @pytest.mark.parametrize("pair", PAIRS)
@@ -62,13 +64,13 @@ class TestCards:
         assert card is not None
         assert card.findings and card.left_out and card.monolingual
 
-    @pytest.mark.parametrize("pair", PAIRS)
+    @pytest.mark.parametrize("pair", CARDS)
     def test_what_they_cite_is_in_the_references(self, pair: str) -> None:
         card = card_for(pair)
         assert card is not None
         assert set(card.cited()) <= references.entries().keys()
 
-    @pytest.mark.parametrize("pair", PAIRS)
+    @pytest.mark.parametrize("pair", CARDS)
     def test_their_licences_are_those_known_of_the_corpora(self, pair: str) -> None:
         card = card_for(pair)
         assert card is not None
@@ -107,13 +109,13 @@ class TestCards:
         with pytest.raises(UserError, match=says):
             load(path)
 
-    def test_the_one_in_the_guide_is_valid(self, tmp_path: Path) -> None:
+    def test_the_guides_experiment_and_card_are_valid(self, tmp_path: Path) -> None:
         guide = (ROOT / "docs" / "adding-a-pair.md").read_text()
-        example = re.search(r"```yaml\n(.*?)```", guide, re.DOTALL)
-        assert example is not None
-        path = tmp_path / "gl-es.yaml"
-        path.write_text(example[1])
-        assert load(path).pair == "gl-es"
+        experiment, card = re.findall(r"```yaml\n(.*?)```", guide, re.DOTALL)
+        (tmp_path / "mine.yaml").write_text(experiment)
+        assert load_experiment(tmp_path / "mine.yaml").experiment.pair == "sw-en"
+        (tmp_path / "gl-es.yaml").write_text(card)
+        assert load(tmp_path / "gl-es.yaml").pair == "gl-es"
 
     def test_mandarin_is_chinese(self, tmp_path: Path) -> None:
         path = tmp_path / "fa-zh.yaml"

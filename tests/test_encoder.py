@@ -385,7 +385,7 @@ def test_without_the_extra_the_message_says_how_to_get_it(
     copy: Path, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "tokenizers", None)
-    with pytest.raises(UserError, match=r"pip install 'nmt_ablation\[encoders\]'"):
+    with pytest.raises(UserError, match=r"bash recipes/setup.sh encoders"):
         EncoderTokenizer(out)
 
 

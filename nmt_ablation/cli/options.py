@@ -46,7 +46,8 @@ DATA = click.option(
     "--data",
     type=click.Path(path_type=Path, file_okay=False),
     envvar="NMT_ABLATION_DATA",
-    help="Where held-out files named in the experiment are.  [default: beside the experiment file]",
+    help="Where files named in the experiment are: corpora, held-out sets, vectors, lexicons.  "
+    "[default: beside the experiment file]",
 )
 MIRROR = click.option(
     "--mirror",

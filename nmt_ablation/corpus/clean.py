@@ -234,7 +234,7 @@ def _identifier() -> "LanguageIdentifier":
     except ModuleNotFoundError:
         raise UserError(
             "cleaning.min_language_probability needs py3langid; install it: "
-            "pip install 'nmt_ablation[langid]'"
+            "bash recipes/setup.sh langid"
         ) from None
     return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
 

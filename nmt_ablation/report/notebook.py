@@ -34,5 +34,5 @@ def _frame(rows: list[dict[str, object]]) -> "pandas.DataFrame":
     try:
         import pandas
     except ImportError:
-        raise UserError("this needs pandas: pip install 'nmt_ablation[notebook]'") from None
+        raise UserError("this needs pandas: bash recipes/setup.sh notebook") from None
     return pandas.DataFrame(rows)

@@ -16,8 +16,8 @@ def check() -> None:
         import tensorboardX  # noqa: F401
     except ImportError:
         raise UserError(
-            "TensorBoard's files are written by the package tensorboardX: pip install "
-            "'nmt_ablation[tensorboard]'"
+            "TensorBoard's files are written by the package tensorboardX: bash "
+            "recipes/setup.sh tensorboard"
         ) from None
 
 
