@@ -7,7 +7,7 @@ fairseq or gensim are imported where a stage runs, so that planning answers at o
 import functools
 import itertools
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -200,10 +200,12 @@ class Pipeline(VectorStages):
         inputs = {"translate": self.translate(cell), "hold-out": self.hold_out()}
         return Step("resamples", 1, scoring.model_dump() | {"target": target}, inputs, build)
 
-    def from_network(self) -> list[Step]:
-        """What only a machine with a network can build."""
+    def from_network(self, digests: Collection[str]) -> list[Step]:
+        """Of the steps of preparation that have these digests what only a machine with a network
+        can build."""
         needed = (step for top in self.preparation() for step in top.ancestors())
-        return list({step.digest: step for step in needed if step.stage in NEED_NETWORK}.values())
+        found = (step for step in needed if step.stage in NEED_NETWORK and step.digest in digests)
+        return list({step.digest: step for step in found}.values())
 
     def calibration(self) -> Step:
         """What an update takes on the machine where this is built."""

@@ -417,8 +417,18 @@ def test_what_finished_cells_were_made_of_may_be_removed(finished: Run, tmp_path
         shutil.rmtree(workspace / "store" / stage)
     run = Run(finished.file, workspace, finished.mirror)
     assert "8 of 8 cells are done. To build: nothing." in run.call("plan").stdout
-    assert run.call("run").returncode == 0
-    assert not (workspace / "store" / "fetch").exists()
+    again = run.call("run")
+    said = "There is nothing to do: these cells are done.\n"
+    assert (again.returncode, again.stderr) == (0, said)
+    built = {path.name for path in (workspace / "store").iterdir()}
+    assert built.isdisjoint({"fetch", "clean", "binarise", "vectors"})
+    # A cluster's network is asked for no more than what is left takes.
+    pipeline, cell = run.pipeline, run.cell(200, "random")
+    left = run.workspace.to_build(*pipeline.preparation([cell]))
+    assert [step.stage for step in left] == ["binarise"]
+    assert pipeline.from_network({step.digest for step in left}) == []
+    everything = {step.digest for step in pipeline.binarise(200, 1).ancestors()}
+    assert len(pipeline.from_network(everything)) == 3
     result = run.call("report", "--out", str(tmp_path))
     assert result.returncode == 0, result.stderr
     assert "| Synthetic/v1 | 500 | 0 |" in (tmp_path / "tiny.md").read_text()

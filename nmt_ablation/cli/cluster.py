@@ -1,5 +1,6 @@
 """The command that hands an experiment to a SLURM cluster."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,8 +63,11 @@ def submit(
             click.echo(f"There is nothing to submit: {others} are done or queued.")
             return
         if not dry_run:
+            left = runner.to_do(partial(Pipeline.preparation, cells=cells))
+            digests = {step.digest for step in left}
             with Bars(runner, {}) as bars:
-                runner.run({"fetch": Work(Pipeline.from_network)}, 1, bars)
+                fetching = Work(partial(Pipeline.from_network, digests=digests))
+                runner.run({"fetch": fetching}, 1, bars)
         made = write_scripts(runner, asked, cells, submissions.next_folder())
         if dry_run:
             for script in made.all():

@@ -155,7 +155,10 @@ def run(
         events.check()
         runner.write_events()
     file = runner.file.experiment
-    cells = runner.file.choose(names, sizes)
+    cells = [cell for cell in runner.file.choose(names, sizes) if runner.left(cell)]
+    if not cells:
+        click.echo("There is nothing to do: these cells are done.", err=True)
+        return
     gpu = shutil.which("nvidia-smi") is not None
     # A GPU is one device, however many cores stand beside it.
     places = 1 if gpu else _cores()

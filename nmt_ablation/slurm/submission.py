@@ -7,6 +7,7 @@ import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from filelock import FileLock
@@ -175,7 +176,7 @@ def write_scripts(runner: Runner, cluster: Cluster, cells: Sequence[Cell], folde
         run = scripts.command(cluster, program, command[0], path, *places, *command[1:])
         return write(name, name, {"OPTIONS": lines, "COMMAND": run})
 
-    prepared = not runner.to_do(Pipeline.preparation)
+    prepared = not runner.to_do(partial(Pipeline.preparation, cells=cells))
     all_elements, memory = _elements(runner, cells, cluster.share * 60)
     arrays = []
     for start in range(0, len(all_elements), largest):
