@@ -253,6 +253,21 @@ def test_experiments_stand_side_by_side_and_arms_look_the_same_in_all(tmp_path: 
     assert counts[1] > 1.5 * counts[0]
 
 
+def test_arms_of_one_size_are_listed_below_the_curves(tmp_path: Path) -> None:
+    means = [*MEANS, _mean(1000, "control", -0.5)]
+    cells = [*ROWS, _row(1000, "control", 19.5, gain_bleu=-0.5, gain_chrf=-1.0)]
+    for shown, names in (
+        (_findings(means, cells), {"random": 1, "tuned": 2, "control": 1}),  # legend and list
+        (_findings(MEANS, ROWS), {"random": 1, "tuned": 1}),
+        (_findings(means[2:4] + means[-1:], ROWS[2:4] + cells[-1:]), {"tuned": 1, "control": 1}),
+    ):
+        figure.draw([shown], [tmp_path / "f.svg"])
+        text = (tmp_path / "f.svg").read_text()
+        assert {name: text.count(f">{name}<") for name in names} == names
+        listed = "control" in names and "random" in names
+        assert ("gain over random at 1,000 pairs" in text) == listed
+
+
 def test_a_fit_is_drawn_where_its_form_can_be_told_and_beyond_the_data(tmp_path: Path) -> None:
     sizes = [500, 1000, 2000, 4000, 8000, 16000]
     means = [

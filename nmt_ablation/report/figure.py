@@ -25,45 +25,60 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*")
 LINES = ("-", "--", "-.", ":", "-", "--", "-.", ":", "-", "--")
 
 FIT_WIDTH = 0.8
-BESIDE = 1.02
-"""Factor by which an arm stands beside the one before, so that points don't hide each other."""
+BESIDE = 0.008
+"""Share of the span of sizes by which an arm stands beside the one before, so that points don't
+hide each other."""
+ROW_INCHES = 0.25
 
 
 def draw(experiments: Sequence[Findings], paths: Sequence[Path]) -> None:
     """Write the figure, in the kinds that the paths' suffixes say (png, svg, pdf).
 
     Experiments stand side by side on the same scales, and an arm looks the same in each of them.
-    Lines go through means in their 95% bands, a mean that stands alone has its interval as a bar;
-    each cell is a point, hollow if its training ended with its budget; where a curve's form can be
-    told it is drawn thin, and beyond the data too. Arms stand a little beside each other.
+    Lines go through means in their 95% bands; each cell is a point, hollow if its training ended
+    with its budget; where a curve's form can be told it is drawn thin, and beyond the data too.
+    Arms that have one size, where others have several, are no curves: they are listed below, each
+    gain with its interval and those of its seeds.
     """
-    arms = list(dict.fromkeys(arm for findings in experiments for arm in findings.arms))
     # Without these, two drawings of the same numbers differ in their bytes; 42 embeds fonts as
     # journals want them.
     plt.rcParams.update(
         {"svg.hashsalt": "nmt-ablation", "svg.fonttype": "none", "pdf.fonttype": 42}
     )
+    arms = list(dict.fromkeys(arm for findings in experiments for arm in findings.arms))
+    curves = [arm for arm in arms if any(arm in _curves(findings) for findings in experiments)]
+    listed = [_listed(findings) for findings in experiments]
+    heights = [3.0, 2.0]
+    if any(listed):
+        heights.append(0.5 + ROW_INCHES * max(map(len, listed)))
     figure, panels = plt.subplots(
-        2,
+        len(heights),
         len(experiments),
-        sharex="col",
-        sharey="row",
         squeeze=False,
-        figsize=(2 + 5 * len(experiments), 6.5),
-        height_ratios=(3, 2),
+        figsize=(2 + 5 * len(experiments), 1.5 + sum(heights)),
+        height_ratios=heights,
         layout="constrained",
     )
-    fits = [
-        _draw_one(findings, arms, scores, gains)
-        for findings, (scores, gains) in zip(experiments, panels.T, strict=True)
-    ]
+    fits = False
+    for column, findings, rows in zip(panels.T, experiments, listed, strict=True):
+        scores, gains = column[:2]
+        scores.sharey(panels[0, 0])
+        gains.sharey(panels[1, 0])
+        gains.sharex(scores)
+        scores.tick_params(labelbottom=False)
+        fits |= _draw_curves(findings, arms, curves, scores, gains)
+        if rows:
+            _draw_list(findings, rows, arms, column[2])
+            column[2].set_ylim(max(map(len, listed)) - 0.5, -0.5)
+        elif any(listed):
+            column[2].set_visible(False)
     panels[0, 0].set(ylabel="BLEU", ylim=(0, None))
-    shown = {arm: Line2D([], [], **_style(arms, arm)) for arm in arms}
+    shown = {arm: Line2D([], [], **_style(arms, arm)) for arm in curves}
     if any(row["ended_by"] == "budget" for each in experiments for row in each.cells):
         shown["ended by its budget, may still improve"] = Line2D(
             [], [], color="#666666", marker="o", linestyle="", fillstyle="none"
         )
-    if any(fits):
+    if fits:
         shown["fitted, and beyond the data"] = Line2D([], [], color="#666666", linewidth=FIT_WIDTH)
     figure.legend(shown.values(), shown.keys(), loc="outside lower center", ncols=3, frameon=False)
     metadata: dict[str, dict[str, str | None]] = {
@@ -76,12 +91,32 @@ def draw(experiments: Sequence[Findings], paths: Sequence[Path]) -> None:
     plt.close(figure)
 
 
-def _draw_one(findings: Findings, arms: Sequence[str], scores: Axes, gains: Axes) -> bool:
+def _sizes(findings: Findings, arm: str | None = None) -> list[int]:
+    return sorted({row["pairs"] for row in findings.cells if arm in (None, row["arm"])})
+
+
+def _curves(findings: Findings) -> list[str]:
+    """The arms that have as much of a curve as there is."""
+    most = len(_sizes(findings))
+    return [arm for arm in findings.arms if len(_sizes(findings, arm)) > 1 or most == 1]
+
+
+def _listed(findings: Findings) -> list[Row]:
+    """The gains of all arms at the sizes where some arm is that has no other."""
+    curves = _curves(findings)
+    sizes = {row["pairs"] for row in findings.means if row["arm"] not in curves}
+    return [row for row in findings.means if row["pairs"] in sizes and row["gain_bleu"] is not None]
+
+
+def _draw_curves(
+    findings: Findings, arms: Sequence[str], curves: Sequence[str], scores: Axes, gains: Axes
+) -> bool:
     """Scores and gains of one experiment, in axes of their own; whether fits are among them."""
-    fits = False
-    for arm in findings.arms:
+    fits, sizes = False, _sizes(findings)
+    span = sizes[-1] / sizes[0] if len(sizes) > 1 else 10.0
+    for arm in _curves(findings):
         style = _style(arms, arm)
-        beside = BESIDE ** (arms.index(arm) - (len(arms) - 1) / 2)
+        beside = span ** (BESIDE * (curves.index(arm) - (len(curves) - 1) / 2))
         means = [row for row in findings.means if row["arm"] == arm]
         cells = [row for row in findings.cells if row["arm"] == arm]
         _line(scores, means, cells, "bleu", style, beside)
@@ -98,13 +133,38 @@ def _draw_one(findings: Findings, arms: Sequence[str], scores: Axes, gains: Axes
         xlabel="sentence pairs for training",
         xscale="log",
     )
-    sizes = sorted({row["pairs"] for row in findings.cells})
     gains.set_xticks(sizes, [f"{size:,}" for size in sizes])
     gains.minorticks_off()
     for axes in (scores, gains):
-        axes.grid(alpha=0.3)
-        axes.spines[["top", "right"]].set_visible(False)
+        _tidy(axes)
     return fits
+
+
+def _draw_list(findings: Findings, rows: Sequence[Row], arms: Sequence[str], axes: Axes) -> None:
+    """Gains below each other: means with their intervals as bars, and a small point a seed."""
+    for at, row in enumerate(rows):
+        style = _style(arms, row["arm"]) | {"linestyle": ""}
+        seeds = [
+            cell["gain_bleu"]
+            for cell in findings.cells
+            if (cell["size"], cell["arm"]) == (row["size"], row["arm"])
+            and cell["gain_bleu"] is not None
+        ]
+        axes.hlines(at, row["gain_bleu_low"], row["gain_bleu_high"], color=style["color"])
+        axes.plot(seeds, [at] * len(seeds), **style, markersize=3, alpha=0.5)
+        axes.plot(row["gain_bleu"], at, **style, markersize=7)
+    sizes = {row["pairs"] for row in rows}
+    names = [row["arm"] if len(sizes) == 1 else f"{row['arm']}, {row['pairs']:,}" for row in rows]
+    at_size = f" at {sizes.pop():,} pairs" if len(sizes) == 1 else ""
+    axes.axvline(0, color="#000000", linewidth=0.8)
+    axes.set_yticks(range(len(rows)), names)
+    axes.set(xlabel=f"gain over {findings.baseline}{at_size}, BLEU")
+    _tidy(axes)
+
+
+def _tidy(axes: Axes) -> None:
+    axes.grid(alpha=0.3)
+    axes.spines[["top", "right"]].set_visible(False)
 
 
 def _style(arms: Sequence[str], arm: str) -> dict[str, Any]:
