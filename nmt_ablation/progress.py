@@ -61,7 +61,7 @@ class Bars(Watcher):
     """
 
     def __init__(self, runner: Runner, cells: Mapping[str, Sequence[Cell]]) -> None:
-        """`cells` are those whose scores each job makes."""
+        """`cells` are the unfinished ones whose scores each job makes."""
         self.runner, self.cells = runner, cells
         self.budget = runner.file.experiment.training.max_updates
         self.console = Console(stderr=True, highlight=False)
@@ -78,8 +78,7 @@ class Bars(Watcher):
         self.bars: dict[str, TaskID] = {}
         self.stages: dict[str, str] = {}
         self.reached: dict[str, float] = {}
-        to_do = [cell for some in cells.values() for cell in some if runner.left(cell)]
-        self.updates = len(to_do) * self.budget
+        self.updates = sum(map(len, cells.values())) * self.budget
         self.all: TaskID | None = None
 
     def __enter__(self) -> "Bars":

@@ -175,6 +175,10 @@ class Runner:
                         "that folder to fetch it anew, or use another --workspace"
                     ) from None
 
+    def unfinished(self, cells: Sequence[Cell]) -> list[Cell]:
+        """Those that something is left to do for."""
+        return [cell for cell in cells if self.left(cell)]
+
     def left(self, cell: Cell) -> list[Step]:
         """The steps that are not built yet, from corpora to a cell's scores."""
         return self.to_do(partial(Pipeline.scores, cells=[cell]))

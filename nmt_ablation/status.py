@@ -78,7 +78,9 @@ def _of_cell(
     left = runner.left(cell)
     if not left:
         bleu = workspace.record(runner.pipeline.score(cell))["bleu"]
-        pairs = workspace.record(runner.pipeline.sample(cell.size, cell.seed))["pairs"]
+        # The sample itself may be gone.
+        sample = runner.pipeline.sample(cell.size, cell.seed)
+        pairs = workspace.made_of(runner.pipeline.score(cell))[sample.digest]["record"]["pairs"]
         return CellStatus(str(cell), cell.arm, "done", pairs=pairs, bleu=bleu)
     # Steps that don't wait for each other may be under way at once; the cell's own come last.
     at = next((step for step in reversed(left) if workspace.being_built(step)), None)

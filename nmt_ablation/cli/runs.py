@@ -155,7 +155,7 @@ def run(
         events.check()
         runner.write_events()
     file = runner.file.experiment
-    cells = [cell for cell in runner.file.choose(names, sizes) if runner.left(cell)]
+    cells = runner.unfinished(runner.file.choose(names, sizes))
     if not cells:
         click.echo("There is nothing to do: these cells are done.", err=True)
         return
@@ -171,12 +171,13 @@ def run(
     of_one = file.training.threads * file.training.processes
     at_once = jobs or max(1, places // of_one)
     together = gpu if together is None else together
-    if together and not prepare:
-        click.echo("Arms of one size and seed train in one process, on the same batches.", err=True)
     groups: dict[str, list[Cell]] = {}
     for cell in cells:
         group = f"{cell.size}-s{cell.seed}" if together else str(cell)
         groups.setdefault(group, []).append(cell)
+    groups = {name if len(of) > 1 else str(of[0]): of for name, of in groups.items()}
+    if len(groups) < len(cells) and not prepare:
+        click.echo("Arms of one size and seed train in one process, on the same batches.", err=True)
     phases = [{"preparation": Work(partial(Pipeline.preparation, cells=cells))}]
     if not prepare:
         phases.append(

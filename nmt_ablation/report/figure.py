@@ -72,6 +72,8 @@ def draw(experiments: Sequence[Findings], paths: Sequence[Path]) -> None:
             column[2].set_ylim(max(map(len, listed)) - 0.5, -0.5)
         elif any(listed):
             column[2].set_visible(False)
+    for axes in panels[:2, 1:].flat:
+        axes.tick_params(labelleft=False)
     panels[0, 0].set(ylabel="BLEU", ylim=(0, None))
     shown = {arm: Line2D([], [], **_style(arms, arm)) for arm in curves}
     if any(row["ended_by"] == "budget" for each in experiments for row in each.cells):
@@ -91,29 +93,29 @@ def draw(experiments: Sequence[Findings], paths: Sequence[Path]) -> None:
     plt.close(figure)
 
 
-def _sizes(findings: Findings, arm: str | None = None) -> list[int]:
-    return sorted({row["pairs"] for row in findings.cells if arm in (None, row["arm"])})
+def _listed(findings: Findings) -> list[Row]:
+    """The gains of all arms at the sizes where some arm is that is asked at no other."""
+    asked = {arm: findings.sizes_asked(arm) for arm in findings.arms}
+    if len(set().union(*asked.values())) < 2:
+        return []
+    compared = [row for row in findings.means if row["gain_bleu"] is not None]
+    sizes = {row["size"] for row in compared if len(asked[row["arm"]]) == 1}
+    return [row for row in compared if row["size"] in sizes]
 
 
 def _curves(findings: Findings) -> list[str]:
-    """The arms that have as much of a curve as there is."""
-    most = len(_sizes(findings))
-    return [arm for arm in findings.arms if len(_sizes(findings, arm)) > 1 or most == 1]
-
-
-def _listed(findings: Findings) -> list[Row]:
-    """The gains of all arms at the sizes where some arm is that has no other."""
-    curves = _curves(findings)
-    sizes = {row["pairs"] for row in findings.means if row["arm"] not in curves}
-    return [row for row in findings.means if row["pairs"] in sizes and row["gain_bleu"] is not None]
+    """The other arms."""
+    lone = {row["arm"] for row in _listed(findings) if len(findings.sizes_asked(row["arm"])) == 1}
+    return [arm for arm in findings.arms if arm not in lone]
 
 
 def _draw_curves(
     findings: Findings, arms: Sequence[str], curves: Sequence[str], scores: Axes, gains: Axes
 ) -> bool:
     """Scores and gains of one experiment, in axes of their own; whether fits are among them."""
-    fits, sizes = False, _sizes(findings)
-    span = sizes[-1] / sizes[0] if len(sizes) > 1 else 10.0
+    fits, sizes = False, sorted({row["pairs"] for row in findings.cells})
+    several = len({row["size"] for row in findings.cells}) > 1
+    span = sizes[-1] / sizes[0] if several else 10.0
     for arm in _curves(findings):
         style = _style(arms, arm)
         beside = span ** (BESIDE * (curves.index(arm) - (len(curves) - 1) / 2))
@@ -144,18 +146,15 @@ def _draw_list(findings: Findings, rows: Sequence[Row], arms: Sequence[str], axe
     """Gains below each other: means with their intervals as bars, and a small point a seed."""
     for at, row in enumerate(rows):
         style = _style(arms, row["arm"]) | {"linestyle": ""}
-        seeds = [
-            cell["gain_bleu"]
-            for cell in findings.cells
-            if (cell["size"], cell["arm"]) == (row["size"], row["arm"])
-            and cell["gain_bleu"] is not None
-        ]
         axes.hlines(at, row["gain_bleu_low"], row["gain_bleu_high"], color=style["color"])
-        axes.plot(seeds, [at] * len(seeds), **style, markersize=3, alpha=0.5)
         axes.plot(row["gain_bleu"], at, **style, markersize=7)
-    sizes = {row["pairs"] for row in rows}
-    names = [row["arm"] if len(sizes) == 1 else f"{row['arm']}, {row['pairs']:,}" for row in rows]
-    at_size = f" at {sizes.pop():,} pairs" if len(sizes) == 1 else ""
+        for cell in findings.cells:
+            same = (cell["size"], cell["arm"]) == (row["size"], row["arm"])
+            if same and cell["gain_bleu"] is not None:
+                _point(axes, cell["gain_bleu"], at, cell, style, markersize=3)
+    several = len({row["size"] for row in rows}) > 1
+    names = [f"{row['arm']}, {row['pairs']:,}" if several else row["arm"] for row in rows]
+    at_size = "" if several else f" at {rows[0]['pairs']:,} pairs"
     axes.axvline(0, color="#000000", linewidth=0.8)
     axes.set_yticks(range(len(rows)), names)
     axes.set(xlabel=f"gain over {findings.baseline}{at_size}, BLEU")
@@ -187,5 +186,12 @@ def _line(
     else:
         axes.fill_between(sizes, low, high, color=style["color"], alpha=0.12, linewidth=0)
     for row in rows:
-        fill = "#ffffff" if row["ended_by"] == "budget" else style["color"]
-        axes.plot(row["pairs"] * beside, row[key], **style, markersize=6, markerfacecolor=fill)
+        _point(axes, row["pairs"] * beside, row[key], row, style, markersize=6)
+
+
+def _point(
+    axes: Axes, x: float, y: float, cell: Row, style: dict[str, Any], markersize: float
+) -> None:
+    """A cell; hollow if its training ended with its budget."""
+    fill = "#ffffff" if cell["ended_by"] == "budget" else style["color"]
+    axes.plot(x, y, **style, markersize=markersize, markerfacecolor=fill)

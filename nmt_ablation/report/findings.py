@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from nmt_ablation import references
 from nmt_ablation.corpus.text import stream_lines
 from nmt_ablation.errors import UserError
-from nmt_ablation.experiment import size_limit
+from nmt_ablation.experiment import Size, size_limit
 from nmt_ablation.pipeline import METRICS, Pipeline
 from nmt_ablation.report.results import (
     Row,
@@ -24,6 +24,7 @@ from nmt_ablation.report.results import (
     collect,
     corpora,
     monolingual,
+    records_of,
     set_beside,
 )
 from nmt_ablation.report.summary import Drawn, contrast, resampled, summarise, with_corrected
@@ -97,6 +98,12 @@ class Findings(BaseModel):
     def arms(self) -> list[str]:
         return list(dict.fromkeys(row["arm"] for row in self.cells))
 
+    def sizes_asked(self, arm: str) -> set[Size]:
+        """Those that it is to be trained at; in reports older than `definition`, those it was."""
+        if self.definition:
+            return _sizes(self.definition, arm)
+        return {row["size"] for row in self.cells if row["arm"] == arm}
+
 
 def gather(
     pipeline: Pipeline, workspace: Workspace, command: str, with_examples: bool = True
@@ -111,6 +118,7 @@ def gather(
     cells = collect(pipeline, workspace)
     drawn = resampled(pipeline, workspace, cells)
     finished = {cell_of(row) for row in cells}
+    records = records_of(pipeline, workspace, finished)
     return Findings(
         name=experiment.name,
         pair=experiment.pair,
@@ -121,8 +129,8 @@ def gather(
         unfinished=[str(cell) for cell in experiment.cells() if cell not in finished],
         means=summarise(cells, drawn, experiment.baseline, _gains_asked(definition)),
         contrasts=contrast(cells, drawn, experiment.contrasts, _contrasts_asked(definition)),
-        corpora=corpora(pipeline, workspace) if cells else [],
-        monolingual=monolingual(pipeline, workspace) if cells else [],
+        corpora=corpora(pipeline, records) if cells else [],
+        monolingual=monolingual(pipeline, records) if cells else [],
         examples=list(_examples(pipeline, workspace, cells)) if cells and with_examples else [],
         cited=references.as_text(experiment, references.entries()).splitlines(),
         versions={name: version(name) for name in PACKAGES},
@@ -166,11 +174,11 @@ def load(cells: Path) -> Findings:
             raise UserError(f"{cells}: line {number} is no JSON: {error}; report anew") from None
     try:
         found = Findings(cells=rows, **json.loads(rest.read_text(encoding="utf-8")))
-    except (json.JSONDecodeError, TypeError, ValidationError) as error:
+        if found.definition:  # where older reports have it, and only there
+            for row in found.cells:
+                row.setdefault("precision", found.definition["training"]["precision"])
+    except (json.JSONDecodeError, KeyError, TypeError, ValidationError) as error:
         raise UserError(f"{rest}: is not what nmt-ablation report writes: {error}") from None
-    if found.definition:  # where older reports have it, and only there
-        for row in found.cells:
-            row.setdefault("precision", found.definition["training"]["precision"])
     return found.model_copy(update={"drawn": _drawn(cells.with_suffix(".npz"), rows)})
 
 
@@ -293,7 +301,7 @@ def _contrasts_asked(definition: Mapping[str, Any]) -> int:
     )
 
 
-def _sizes(definition: Mapping[str, Any], arm: str) -> set[int | str]:
+def _sizes(definition: Mapping[str, Any], arm: str) -> set[Size]:
     return set(definition["arms"][arm]["sizes"] or definition["sizes"])
 
 

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -16,6 +16,9 @@ from nmt_ablation.workspace import Json, Step, Workspace
 
 Row = dict[str, Any]
 """One cell: its scores, how its training ended, and the digests of all that made it."""
+
+Records = Mapping[str, Json]
+"""What steps have put on record, by their digests."""
 
 P_VALUES = {
     **{f"p_{metric}": (metric, "p") for metric in METRICS},
@@ -80,13 +83,21 @@ def as_csv(rows: list[Row], columns: list[str]) -> str:
     return out.getvalue()
 
 
-def corpora(pipeline: Pipeline, workspace: Workspace) -> list[Row]:
+def records_of(pipeline: Pipeline, workspace: Workspace, cells: Iterable[Cell]) -> Records:
+    """Of all that finished cells were made of, which may be gone itself: a disk has an end."""
+    return {
+        digest: made["record"]
+        for cell in cells
+        for digest, made in workspace.made_of(pipeline.score(cell)).items()
+    }
+
+
+def corpora(pipeline: Pipeline, records: Records) -> list[Row]:
     """What became of each corpus's pairs, from the files of OPUS to the pool."""
-    pool = workspace.record(pipeline.pool())["corpora"]
-    made_of = workspace.made_of(pipeline.pool())
+    pool = records[pipeline.pool().digest]["corpora"]
     rows = []
     for corpus in pipeline.experiment.corpora.parallel:
-        cleaned = made_of[pipeline.clean(corpus).digest]["record"]
+        cleaned = records[pipeline.clean(corpus).digest]
         dropped = {name: taken["pairs"] for name, taken in cleaned["dropped"].items()}
         left = pool[str(corpus)]
         rows.append(
@@ -102,15 +113,13 @@ def corpora(pipeline: Pipeline, workspace: Workspace) -> list[Row]:
     return rows
 
 
-def monolingual(pipeline: Pipeline, workspace: Workspace) -> list[Row]:
-    """What became of each language's text for vectors and segmentation, as far as it was built."""
+def monolingual(pipeline: Pipeline, records: Records) -> list[Row]:
+    """What became of each language's text for vectors and segmentation, as far as it was used."""
     if not pipeline.experiment.corpora.monolingual:
         return []
     rows = []
     for side in SIDES:
-        step = pipeline.monolingual(side)
-        if workspace.done(step):
-            record = workspace.record(step)
+        if record := records.get(pipeline.monolingual(side).digest):
             rows.append(
                 {
                     "language": pipeline.experiment.language(side),
@@ -140,12 +149,13 @@ def cell_row(pipeline: Pipeline, workspace: Workspace, cell: Cell) -> Row:
     experiment = pipeline.experiment
     train, score, compare = pipeline.train(cell), pipeline.score(cell), pipeline.compare(cell)
     alike = pipeline.near_duplicates(cell.size, cell.seed)
-    trained, scored = workspace.record(train), workspace.record(score)
+    records, scored = records_of(pipeline, workspace, [cell]), workspace.record(score)
+    trained = records[train.digest]
     row: Row = {
         "experiment": experiment.name,
         "pair": experiment.pair,
         "size": cell.size,
-        "pairs": workspace.record(pipeline.sample(cell.size, cell.seed))["pairs"],
+        "pairs": records[pipeline.sample(cell.size, cell.seed).digest]["pairs"],
         "arm": cell.arm,
         "seed": cell.seed,
         **scored,
@@ -153,10 +163,10 @@ def cell_row(pipeline: Pipeline, workspace: Workspace, cell: Cell) -> Row:
         "gain_chrf": None,
         **dict.fromkeys(P_VALUES),
         **trained,
-        "coverage": _coverage(train, experiment.arms[cell.arm], workspace),
-        "alignment": _alignment(train, workspace),
+        "coverage": _coverage(train, experiment.arms[cell.arm], records),
+        "alignment": _alignment(train, records),
         "near_duplicates": workspace.record(alike) if workspace.done(alike) else None,
-        "test_sentences": workspace.record(pipeline.hold_out())["test"]["pairs"],
+        "test_sentences": records[pipeline.hold_out().digest]["test"]["pairs"],
         "digest": score.digest,
     }
     row["pairing"] = trained["pairing"] | {"data": train.inputs["binarise"].digest}
@@ -168,19 +178,19 @@ def cell_row(pipeline: Pipeline, workspace: Workspace, cell: Cell) -> Row:
     return row
 
 
-def _coverage(train: Step, arm: Arm, workspace: Workspace) -> Json:
+def _coverage(train: Step, arm: Arm, records: Records) -> Json:
     """Of the sides whose tables start from vectors, if any do."""
     if "rows" not in train.inputs:
         return None
-    record = workspace.record(train.inputs["rows"])
+    record = records[train.inputs["rows"].digest]
     return {side: record[side] for side in arm.vector_sides}
 
 
-def _alignment(train: Step, workspace: Workspace) -> Json:
+def _alignment(train: Step, records: Records) -> Json:
     """What is on record of how an arm's vectors were aligned, if they were."""
     rows = train.inputs.get("rows")
     vectors = rows.inputs["vectors"] if rows else None
-    return workspace.record(vectors) if vectors and vectors.stage == "align" else None
+    return records[vectors.digest] if vectors and vectors.stage == "align" else None
 
 
 def _same_batches(one: Row, other: Row) -> bool:
@@ -217,5 +227,5 @@ def gate(one: Row, other: Row, tests: dict[str, Callable[[Row, Row], bool]]) -> 
             cells = [f"{row['size']}-{row['arm']}-s{row['seed']}" for row in (one, other)]
             raise UserError(
                 f"{what} of {cells[0]} and {cells[1]} differ, so their scores can't be compared; "
-                "run both again with the same versions, on the same kind of machine"
+                "run both again with the same versions and settings, on the same kind of machine"
             )

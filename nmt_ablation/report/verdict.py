@@ -161,7 +161,7 @@ def precisions(rows: Sequence[Row]) -> list[str]:
     if len(sizes) < 2:
         return []
     trained = [f"in {precision} at {_list(list(at))}" for precision, at in sizes.items()]
-    return [f"Trained {_list(trained)} pairs."]
+    return [f"Trained {_list(trained)} pairs: what is said of several sizes mixes these."]
 
 
 def _crossover(found: curve.Estimate, means: list[Row]) -> str:

@@ -84,7 +84,7 @@ class Submissions:
         for element in self.elements():
             state = states.get(element.job)
             (alive if state is not None and state.alive else before).update(element.cells)
-        left = [cell for cell in self.runner.file.experiment.cells() if self.runner.left(cell)]
+        left = self.runner.unfinished(self.runner.file.experiment.cells())
         waiting = [cell for cell in left if str(cell) not in alive]
         ended = [cell for cell in waiting if str(cell) in before]
         if failed:
@@ -176,7 +176,8 @@ def write_scripts(runner: Runner, cluster: Cluster, cells: Sequence[Cell], folde
         run = scripts.command(cluster, program, command[0], path, *places, *command[1:])
         return write(name, name, {"OPTIONS": lines, "COMMAND": run})
 
-    prepared = not runner.to_do(partial(Pipeline.preparation, cells=cells))
+    unfinished = runner.unfinished(experiment.cells())
+    prepared = not runner.to_do(partial(Pipeline.preparation, cells=unfinished))
     all_elements, memory = _elements(runner, cells, cluster.share * 60)
     arrays = []
     for start in range(0, len(all_elements), largest):

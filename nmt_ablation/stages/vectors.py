@@ -155,7 +155,9 @@ class VectorStages(CorpusStages):
 
                 return train(config, [texts[side]], width, files[side], tick)
 
-            with ThreadPoolExecutor(len(SIDES)) as both:  # gensim lets other threads run
+            # gensim lets other threads run. fastText and words of a large text take much memory.
+            at_once = 2 if config.of == "tokens" and config.model == "word2vec" else 1
+            with ThreadPoolExecutor(at_once) as both:
                 return dict(zip(SIDES, both.map(train_side, SIDES), strict=True))
 
         inputs = self._texts(config.text, size, seed)
