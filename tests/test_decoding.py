@@ -1,6 +1,5 @@
 """CTranslate2 finds what fairseq's own search finds."""
 
-import itertools
 from types import SimpleNamespace
 from typing import Any
 
@@ -65,17 +64,21 @@ def test_hypotheses_are_those_of_fairseqs_search(trained: Any, beam: int) -> Non
     assert len({tuple(hypothesis) for hypothesis in ours}) > 0.5 * len(ours)
 
 
-def test_rounded_weights_find_nearly_the_same(trained: Any) -> None:
+def test_rounded_weights_take_the_same_for_likely(trained: Any) -> None:
+    hypotheses = _translate(_engine(trained), trained.sentences)
+    # The same tokens under both, as one that differs would have all that follow it differ.
     exact, rounded = (
-        _translate(_engine(trained, precision), trained.sentences)
+        [
+            score
+            for found in _engine(trained, precision).translator.score_batch(
+                trained.sentences, hypotheses
+            )
+            for score in found.log_probs
+        ]
         for precision in ("float32", "int8")
     )
-    tokens = [
-        one == other
-        for pair in zip(exact, rounded, strict=True)
-        for one, other in itertools.zip_longest(*pair)
-    ]
-    assert sum(tokens) > 0.5 * len(tokens)
+    differences = [abs(one - other) for one, other in zip(exact, rounded, strict=True)]
+    assert 0 < sum(differences) / len(differences) < 1  # nats; of a few hundred tokens chance has 6
 
 
 def test_order_and_batches_make_no_difference(trained: Any) -> None:

@@ -58,7 +58,10 @@ def _alike(one: dict[str, Tensor], other: dict[str, Tensor]) -> None:
     for name, gradient in one.items():
         if "k_proj.bias" in name:  # shifts all scores of a query alike, so it has none but rounding
             continue
-        assert torch.allclose(gradient, other[name], rtol=1e-5, atol=1e-5), name
+        # fairseq takes the logarithms of probabilities in float32, whose rounding adds up in sums
+        # that may be much larger than what is left of them.
+        rounding = 1e-5 * max(1.0, float(other[name].abs().max()))
+        assert torch.allclose(gradient, other[name], rtol=1e-5, atol=rounding), name
 
 
 def test_losses_and_gradients_are_those_of_fairseq(training: Stepwise) -> None:
