@@ -179,6 +179,11 @@ class Runner:
         """Those that something is left to do for."""
         return [cell for cell in cells if self.left(cell)]
 
+    def to_prepare(self) -> list[Step]:
+        """What the unfinished cells of the experiment share and isn't built."""
+        cells = self.unfinished(self.file.experiment.cells())
+        return self.to_do(partial(Pipeline.preparation, cells=cells))
+
     def left(self, cell: Cell) -> list[Step]:
         """The steps that are not built yet, from corpora to a cell's scores."""
         return self.to_do(partial(Pipeline.scores, cells=[cell]))

@@ -10,6 +10,7 @@ from rich.console import Group
 from rich.table import Table
 
 from nmt_ablation.experiment import Cell
+from nmt_ablation.report.results import records_of
 from nmt_ablation.report.terminal import curve
 from nmt_ablation.runner import Runner, last_lines
 from nmt_ablation.slurm import queue
@@ -78,9 +79,8 @@ def _of_cell(
     left = runner.left(cell)
     if not left:
         bleu = workspace.record(runner.pipeline.score(cell))["bleu"]
-        # The sample itself may be gone.
-        sample = runner.pipeline.sample(cell.size, cell.seed)
-        pairs = workspace.made_of(runner.pipeline.score(cell))[sample.digest]["record"]["pairs"]
+        records = records_of(runner.pipeline, workspace, [cell])
+        pairs = records[runner.pipeline.sample(cell.size, cell.seed).digest]["pairs"]
         return CellStatus(str(cell), cell.arm, "done", pairs=pairs, bleu=bleu)
     # Steps that don't wait for each other may be under way at once; the cell's own come last.
     at = next((step for step in reversed(left) if workspace.being_built(step)), None)

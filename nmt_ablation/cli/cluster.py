@@ -63,9 +63,7 @@ def submit(
             click.echo(f"There is nothing to submit: {others} are done or queued.")
             return
         if not dry_run:
-            to_prepare = runner.unfinished(runner.file.experiment.cells())
-            left = runner.to_do(partial(Pipeline.preparation, cells=to_prepare))
-            digests = {step.digest for step in left}
+            digests = {step.digest for step in runner.to_prepare()}
             with Bars(runner, {}) as bars:
                 fetching = Work(partial(Pipeline.from_network, digests=digests))
                 runner.run({"fetch": fetching}, 1, bars)

@@ -35,8 +35,9 @@ def draw(experiments: Sequence[Findings], paths: Sequence[Path]) -> None:
     """Write the figure, in the kinds that the paths' suffixes say (png, svg, pdf).
 
     Experiments stand side by side on the same scales, and an arm looks the same in each of them.
-    Lines go through means in their 95% bands; each cell is a point, hollow if its training ended
-    with its budget; where a curve's form can be told it is drawn thin, and beyond the data too.
+    Lines go through means in their 95% bands, a mean that stands alone has its interval as a bar;
+    each cell is a point, hollow if its training ended with its budget; where a curve's form can be
+    told it is drawn thin, and beyond the data too. Arms stand a little beside each other.
     Arms that have one size, where others have several, are no curves: they are listed below, each
     gain with its interval and those of its seeds.
     """

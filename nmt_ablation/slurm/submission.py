@@ -7,7 +7,6 @@ import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from filelock import FileLock
@@ -16,7 +15,6 @@ from nmt_ablation import cost
 from nmt_ablation.corpus.fetch import is_url
 from nmt_ablation.errors import UserError
 from nmt_ablation.experiment import Cell
-from nmt_ablation.pipeline import Pipeline
 from nmt_ablation.runner import Runner
 from nmt_ablation.slurm import queue, scripts
 from nmt_ablation.slurm.cluster import Cluster
@@ -176,8 +174,7 @@ def write_scripts(runner: Runner, cluster: Cluster, cells: Sequence[Cell], folde
         run = scripts.command(cluster, program, command[0], path, *places, *command[1:])
         return write(name, name, {"OPTIONS": lines, "COMMAND": run})
 
-    unfinished = runner.unfinished(experiment.cells())
-    prepared = not runner.to_do(partial(Pipeline.preparation, cells=unfinished))
+    prepared = not runner.to_prepare()
     all_elements, memory = _elements(runner, cells, cluster.share * 60)
     arrays = []
     for start in range(0, len(all_elements), largest):
