@@ -267,6 +267,10 @@ def test_arms_of_one_size_are_listed_below_the_curves(tmp_path: Path) -> None:
         assert {name: text.count(f">{name}<") for name in names} == names
         listed = names.keys() >= {"control", "random"}
         assert ("gain over random at 1,000 pairs" in text) == listed
+        html = page([shown], "draw")
+        assert (">control, 1,000 pairs</text>" in html) == listed
+        if "control" in names:  # in the list alone, or in both charts and no list
+            assert html.count('data-arm="control"') == (1 if listed else 2)
 
 
 def test_a_fit_is_drawn_where_its_form_can_be_told_and_beyond_the_data(tmp_path: Path) -> None:

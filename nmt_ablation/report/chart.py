@@ -1,4 +1,4 @@
-"""Curves for the page, as numbers that its template draws in SVG."""
+"""Curves and forest plots for the page, as numbers that its template draws in SVG."""
 
 import math
 from collections.abc import Sequence
@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 WIDTH, HEIGHT = 760, 320
 LEFT, RIGHT, TOP, BOTTOM = 52, 16, 12, 42
 """Margins around the curves, where labels stand."""
+ROW, LETTER = 26, 7
+"""Height of a forest plot's row, and width of a letter of its label."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,47 @@ class Chart:
 
     def _scaled(self, value: float) -> float:
         return math.log(value) if self.log_x else value
+
+
+@dataclass(frozen=True)
+class ForestRow:
+    """A mean in its interval, and a point for each seed."""
+
+    label: str
+    arm: str
+    style: int
+    mean: Point
+    low: float
+    high: float
+    points: Sequence[Point]
+
+
+@dataclass
+class Forest:
+    """A forest plot: differences below each other on one scale."""
+
+    title: str
+    x_label: str
+    rows: Sequence[ForestRow]
+
+    def __post_init__(self) -> None:
+        ends = [end for row in self.rows for end in (row.low, row.high)]
+        ends += [0.0, *(point.x for row in self.rows for point in row.points)]
+        room = (max(ends) - min(ends)) * 0.05 or 1.0
+        self._x = min(ends) - room, max(ends) + room
+        self.x_ticks = _ticks(*self._x)
+        self.left = 2 * LEFT // 3 + LETTER * max(len(row.label) for row in self.rows)
+        self.right = WIDTH - RIGHT
+        self.width, self.bottom = WIDTH, TOP + ROW * len(self.rows)
+        self.height = self.bottom + BOTTOM
+
+    def x(self, value: float) -> float:
+        low, high = self._x
+        return round(self.left + (value - low) / (high - low) * (self.right - self.left), 1)
+
+    def y(self, at: float) -> float:
+        """Of a row's middle."""
+        return TOP + ROW * at + ROW // 2
 
 
 def _ticks(low: float, high: float) -> list[float]:

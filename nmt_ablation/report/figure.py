@@ -47,8 +47,8 @@ def draw(experiments: Sequence[Findings], paths: Sequence[Path]) -> None:
         {"svg.hashsalt": "nmt-ablation", "svg.fonttype": "none", "pdf.fonttype": 42}
     )
     arms = list(dict.fromkeys(arm for findings in experiments for arm in findings.arms))
-    curves = [arm for arm in arms if any(arm in _curves(findings) for findings in experiments)]
-    listed = [_listed(findings) for findings in experiments]
+    curves = [arm for arm in arms if any(arm in findings.curves for findings in experiments)]
+    listed = [findings.listed for findings in experiments]
     heights = [3.0, 2.0]
     if any(listed):
         heights.append(0.5 + ROW_INCHES * max(map(len, listed)))
@@ -94,22 +94,6 @@ def draw(experiments: Sequence[Findings], paths: Sequence[Path]) -> None:
     plt.close(figure)
 
 
-def _listed(findings: Findings) -> list[Row]:
-    """The gains of all arms at the sizes where some arm is that is asked at no other."""
-    asked = {arm: findings.sizes_asked(arm) for arm in findings.arms}
-    if len(set().union(*asked.values())) < 2:
-        return []
-    compared = [row for row in findings.means if row["gain_bleu"] is not None]
-    sizes = {row["size"] for row in compared if len(asked[row["arm"]]) == 1}
-    return [row for row in compared if row["size"] in sizes]
-
-
-def _curves(findings: Findings) -> list[str]:
-    """The other arms."""
-    lone = {row["arm"] for row in _listed(findings) if len(findings.sizes_asked(row["arm"])) == 1}
-    return [arm for arm in findings.arms if arm not in lone]
-
-
 def _draw_curves(
     findings: Findings, arms: Sequence[str], curves: Sequence[str], scores: Axes, gains: Axes
 ) -> bool:
@@ -117,7 +101,7 @@ def _draw_curves(
     fits, sizes = False, sorted({row["pairs"] for row in findings.cells})
     several = len({row["size"] for row in findings.cells}) > 1
     span = sizes[-1] / sizes[0] if several else 10.0
-    for arm in _curves(findings):
+    for arm in findings.curves:
         style = _style(arms, arm)
         beside = span ** (BESIDE * (curves.index(arm) - (len(curves) - 1) / 2))
         means = [row for row in findings.means if row["arm"] == arm]

@@ -104,6 +104,23 @@ class Findings(BaseModel):
             return _sizes(self.definition, arm)
         return {row["size"] for row in self.cells if row["arm"] == arm}
 
+    @property
+    def listed(self) -> list[Row]:
+        """The gains of all arms at the sizes where some arm is that is asked at no other; none
+        where all are."""
+        asked = {arm: self.sizes_asked(arm) for arm in self.arms}
+        if len(set().union(*asked.values())) < 2:
+            return []
+        compared = [row for row in self.means if row["gain_bleu"] is not None]
+        sizes = {row["size"] for row in compared if len(asked[row["arm"]]) == 1}
+        return [row for row in compared if row["size"] in sizes]
+
+    @property
+    def curves(self) -> list[str]:
+        """The arms that aren't only listed."""
+        lone = {row["arm"] for row in self.listed if len(self.sizes_asked(row["arm"])) == 1}
+        return [arm for arm in self.arms if arm not in lone]
+
 
 def gather(
     pipeline: Pipeline, workspace: Workspace, command: str, with_examples: bool = True

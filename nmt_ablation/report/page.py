@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from nmt_ablation.report import curve
-from nmt_ablation.report.chart import Chart, Point, Series
+from nmt_ablation.report.chart import Chart, Forest, ForestRow, Point, Series
 from nmt_ablation.report.findings import Example, Findings
 from nmt_ablation.report.results import Row
 from nmt_ablation.report.table import NOTES, marks_of, p_value, people_agree, text_in_words
@@ -37,6 +37,7 @@ class Section:
     sentences: Sequence[str]
     """The verdict, and what is said of each curve."""
     charts: Sequence[Chart]
+    forest: Forest | None
     trainings: Sequence[Chart]
     examples: Sequence[tuple[Example, dict[str, list[Word]]]]
     """With the words of each arm's hypothesis."""
@@ -75,6 +76,7 @@ def _section(findings: Findings, arms: Sequence[str]) -> Section:
         findings,
         said(findings),
         [_scores(findings, arms), _gains(findings, arms)] if findings.cells else [],
+        _forest(findings, arms) if findings.listed else None,
         list(_trainings(findings.cells, arms)),
         [
             (
@@ -87,7 +89,7 @@ def _section(findings: Findings, arms: Sequence[str]) -> Section:
 
 
 def _scores(findings: Findings, arms: Sequence[str]) -> Chart:
-    series = _by_size(findings.means, findings.cells, arms, "bleu", "{:.1f} BLEU")
+    series = _by_size(findings, findings.cells, arms, "bleu", "{:.1f} BLEU")
     labels = "BLEU against corpus size", "sentence pairs for training", "BLEU"
     return Chart(*labels, series, log_x=True, from_zero=True)
 
@@ -97,26 +99,20 @@ def _gains(findings: Findings, arms: Sequence[str]) -> Chart:
     compared = [
         row for row in findings.cells if row["gain_bleu"] is not None and row["arm"] != baseline
     ]
-    series = _by_size(findings.means, compared, arms, "gain_bleu", "{:+.1f} BLEU")
+    series = _by_size(findings, compared, arms, "gain_bleu", "{:+.1f} BLEU")
     labels = f"Gain over {baseline}", "sentence pairs for training", "difference in BLEU"
     return Chart(*labels, series, log_x=True, from_zero=True)
 
 
 def _by_size(
-    summaries: Sequence[Row], rows: Sequence[Row], arms: Sequence[str], key: str, form: str
+    findings: Findings, cells: Sequence[Row], arms: Sequence[str], key: str, form: str
 ) -> list[Series]:
-    series = []
-    for style, arm in enumerate(arms):
-        means = [row for row in summaries if row["arm"] == arm and row[key] is not None]
+    series, curves = [], findings.curves
+    for place, arm in enumerate(curves):
+        means = [row for row in findings.means if row["arm"] == arm and row[key] is not None]
         points = [
-            Point(
-                row["pairs"],
-                row[key],
-                f"{arm}, {row['pairs']:,} pairs, seed {row['seed']}: {form.format(row[key])}, "
-                f"{row['updates']:,} updates, ended by {row['ended_by']}. {row['bleu_signature']}",
-                hollow=row["ended_by"] == "budget",
-            )
-            for row in rows
+            _point(row, row["pairs"], row[key], form.format(row[key]))
+            for row in cells
             if row["arm"] == arm
         ]
         line = [(row["pairs"], row[key]) for row in means]
@@ -124,9 +120,38 @@ def _by_size(
         if not line and not points:
             continue
         fit = curve.fitted(means) if key == "bleu" else []
-        beside = BESIDE * (style - (len(arms) - 1) / 2)
-        series.append(Series(arm, style, line, band, points, fit, beside))
+        beside = BESIDE * (place - (len(curves) - 1) / 2)
+        series.append(Series(arm, arms.index(arm), line, band, points, fit, beside))
     return series
+
+
+def _forest(findings: Findings, arms: Sequence[str]) -> Forest:
+    """Of the gains that curves can't show."""
+    rows = []
+    for at, mean in enumerate(findings.listed):
+        points = [
+            _point(row, row["gain_bleu"], at, f"{row['gain_bleu']:+.1f} BLEU")
+            for row in findings.cells
+            if (row["size"], row["arm"]) == (mean["size"], mean["arm"])
+            and row["gain_bleu"] is not None
+        ]
+        low, high = mean["gain_bleu_low"], mean["gain_bleu_high"]
+        label = f"{mean['arm']}, {mean['pairs']:,} pairs"
+        tip = f"{label}: {mean['gain_bleu']:+.1f} BLEU ({low:+.1f} to {high:+.1f})"
+        middle = Point(mean["gain_bleu"], at, tip)
+        style = arms.index(mean["arm"])
+        rows.append(ForestRow(label, mean["arm"], style, middle, low, high, points))
+    return Forest(f"Gain over {findings.baseline}, arm by arm", "difference in BLEU", rows)
+
+
+def _point(cell: Row, x: float, y: float, value: str) -> Point:
+    return Point(
+        x,
+        y,
+        f"{cell['arm']}, {cell['pairs']:,} pairs, seed {cell['seed']}: {value}, "
+        f"{cell['updates']:,} updates, ended by {cell['ended_by']}. {cell['bleu_signature']}",
+        hollow=cell["ended_by"] == "budget",
+    )
 
 
 def _trainings(rows: Sequence[Row], arms: Sequence[str]) -> Iterator[Chart]:
