@@ -1,8 +1,8 @@
-"""Lay Multi30k (Elliott et al. 2016) out for the recipes that have its name, and for the study.
+"""Lay Multi30k (Elliott et al. 2016) out for the study.
 
   git clone https://github.com/multi30k/dataset
   python recipes/multi30k.py dataset FOLDER
-  bash recipes/multi30k-arms.sh --mirror FOLDER/mirror --data FOLDER/data
+  bash recipes/study-strong.sh --mirror FOLDER/mirror --data FOLDER/data
 
 The mirror has the pairs of task 1 as Multi30k/v1, and the five independent descriptions of each
 picture of task 2, one after another, as Multi30kDescriptions/v1; the data folder has valid and test

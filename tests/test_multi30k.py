@@ -40,7 +40,7 @@ pytestmark = pytest.mark.skipif(
 def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
     assert DATA is not None
     # A lock is written beside the experiment, and the checkout's own is not for tests to write.
-    recipe = ROOT / "recipes" / "multi30k-de-en.yaml"
+    recipe = ROOT / "recipes" / "study-strong.yaml"
     file = load(Path(shutil.copy(recipe, tmp_path_factory.mktemp("recipe"))))
     return Pipeline(file, Places(mirror=str(MIRROR), data=DATA))
 
@@ -54,7 +54,7 @@ def test_the_pool_is_clean_and_without_leaks(pipeline: Pipeline, workspace: Work
     folder = workspace.ensure(pipeline.hold_out())
     record = workspace.record(pipeline.hold_out())
     assert (record["valid"]["pairs"], record["test"]["pairs"]) == (1014, 1000)
-    every = workspace.ensure(pipeline.sample("all", 1))
+    every = workspace.ensure(pipeline.sample("all", 4))
     (corpus,) = pipeline.experiment.corpora.parallel
     cleaned = workspace.record(pipeline.clean(corpus))
     assert cleaned["read"] == 29_000
@@ -81,7 +81,7 @@ def test_vectors_and_segmentation_never_see_dev_or_test_or_a_side_of_a_pair(
     pipeline: Pipeline, workspace: Workspace
 ) -> None:
     texts = [workspace.ensure(pipeline.hold_out()) / name for name in ("valid", "test")]
-    texts.append(workspace.ensure(pipeline.sample("all", 1)) / "train")
+    texts.append(workspace.ensure(pipeline.sample("all", 4)) / "train")
     for side in SIDES:
         step = pipeline.monolingual(side)
         language = pipeline.experiment.language(side)
@@ -96,11 +96,11 @@ def test_vectors_and_segmentation_never_see_dev_or_test_or_a_side_of_a_pair(
 
 def test_samples_are_nested(pipeline: Pipeline, workspace: Workspace) -> None:
     samples = {
-        size: list(stream_lines(workspace.ensure(pipeline.sample(size, 1)) / "train.de"))
-        for size in (1000, 4000, 16_000)
+        size: list(stream_lines(workspace.ensure(pipeline.sample(size, 4)) / "train.de"))
+        for size in (500, 1000, 4000)
     }
-    assert samples[16_000][:4000] == samples[4000]
     assert samples[4000][:1000] == samples[1000]
+    assert samples[1000][:500] == samples[500]
 
 
 def test_a_clone_of_its_repository_is_laid_out_as_the_mirror_is(
