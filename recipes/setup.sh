@@ -30,9 +30,6 @@ echo "setup: installing into .venv; some minutes, as fairseq is compiled" >&2
 # pip up to 25.2 obeys PIP_CONSTRAINT when it builds a package, later ones PIP_BUILD_CONSTRAINT.
 export PIP_CONSTRAINT=$PWD/constraints.txt PIP_BUILD_CONSTRAINT=$PWD/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK=1
-# fairseq's extensions take minutes, and setuptools compiles them side by side where it is told so.
-export DIST_EXTRA_CONFIG=$PWD/.venv/build.cfg
-printf '[build_ext]\nparallel = 3\n' >"$DIST_EXTRA_CONFIG"
 log=.venv/install.log
 if ! .venv/bin/python -m pip install --editable ".$extra" >"$log" 2>&1; then
     tail -n 20 "$log" >&2
