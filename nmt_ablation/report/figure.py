@@ -133,10 +133,8 @@ def _draw_list(findings: Findings, rows: Sequence[Row], arms: Sequence[str], axe
         style = _style(arms, row["arm"]) | {"linestyle": ""}
         axes.hlines(at, row["gain_bleu_low"], row["gain_bleu_high"], color=style["color"])
         axes.plot(row["gain_bleu"], at, **style, markersize=7)
-        for cell in findings.cells:
-            same = (cell["size"], cell["arm"]) == (row["size"], row["arm"])
-            if same and cell["gain_bleu"] is not None:
-                _point(axes, cell["gain_bleu"], at, cell, style, markersize=3)
+        for cell in findings.compared(row):
+            _point(axes, cell["gain_bleu"], at, cell, style, markersize=3)
     several = len({row["size"] for row in rows}) > 1
     names = [f"{row['arm']}, {row['pairs']:,}" if several else row["arm"] for row in rows]
     at_size = "" if several else f" at {rows[0]['pairs']:,} pairs"

@@ -121,6 +121,15 @@ class Findings(BaseModel):
         lone = {row["arm"] for row in self.listed if len(self.sizes_asked(row["arm"])) == 1}
         return [arm for arm in self.arms if arm not in lone]
 
+    def compared(self, mean: Row) -> list[Row]:
+        """The cells whose gains a mean is of."""
+        same = mean["size"], mean["arm"]
+        return [
+            row
+            for row in self.cells
+            if (row["size"], row["arm"]) == same and row["gain_bleu"] is not None
+        ]
+
 
 def gather(
     pipeline: Pipeline, workspace: Workspace, command: str, with_examples: bool = True

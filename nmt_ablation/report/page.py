@@ -131,9 +131,7 @@ def _forest(findings: Findings, arms: Sequence[str]) -> Forest:
     for at, mean in enumerate(findings.listed):
         points = [
             _point(row, row["gain_bleu"], at, f"{row['gain_bleu']:+.1f} BLEU")
-            for row in findings.cells
-            if (row["size"], row["arm"]) == (mean["size"], mean["arm"])
-            and row["gain_bleu"] is not None
+            for row in findings.compared(mean)
         ]
         low, high = mean["gain_bleu_low"], mean["gain_bleu_high"]
         label = f"{mean['arm']}, {mean['pairs']:,} pairs"
