@@ -8,27 +8,26 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from nmt_ablation import cost
 from nmt_ablation.errors import UserError
 from nmt_ablation.slurm import cluster, scripts
-from tests.conftest import NewRun, Run, tiny, until
+from tests.conftest import NewRun, Run, until
 
 ROOT = Path(__file__).parents[1]
 GOLDEN = Path(__file__).parent / "golden"
 SCRIPT = ROOT / "slurm" / "one-node-cluster.sh"
-FEWER = (
+TWO_ARMS = (
     ("  finetuned: {vectors: word2vec}\n", ""),
     ("  source: {vectors: word2vec, side: source, tuning: frozen}\n", ""),
 )
-"""Arms left out where two are enough: each costs a process that imports all anew."""
+ONE_ARM = (("  frozen: {vectors: word2vec, tuning: frozen}\n", ""), *TWO_ARMS)
+"""What is enough for most tests: each arm costs a process that imports all anew."""
 CLUSTER = {"SLURM_TRY_DIR": "/var/tmp/nmt-ablation-test-cluster", "SLURM_TRY_MEMORY": "8192"}
 
 
@@ -121,84 +120,71 @@ def test_an_experiment_is_submitted_from_corpora_to_report(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("NMT_ABLATION_SLURM_AT_ONCE", "2")
-    run = new_run(("[50, 200]", "[200]"))
+    monkeypatch.setenv("NMT_ABLATION_SLURM_AT_ONCE", "1")
+    run = new_run(("[50, 200]", "[200]"), *TWO_ARMS)
     jobs = _submitted(run)
     assert len(jobs) == 3
     again = run.call("submit")
     assert "nothing to submit" in again.stdout, again.stderr
-    seen = 0
+    seen = set()
 
     def ended() -> bool:
-        nonlocal seen
-        running = [n for n, s in _queue().items() if n.startswith(f"{jobs[1]}_") and s == "RUNNING"]
-        seen = max(seen, len(running))
+        states = [s for n, s in _queue().items() if n.startswith(f"{jobs[1]}_")]
+        seen.add(states.count("RUNNING"))
         return _ended(jobs)
 
     until(ended)
-    assert 1 <= seen <= 2
-    assert _reported(run) == {"random", "frozen", "finetuned", "source"}
+    assert max(seen) == 1  # and there is a core for each of the two
+    assert _reported(run) == {"random", "frozen"}
     assert "nothing to submit" in run.call("submit").stdout
     here = Run(run.file, tmp_path / "here", run.mirror)
-    cells = [run.cell(200, arm) for arm in ("random", "frozen")]
-    named = [f"--cell={cell}" for cell in cells]
-    assert here.call("run", *named, "--cache", str(preparation)).returncode == 0
-    for cell in cells:
-        step = run.pipeline.train(cell)
+    assert here.call("run", "--cache", str(preparation)).returncode == 0
+    for arm in ("random", "frozen"):
+        step = run.pipeline.train(run.cell(200, arm))
         assert run.workspace.record(step)["weights"] == here.workspace.record(step)["weights"]
 
 
-LONGER = (
-    ("max_updates: 60", "max_updates: 2000"),
-    ("validate_every: 20", "validate_every: 2000"),
-    ("[50, 200]", "[200]"),
-    *FEWER,
-)
-
-
-@pytest.fixture(scope="module")
-def uninterrupted(
-    tmp_path_factory: pytest.TempPathFactory, mirror: Path, preparation: Path
-) -> dict[str, Any]:
-    """What is on record of a longer training that nobody stopped."""
-    run = tiny(tmp_path_factory.mktemp("uninterrupted"), mirror, *LONGER)
-    cell = run.cell(200, "random")
-    result = run.call("run", "--cell", str(cell), "--cache", str(preparation))
-    assert result.returncode == 0, result.stderr
-    record: dict[str, Any] = run.workspace.record(run.pipeline.train(cell))
-    return record
-
-
-@pytest.mark.parametrize(
-    "ask",
-    [
-        # What SLURM does so many seconds before the time is up.
-        ["scancel", "--batch", "--signal=USR1"],
-        # What it does when the machine is wanted back.
-        ["scontrol", "requeue"],
-    ],
-    ids=["warned", "requeued"],
-)
-def test_an_element_stopped_in_mid_training_comes_to_the_same_end(
-    slurm: None,
-    prepared: None,
-    new_run: NewRun,
-    uninterrupted: dict[str, Any],
-    ask: list[str],
+def test_elements_stopped_in_mid_training_come_to_the_same_end(
+    slurm: None, prepared: None, new_run: NewRun, tmp_path: Path
 ) -> None:
-    run = new_run(*LONGER)
+    run = new_run(
+        ("max_updates: 60", "max_updates: 1000"),
+        ("validate_every: 20", "validate_every: 1000"),
+        ("[50, 200]", "[200]"),
+        *TWO_ARMS,
+    )
+    uninterrupted = Run(run.file, tmp_path / "uninterrupted", run.mirror)
+    result = uninterrupted.call("run")
+    assert result.returncode == 0, result.stderr
     jobs = _submitted(run)
-    element, step = f"{jobs[0]}_0", run.pipeline.train(run.cell(200, "random"))
-    until(lambda: (run.workspace.progress(step) or (0, 0))[0] > 20)
-    subprocess.run([*ask, element], check=True)
-    until(lambda: _queue()[element] != "RUNNING")
+    asking = [
+        # What SLURM does so many seconds before the time is up.
+        ("random", ["scancel", "--batch", "--signal=USR1"]),
+        # What it does when the machine is wanted back.
+        ("frozen", ["scontrol", "requeue"]),
+    ]
+    steps = [run.pipeline.train(run.cell(200, arm)) for arm, _ in asking]
+    waiting = {0, 1}
+
+    def asked() -> bool:
+        for number in list(waiting):
+            if (run.workspace.progress(steps[number]) or (0, 0))[0] > 20:
+                subprocess.run([*asking[number][1], f"{jobs[0]}_{number}"], check=True)
+                waiting.remove(number)
+        return not waiting
+
+    until(asked)
     until(lambda: _ended(jobs))
-    told = subprocess.check_output(["scontrol", "show", "job", element], text=True)
-    assert "Restarts=1" in told and "COMPLETED" in told
-    found = run.workspace.record(step)
-    assert all(found[key] == uninterrupted[key] for key in ("weights", "valid"))
-    log = (run.workspace_root / "tiny" / "slurm" / "001" / "cells" / "0" / "log.txt").read_text()
-    assert "the same command goes on from here" in log and "done in" in log
+    for number, step in enumerate(steps):
+        told = subprocess.check_output(
+            ["scontrol", "show", "job", f"{jobs[0]}_{number}"], text=True
+        )
+        assert "Restarts=1" in told and "COMPLETED" in told
+        one, other = (each.workspace.record(step) for each in (run, uninterrupted))
+        assert all(one[key] == other[key] for key in ("weights", "valid"))
+        log = run.workspace_root / "tiny" / "slurm" / "001" / "cells" / str(number) / "log.txt"
+        said = log.read_text()
+        assert "the same command goes on from here" in said and "done in" in said
 
 
 def test_an_element_out_of_time_goes_on_until_it_is_done(
@@ -209,8 +195,7 @@ def test_an_element_out_of_time_goes_on_until_it_is_done(
         ("[50, 200]", "[200]"),
         ("max_updates: 60", "max_updates: 5000"),
         ("validate_every: 20", "validate_every: 5000"),
-        ("  frozen: {vectors: word2vec, tuning: frozen}\n", ""),
-        *FEWER,
+        *ONE_ARM,
     )
     jobs = _submitted(run, "--time", "1")
 
@@ -228,7 +213,7 @@ def test_an_element_out_of_time_goes_on_until_it_is_done(
 def test_an_element_out_of_memory_is_submitted_again_with_more(
     slurm: None, prepared: None, new_run: NewRun
 ) -> None:
-    run = new_run(("[50, 200]", "[200]"), *FEWER)
+    run = new_run(("[50, 200]", "[200]"), *ONE_ARM)
     jobs = _submitted(run, "--memory", "120M")
     until(lambda: _ended(jobs))
     assert _states(run) == {"failed"}
@@ -246,7 +231,7 @@ def test_what_is_cancelled_is_reported_and_submitted_again_when_asked(
         ("max_updates: 60", "max_updates: 100000"),
         ("validate_every: 20", "validate_every: 50000"),
     )
-    run = new_run(*longer, *FEWER, ("[50, 200]", "[200]"))
+    run = new_run(*longer, *TWO_ARMS, ("[50, 200]", "[200]"))
     jobs = _submitted(run)
     far = r"running +train [\d,]+ of 100,000, [\d.,]+/s, at most \d+ (h|min).*\[RUNNING\]"
     until(lambda: re.search(far, run.call("status").stdout) is not None)
@@ -268,7 +253,7 @@ def test_the_accounting_is_asked_for_what_the_queue_forgot(
         ("max_updates: 60", "max_updates: 100000"),
         ("validate_every: 20", "validate_every: 50000"),
     )
-    run = new_run(*longer, *FEWER, ("[50, 200]", "[200]"))
+    run = new_run(*longer, *TWO_ARMS, ("[50, 200]", "[200]"))
     with _cluster(SLURM_TRY_ACCOUNTING="yes", SLURM_TRY_AGE="5"):
         jobs = _submitted(run)
         until(lambda: "running" in _states(run))
@@ -305,25 +290,11 @@ def test_small_cells_share_an_element_and_large_arrays_are_split(
     assert len(_reported(run)) == 4
 
 
-def test_compute_nodes_need_no_network(slurm: None, new_run: NewRun, tmp_path: Path) -> None:
-    run = new_run(("[50, 200]", "[50]"), *FEWER)
-    handler = partial(SimpleHTTPRequestHandler, directory=run.mirror)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    file = tmp_path / "cluster.yaml"
-    file.write_text("container: [unshare, --net]\n")
-    run = replace(run, mirror=f"http://127.0.0.1:{server.server_port}")
-    jobs = _submitted(run, "--cluster", str(file))
-    server.shutdown()
-    until(lambda: _ended(jobs))
-    assert _states(run) == {"done"}
-
-
 def test_processes_of_a_cell_are_started_by_srun(
     slurm: None, prepared: None, new_run: NewRun, tmp_path: Path
 ) -> None:
     run = new_run(
-        ("[50, 200]", "[200]"), *FEWER, ("  patience: 2\n", "  patience: 2\n  processes: 2\n")
+        ("[50, 200]", "[200]"), *ONE_ARM, ("  patience: 2\n", "  patience: 2\n  processes: 2\n")
     )
     jobs = _submitted(run)
     assert '--ntasks="2"' in (run.workspace_root / "tiny/slurm/001/cells.sbatch").read_text()
@@ -335,18 +306,35 @@ def test_processes_of_a_cell_are_started_by_srun(
     assert run.workspace.record(step)["weights"] == here.workspace.record(step)["weights"]
 
 
-def test_two_submissions_at_once_hand_nothing_over_twice(slurm: None, new_run: NewRun) -> None:
-    run = new_run(("[50, 200]", "[50]"), *FEWER)
+def test_two_submit_at_once_from_an_odd_folder_to_nodes_without_a_network(
+    slurm: None, new_run: NewRun, tmp_path: Path
+) -> None:
+    """Nothing is handed over twice, and nothing of a path is run by a shell."""
+    run = new_run(("[50, 200]", "[50]"), *ONE_ARM)
+    handler = partial(SimpleHTTPRequestHandler, directory=run.mirror)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    odd = tmp_path / "a $(touch ran) `touch ran`; touch ran"
+    odd.mkdir()
+    file = Path(shutil.move(run.file, odd / "tiny.yaml"))
+    run = Run(file, odd / "workspace", f"http://127.0.0.1:{server.server_port}")
+    settings = odd / "cluster.yaml"
+    settings.write_text("container: [unshare, --net]\n")
     both = [
-        subprocess.Popen(run.arguments("submit"), stdout=subprocess.PIPE, text=True)
+        subprocess.Popen(
+            run.arguments("submit", "--cluster", str(settings)), stdout=subprocess.PIPE, text=True
+        )
         for _ in range(2)
     ]
     said = [process.communicate(timeout=120)[0] for process in both]
+    server.shutdown()
     assert sorted("nothing to submit" in text for text in said) == [False, True]
     jobs = [number for text in said for number in re.findall(r"^(\d+): ", text, re.MULTILINE)]
     assert len(jobs) == 3
     until(lambda: _ended(jobs))
     assert _states(run) == {"done"}
+    assert _reported(run) == {"random"}
+    assert not list(tmp_path.rglob("ran")) and not Path("ran").exists()
 
 
 def test_what_fails_holds_nothing_up_and_is_submitted_again_when_asked(
@@ -355,13 +343,15 @@ def test_what_fails_holds_nothing_up_and_is_submitted_again_when_asked(
     broken = "  source: {vectors: word2vec, learning_rate: 1.0e+30}"
     run = new_run(
         ("[50, 200]", "[50]"),
+        ("  finetuned: {vectors: word2vec}\n", ""),
+        ("  frozen: {vectors: word2vec, tuning: frozen}\n", ""),
         ("  source: {vectors: word2vec, side: source, tuning: frozen}", broken),
     )
     jobs = _submitted(run)
     until(lambda: _ended(jobs))
     states = _queue()
-    assert states[f"{jobs[1]}_3"] == "FAILED" and states[jobs[2]] == "COMPLETED"
-    assert _reported(run) == {"random", "frozen", "finetuned"}
+    assert states[f"{jobs[1]}_1"] == "FAILED" and states[jobs[2]] == "COMPLETED"
+    assert _reported(run) == {"random"}
     result = run.call("submit")
     assert "failed before, and left out: 50-source-s1" in result.stderr
     assert "nothing to submit" in result.stdout
@@ -421,18 +411,6 @@ def test_several_processes_in_a_container_are_refused(new_run: NewRun, tmp_path:
     result = run.call("submit", "--dry-run", "--cluster", str(tmp_path / "mine.yaml"))
     assert result.returncode == 1
     assert "srun, which starts them, can't be called from within" in result.stderr
-
-
-def test_nothing_of_a_path_is_run_by_a_shell(slurm: None, new_run: NewRun, tmp_path: Path) -> None:
-    run = new_run(("[50, 200]", "[50]"), *FEWER)
-    odd = tmp_path / "a $(touch ran) `touch ran`; touch ran"
-    odd.mkdir()
-    file = Path(shutil.move(run.file, odd / "tiny.yaml"))
-    run = Run(file, odd / "workspace", run.mirror)
-    jobs = _submitted(run)
-    until(lambda: _ended(jobs))
-    assert len(_reported(run)) == 2
-    assert not list(tmp_path.rglob("ran")) and not Path("ran").exists()
 
 
 @pytest.mark.parametrize("name", ['x"y', "x\ny", "100%"])

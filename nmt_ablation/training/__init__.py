@@ -16,16 +16,19 @@ class _NotNeeded(ModuleType):
         return None
 
 
-def _import_fairseq() -> None:
-    """Without scikit-learn, which two of its tasks import for scores that nothing here computes: a
-    third of the seconds that a process takes to start."""
-    names = [name for name in ("sklearn", "sklearn.metrics") if name not in sys.modules]
+def _import_what_brings_much() -> None:
+    """Without what two of fairseq's tasks score with, and without the formats that CTranslate2 can
+    read besides fairseq's: nothing here needs either, and they would take about half of the seconds
+    in which a process starts."""
+    names = ["sklearn", "sklearn.metrics", "scipy.stats", "transformers", "huggingface_hub"]
+    names = [name for name in names if name not in sys.modules]
     sys.modules.update({name: _NotNeeded(name) for name in names})
     try:
+        import ctranslate2.converters  # noqa: F401
         import fairseq  # noqa: F401
     finally:
         for name in names:
             del sys.modules[name]
 
 
-_import_fairseq()
+_import_what_brings_much()
