@@ -253,6 +253,26 @@ def test_experiments_stand_side_by_side_and_arms_look_the_same_in_all(tmp_path: 
     assert counts[1] > 1.5 * counts[0]
 
 
+def test_experiments_stand_side_by_side_on_one_scale_of_sizes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[Any] = []
+    monkeypatch.setattr(figure.plt, "close", drawn.append)
+    whole, lone = _findings(MEANS, ROWS), _findings(MEANS[2:4], ROWS[2:4], "other")
+    figure.draw([whole, lone], [tmp_path / "f.png"])
+    figure.draw([lone], [tmp_path / "f.png"])
+    monkeypatch.undo()
+    both, alone = (
+        {axes.get_xlim() for axes in each.axes if axes.get_xscale() == "log"} for each in drawn
+    )
+    for each in drawn:
+        figure.plt.close(each)
+    ((low, high),) = both
+    assert 50 < low < 100 and 9000 < high < 18000
+    ((low, high),) = alone  # no arm at one edge and the next one at the other
+    assert low < 500 and high > 2000
+
+
 def test_arms_of_one_size_are_listed_below_the_curves(tmp_path: Path) -> None:
     means = [*MEANS, _mean(1000, "control", -0.5)]
     cells = [*ROWS, _row(1000, "control", 19.5, gain_bleu=-0.5, gain_chrf=-1.0)]

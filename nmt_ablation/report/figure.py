@@ -28,6 +28,8 @@ FIT_WIDTH = 0.8
 BESIDE = 0.008
 """Share of the span of sizes by which an arm stands beside the one before, so that points don't
 hide each other."""
+CLOSE, LONE_SPAN = 1.1, 10.0
+"""The largest over the smallest size: up to the first all are as one, which gets the second."""
 ROW_INCHES = 0.25
 
 
@@ -60,6 +62,9 @@ def draw(experiments: Sequence[Findings], paths: Sequence[Path]) -> None:
         height_ratios=heights,
         layout="constrained",
     )
+    pairs = [row["pairs"] for findings in experiments for row in findings.cells] or [1]
+    span = max(pairs) / min(pairs)
+    span = span if span > CLOSE else LONE_SPAN
     fits = False
     for column, findings, rows in zip(panels.T, experiments, listed, strict=True):
         scores, gains = column[:2]
@@ -67,12 +72,16 @@ def draw(experiments: Sequence[Findings], paths: Sequence[Path]) -> None:
         gains.sharey(panels[1, 0])
         gains.sharex(scores)
         scores.tick_params(labelbottom=False)
-        fits |= _draw_curves(findings, arms, curves, scores, gains)
+        fits |= _draw_curves(findings, arms, curves, span, scores, gains)
         if rows:
             _draw_list(findings, rows, arms, column[2])
             column[2].set_ylim(max(map(len, listed)) - 0.5, -0.5)
         elif any(listed):
             column[2].set_visible(False)
+    ends = [end for axes in panels[1] for end in axes.get_xlim()]
+    middle, width = (min(ends) * max(ends)) ** 0.5, max(max(ends) / min(ends), span) ** 0.5
+    for axes in panels[1]:
+        axes.set_xlim(middle / width, middle * width)
     for axes in panels[:2, 1:].flat:
         axes.tick_params(labelleft=False)
     panels[0, 0].set(ylabel="BLEU", ylim=(0, None))
@@ -95,12 +104,15 @@ def draw(experiments: Sequence[Findings], paths: Sequence[Path]) -> None:
 
 
 def _draw_curves(
-    findings: Findings, arms: Sequence[str], curves: Sequence[str], scores: Axes, gains: Axes
+    findings: Findings,
+    arms: Sequence[str],
+    curves: Sequence[str],
+    span: float,
+    scores: Axes,
+    gains: Axes,
 ) -> bool:
     """Scores and gains of one experiment, in axes of their own; whether fits are among them."""
     fits, sizes = False, sorted({row["pairs"] for row in findings.cells})
-    several = len({row["size"] for row in findings.cells}) > 1
-    span = sizes[-1] / sizes[0] if several else 10.0
     for arm in findings.curves:
         style = _style(arms, arm)
         beside = span ** (BESIDE * (curves.index(arm) - (len(curves) - 1) / 2))
