@@ -134,7 +134,7 @@ def test_an_experiment_is_submitted_from_corpora_to_report(
         return _ended(jobs)
 
     until(ended)
-    assert max(seen) == 1  # and there is a core for each of the two
+    assert max(seen) == 1  # and the cluster has CPUs for both
     assert _reported(run) == {"random", "frozen"}
     assert "nothing to submit" in run.call("submit").stdout
     here = Run(run.file, tmp_path / "here", run.mirror)
