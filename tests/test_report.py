@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas
 import pytest
+from matplotlib import pyplot as plt
 
 from nmt_ablation.errors import UserError
 from nmt_ablation.pipeline import METRICS
@@ -257,7 +258,7 @@ def test_experiments_stand_side_by_side_on_one_scale_of_sizes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     drawn: list[Any] = []
-    monkeypatch.setattr(figure.plt, "close", drawn.append)
+    monkeypatch.setattr(plt, "close", drawn.append)
     whole, lone = _findings(MEANS, ROWS), _findings(MEANS[2:4], ROWS[2:4], "other")
     figure.draw([whole, lone], [tmp_path / "f.png"])
     figure.draw([lone], [tmp_path / "f.png"])
@@ -266,7 +267,7 @@ def test_experiments_stand_side_by_side_on_one_scale_of_sizes(
         {axes.get_xlim() for axes in each.axes if axes.get_xscale() == "log"} for each in drawn
     )
     for each in drawn:
-        figure.plt.close(each)
+        plt.close(each)
     ((low, high),) = both
     assert 50 < low < 100 and 9000 < high < 18000
     ((low, high),) = alone  # no arm at one edge and the next one at the other
