@@ -180,8 +180,7 @@ def test_killed_at_every_stage_it_goes_on_to_the_same_end(finished: Run, new_run
     assert list(store.glob("train/*"))
     result = run.call("run")
     assert result.returncode == 0, result.stderr
-    seen = _outcome(finished)
-    assert all(seen[digest] == outcome for digest, outcome in _outcome(run).items())
+    assert _outcome(run).items() <= _outcome(finished).items()
     assert not list(store.rglob("*.partial"))
 
 
@@ -289,8 +288,7 @@ def test_two_runs_at_once_share_the_work(finished: Run, new_run: NewRun) -> None
     for process in both:
         _, stderr = process.communicate(timeout=300)
         assert process.returncode == 0, stderr.decode()
-    seen = _outcome(finished)
-    assert all(seen[digest] == outcome for digest, outcome in _outcome(run).items())
+    assert _outcome(run).items() <= _outcome(finished).items()
 
 
 def _held_out(source: bytes | None, target: bytes | None) -> Callable[[Path], None]:

@@ -22,11 +22,11 @@ from tests.conftest import NewRun, Run, until
 ROOT = Path(__file__).parents[1]
 GOLDEN = Path(__file__).parent / "golden"
 SCRIPT = ROOT / "slurm" / "one-node-cluster.sh"
-TWO_ARMS = (
-    ("  finetuned: {vectors: word2vec}\n", ""),
-    ("  source: {vectors: word2vec, side: source, tuning: frozen}\n", ""),
-)
-ONE_ARM = (("  frozen: {vectors: word2vec, tuning: frozen}\n", ""), *TWO_ARMS)
+NO_FROZEN = ("  frozen: {vectors: word2vec, tuning: frozen}\n", "")
+NO_FINETUNED = ("  finetuned: {vectors: word2vec}\n", "")
+NO_SOURCE = ("  source: {vectors: word2vec, side: source, tuning: frozen}\n", "")
+TWO_ARMS = (NO_FINETUNED, NO_SOURCE)
+ONE_ARM = (NO_FROZEN, *TWO_ARMS)
 """What is enough for most tests: each arm costs a process that imports all anew."""
 CLUSTER = {"SLURM_TRY_DIR": "/var/tmp/nmt-ablation-test-cluster", "SLURM_TRY_MEMORY": "8192"}
 
@@ -340,12 +340,12 @@ def test_two_submit_at_once_from_an_odd_folder_to_nodes_without_a_network(
 def test_what_fails_holds_nothing_up_and_is_submitted_again_when_asked(
     slurm: None, new_run: NewRun
 ) -> None:
-    broken = "  source: {vectors: word2vec, learning_rate: 1.0e+30}"
+    broken = "  source: {vectors: word2vec, learning_rate: 1.0e+30}\n"
     run = new_run(
         ("[50, 200]", "[50]"),
-        ("  finetuned: {vectors: word2vec}\n", ""),
-        ("  frozen: {vectors: word2vec, tuning: frozen}\n", ""),
-        ("  source: {vectors: word2vec, side: source, tuning: frozen}", broken),
+        NO_FROZEN,
+        NO_FINETUNED,
+        (NO_SOURCE[0], broken),
     )
     jobs = _submitted(run)
     until(lambda: _ended(jobs))

@@ -111,7 +111,10 @@ def _draw_curves(
     scores: Axes,
     gains: Axes,
 ) -> bool:
-    """Scores and gains of one experiment, in axes of their own; whether fits are among them."""
+    """Scores and gains of one experiment, in axes of their own; whether fits are among them.
+
+    `span` is the largest of all experiments' sizes over the smallest.
+    """
     fits, sizes = False, sorted({row["pairs"] for row in findings.cells})
     for arm in findings.curves:
         style = _style(arms, arm)

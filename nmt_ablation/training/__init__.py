@@ -17,9 +17,9 @@ class _NotNeeded(ModuleType):
 
 
 def _import_what_brings_much() -> None:
-    """Without what two of fairseq's tasks score with, and without the formats that CTranslate2 can
-    read besides fairseq's: nothing here needs either, and they would take about half of the seconds
-    in which a process starts."""
+    """Without what fairseq's audio classification and sentence prediction score with, and without
+    what CTranslate2 reads other models by: nothing here needs either, and they would take about
+    half of the seconds in which a process starts."""
     names = ["sklearn", "sklearn.metrics", "scipy.stats", "transformers", "huggingface_hub"]
     names = [name for name in names if name not in sys.modules]
     sys.modules.update({name: _NotNeeded(name) for name in names})
