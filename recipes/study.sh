@@ -51,8 +51,8 @@ fi
 export NMT_ABLATION_WORKSPACE=${NMT_ABLATION_WORKSPACE:-$root/checkpoints}
 made=$NMT_ABLATION_WORKSPACE/study
 nmt-ablation synthesise "$made/mirror" --pairs 320000 --lines 1200000
-for name in strong weak synthetic; do
-    [[ $name != synthetic ]] || export NMT_ABLATION_MIRROR=$made/mirror
+for name in strong weak synthetic synthetic-strong; do
+    [[ $name != synthetic* ]] || export NMT_ABLATION_MIRROR=$made/mirror
     nmt-ablation run "$root/recipes/study-$name.yaml"
     nmt-ablation report "$root/recipes/study-$name.yaml" --no-examples --out "$made/parts"
 done
