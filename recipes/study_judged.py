@@ -133,9 +133,8 @@ def predictions() -> Iterator[Prediction]:
     yield above(2, "gain at 500 − gain at all", less(gain(REAL, 500), gain(REAL, "all")))
     yield above(2, "weak: gain at 500 − at 4,000", less(gain(WEAK, 500), gain(WEAK, 4000)))
     yield below(3, "gain at all", gain(REAL, "all"), 1)
-    for size in (500, 1000, 4000):
+    for size, added in ((500, ""), (1000, ""), (4000, " (added afterwards)")):
         more = less(gain(WEAK, size), gain(REAL, size))
-        added = " (added afterwards)" if size == 4000 else ""
         yield above(4, f"weak gain − strong gain, {size:,}{added}", more)
     yield above(5, "finetuned − frozen, 4,000", contrast(REAL, 4000, "finetuned", "frozen"))
     yield above(5, "finetuned − frozen, all", contrast(REAL, "all", "finetuned", "frozen"))
