@@ -148,10 +148,10 @@ def test_doubts_are_of_the_sizes_that_an_arm_was_trained_at() -> None:
 
 
 def test_a_chart_holds_every_point_and_a_single_one_too() -> None:
-    alone = Chart("", "", "", [Series("a", 0, [(250, 3.0)])])
+    alone = Chart("", "", "", [Series("a", 0, [[(250, 3.0)]])])
     assert alone.x_ticks == [250]
     points = [Point(4000, 1.0, "")]
-    chart = Chart("", "", "", [Series("a", 0, [(500, 1.0), (1000, 2.0)], points=points)], True)
+    chart = Chart("", "", "", [Series("a", 0, [[(500, 1.0), (1000, 2.0)]], points=points)], True)
     assert chart.left <= chart.x(500) < chart.x(4000) <= chart.right
 
 
@@ -272,6 +272,43 @@ def test_experiments_stand_side_by_side_on_one_scale_of_sizes(
     assert 50 < low < 100 and 9000 < high < 18000
     ((low, high),) = alone  # no arm at one edge and the next one at the other
     assert low < 500 and high > 2000
+
+
+@pytest.mark.parametrize(
+    ("left_out", "random", "tuned"),
+    [
+        ([], [3], [3]),
+        ([(1000, "tuned")], [3], [1, 1]),
+        ([(100, "tuned")], [3], [2]),
+        ([(1000, "tuned"), (1000, "random")], [2], [2]),
+        ([(9000, "tuned"), (9000, "random")], [2], [2]),
+    ],
+)
+def test_no_line_passes_over_a_size_that_only_others_were_trained_at(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    left_out: list[tuple[int, str]],
+    random: list[int],
+    tuned: list[int],
+) -> None:
+    means, cells = (
+        [row for row in rows if (row["size"], row["arm"]) not in left_out] for rows in (MEANS, ROWS)
+    )
+    shown, drawn = _findings(means, cells), list[Any]()
+    monkeypatch.setattr(plt, "close", drawn.append)
+    figure.draw([shown], [tmp_path / "f.png"])
+    monkeypatch.undo()
+    scores = page([shown], "draw").partition("<svg")[2].partition("</svg>")[0]
+    for arm, points in (("random", random), ("tuned", tuned)):
+        colour = figure._style(shown.arms, arm)["color"]
+        lines = [line for line in drawn[0].axes[0].lines if line.get_color() == colour]
+        assert [len(line.get_xdata()) for line in lines if not line.get_marker()] == points
+        group = scores.partition(f'data-arm="{arm}"')[2].partition("</g>")[0]
+        polylines = re.findall(r'<polyline .*points="(.*)"', group)
+        assert [len(line.split()) for line in polylines] == points
+        bands = re.findall(r'<polygon .*points="(.*)"', group)
+        assert [len(band.split()) for band in bands] == [2 * number for number in points]
+    plt.close(drawn[0])
 
 
 def test_arms_of_one_size_are_listed_below_the_curves(tmp_path: Path) -> None:

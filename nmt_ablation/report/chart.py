@@ -23,13 +23,13 @@ class Point:
 
 @dataclass(frozen=True)
 class Series:
-    """One line."""
+    """One arm."""
 
     name: str
     style: int
     """Which of the page's colours and dashes."""
-    line: Sequence[tuple[float, float]]
-    band: Sequence[tuple[float, float, float]] = ()
+    lines: Sequence[Sequence[tuple[float, float]]]
+    bands: Sequence[Sequence[tuple[float, float, float]]] = ()
     """x, and the ends of an interval there."""
     points: Sequence[Point] = ()
     fit: Sequence[tuple[float, float]] = ()
@@ -52,12 +52,13 @@ class Chart:
     height: int = field(default=HEIGHT, init=False)
 
     def __post_init__(self) -> None:
-        measured = [x for one in self.series for x, _ in one.line]
+        lines = [at for one in self.series for line in one.lines for at in line]
+        measured = [x for x, _ in lines]
         measured += [point.x for one in self.series for point in one.points]
         measured = measured or [1.0]
         xs = measured + [x for one in self.series for x, _ in one.fit]
-        ys = [y for one in self.series for _, y in (*one.line, *one.fit)]
-        ys += [y for one in self.series for _, *ends in one.band for y in ends]
+        ys = [y for _, y in lines] + [y for one in self.series for _, y in one.fit]
+        ys += [y for one in self.series for band in one.bands for _, *ends in band for y in ends]
         ys += [point.y for one in self.series for point in one.points]
         ys += [0.0] if self.from_zero or not ys else []
         self._x = self._scaled(min(xs)), self._scaled(max(xs))
@@ -81,10 +82,10 @@ class Chart:
         """For an SVG polyline."""
         return " ".join(f"{self.x(x)},{self.y(y)}" for x, y in points)
 
-    def band(self, one: Series) -> str:
+    def band(self, ends: Sequence[tuple[float, float, float]]) -> str:
         """For an SVG polygon."""
-        there = [(x, low) for x, low, _ in one.band]
-        back = [(x, high) for x, _, high in reversed(one.band)]
+        there = [(x, low) for x, low, _ in ends]
+        back = [(x, high) for x, _, high in reversed(ends)]
         return self.line(there + back)
 
     @property

@@ -37,7 +37,8 @@ def draw(experiments: Sequence[Findings], paths: Sequence[Path]) -> None:
     """Write the figure, in the kinds that the paths' suffixes say (png, svg, pdf).
 
     Experiments stand side by side on the same scales, and an arm looks the same in each of them.
-    Lines go through means in their 95% bands, a mean that stands alone has its interval as a bar;
+    Lines go through means in their 95% bands, and end where only others have a size; a mean that
+    stands alone has its interval as a bar;
     each cell is a point, hollow if its training ended with its budget; where a curve's form can be
     told it is drawn thin, and beyond the data too. Arms stand a little beside each other.
     Arms that have one size, where others have several, are no curves: they are listed below, each
@@ -121,13 +122,13 @@ def _draw_curves(
         beside = span ** (BESIDE * (curves.index(arm) - (len(curves) - 1) / 2))
         means = [row for row in findings.means if row["arm"] == arm]
         cells = [row for row in findings.cells if row["arm"] == arm]
-        _line(scores, means, cells, "bleu", style, beside)
+        _lines(scores, findings.runs(arm, "bleu"), cells, "bleu", style, beside)
         if fit := curve.fitted(means):
             scores.plot(*zip(*fit, strict=True), color=style["color"], linewidth=FIT_WIDTH)
             fits = True
         compared = [row for row in cells if row["gain_bleu"] is not None]
         if arm != findings.baseline and compared:
-            _line(gains, means, compared, "gain_bleu", style, beside)
+            _lines(gains, findings.runs(arm, "gain_bleu"), compared, "gain_bleu", style, beside)
     gains.axhline(0, color="#000000", linewidth=0.8)
     scores.set(title=f"{findings.name} ({findings.pair})")
     gains.set(
@@ -171,18 +172,24 @@ def _style(arms: Sequence[str], arm: str) -> dict[str, Any]:
     return {"color": COLOURS[at], "linestyle": LINES[other], "marker": MARKERS[other]}
 
 
-def _line(
-    axes: Axes, means: list[Row], rows: list[Row], key: str, style: dict[str, Any], beside: float
+def _lines(
+    axes: Axes,
+    runs: list[list[Row]],
+    rows: list[Row],
+    key: str,
+    style: dict[str, Any],
+    beside: float,
 ) -> None:
-    """A line through the means over seeds in its band, and a point for each seed; all of it at so
-    many times the number of pairs."""
-    sizes = [row["pairs"] * beside for row in means]
-    values, low, high = ([row[f"{key}{end}"] for row in means] for end in ("", "_low", "_high"))
-    axes.plot(sizes, values, **style | {"marker": ""})
-    if len(means) == 1:
-        axes.vlines(sizes, low, high, color=style["color"], alpha=0.4)
-    else:
-        axes.fill_between(sizes, low, high, color=style["color"], alpha=0.12, linewidth=0)
+    """A line through each run of means over seeds in its band, and a point for each seed; all of it
+    at so many times the number of pairs."""
+    for means in runs:
+        sizes = [row["pairs"] * beside for row in means]
+        values, low, high = ([row[f"{key}{end}"] for row in means] for end in ("", "_low", "_high"))
+        axes.plot(sizes, values, **style | {"marker": ""})
+        if len(means) == 1:
+            axes.vlines(sizes, low, high, color=style["color"], alpha=0.4)
+        else:
+            axes.fill_between(sizes, low, high, color=style["color"], alpha=0.12, linewidth=0)
     for row in rows:
         _point(axes, row["pairs"] * beside, row[key], row, style, markersize=6)
 

@@ -6,6 +6,7 @@ import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import version
 from io import BytesIO
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -120,6 +121,14 @@ class Findings(BaseModel):
         """The arms that aren't only listed."""
         lone = {row["arm"] for row in self.listed if len(self.sizes_asked(row["arm"])) == 1}
         return [arm for arm in self.arms if arm not in lone]
+
+    def runs(self, arm: str, key: str) -> list[list[Row]]:
+        """An arm's means that have such a value, parted at the sizes where only others have one: a
+        line from one to the next would pass over what wasn't measured."""
+        means = [row for row in self.means if row[key] is not None]
+        own = {row["size"]: row for row in means if row["arm"] == arm}
+        sizes = groupby(dict.fromkeys(row["size"] for row in means), own.__contains__)
+        return [[own[size] for size in run] for measured, run in sizes if measured]
 
     def compared(self, mean: Row) -> list[Row]:
         """The cells whose gains a mean is of."""

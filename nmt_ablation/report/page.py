@@ -109,19 +109,21 @@ def _by_size(
 ) -> list[Series]:
     series, curves = [], findings.curves
     for place, arm in enumerate(curves):
-        means = [row for row in findings.means if row["arm"] == arm and row[key] is not None]
+        runs = findings.runs(arm, key)
         points = [
             _point(row, row["pairs"], row[key], form.format(row[key]))
             for row in cells
             if row["arm"] == arm
         ]
-        line = [(row["pairs"], row[key]) for row in means]
-        band = [(row["pairs"], row[f"{key}_low"], row[f"{key}_high"]) for row in means]
-        if not line and not points:
+        if not runs and not points:
             continue
-        fit = curve.fitted(means) if key == "bleu" else []
+        lines = [[(row["pairs"], row[key]) for row in run] for run in runs]
+        bands = [
+            [(row["pairs"], row[f"{key}_low"], row[f"{key}_high"]) for row in run] for run in runs
+        ]
+        fit = curve.fitted([row for run in runs for row in run]) if key == "bleu" else []
         beside = BESIDE * (place - (len(curves) - 1) / 2)
-        series.append(Series(arm, arms.index(arm), line, band, points, fit, beside))
+        series.append(Series(arm, arms.index(arm), lines, bands, points, fit, beside))
     return series
 
 
@@ -160,7 +162,7 @@ def _trainings(rows: Sequence[Row], arms: Sequence[str]) -> Iterator[Chart]:
             Series(
                 row["arm"],
                 arms.index(row["arm"]),
-                [(look["update"], look["bleu"]) for look in row["valid"]],
+                [[(look["update"], look["bleu"]) for look in row["valid"]]],
             )
             for row in rows
             if row["pairs"] == pairs and row["seed"] == first and row["valid"]
