@@ -652,6 +652,15 @@ def test_curves_say_where_a_gain_ends_and_what_it_is_worth() -> None:
     assert fits(MEANS) == []
 
 
+@pytest.mark.parametrize(("gains", "at"), [((2, 2, -0.01), "28,991"), ((0.01, -2, -2), "1,004")])
+def test_a_size_is_not_rounded_out_of_the_data(gains: tuple[float, ...], at: str) -> None:
+    means = []
+    for size, gain in zip((1004, 5000, 28991), gains, strict=True):
+        means += [_mean(size, "random", None), _mean(size, "tuned", gain)]
+    (line,) = curves(means, "random")
+    assert f"its gain ends at {at} pairs" in line
+
+
 @pytest.mark.parametrize(
     ("page", "experiments"),
     [("real-text", ["study-strong", "study-weak"]), ("made-up-text", ["study-synthetic"])],

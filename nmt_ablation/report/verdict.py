@@ -185,9 +185,10 @@ def _ends(found: curve.Estimate, means: list[Row]) -> str:
 
 
 def _size(pairs: float, means: list[Row]) -> str:
-    """Read off a line between sizes, which tells no more than two digits."""
+    """Read off a line between sizes, which tells no more than two digits, nor of others."""
     if pairs == 0:
         return f"below {means[0]['pairs']:,}"
     if pairs == math.inf:
         return f"beyond {means[-1]['pairs']:,}"
-    return f"{float(f'{pairs:.2g}'):,.0f}"
+    rounded = float(f"{pairs:.2g}")
+    return f"{min(max(rounded, means[0]['pairs']), means[-1]['pairs']):,.0f}"
