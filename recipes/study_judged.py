@@ -168,18 +168,22 @@ def main() -> None:
     )
     parser.add_argument("parts", type=Path, help="folder of what nmt-ablation report has written")
     parts = sorted(parser.parse_args().parts.glob("*.jsonl"))
-    results = Results(join([load(path) for path in parts]))
+    experiments = join([load(path) for path in parts])
+    results = Results(experiments)
     print(HEAD)
     for each in predictions():
         try:
             found = each.of(results)
         except KeyError:
-            said = "– | – | not run yet"
+            said = "– | – | not run"
         else:
             ends = f"{found.mean:+.2f} ({found.low:+.2f} to {found.high:+.2f})"
             p = "–" if found.p is None else p_value(found.p)
             said = f"{ends} | {p} | {each.judged(found)}"
         print(f"| {each.number} | {each.difference} | {each.says} | {said} |")
+    cells = [row for each in experiments for row in each.cells]
+    hours = sum(row["training_seconds"] for row in cells) / 3600
+    print(f"\n{len(cells)} trainings are kept. They took {hours:.0f} hours of a core together.")
 
 
 if __name__ == "__main__":

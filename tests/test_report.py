@@ -56,7 +56,7 @@ def _row(pairs: int, arm: str, bleu: float, **other: Any) -> dict[str, Any]:
         **{"size": pairs, "pairs": pairs, "arm": arm, "seed": 1, "bleu": bleu, "chrf": 2 * bleu},
         **{"gain_bleu": 0.0, "gain_chrf": 0.0, **dict.fromkeys(P_VALUES)},
         **{"ended_by": "patience", "updates": 100, "test_sentences": 1000, "valid": []},
-        **{"best_update": 50, "digest": "0", "coverage": None},
+        **{"best_update": 50, "digest": "0", "coverage": None, "training_seconds": 1200.0},
         **{"bleu_signature": "b", "chrf_signature": "c", "device": "cpu", "torch": "2"},
         "pairing": {"data": "d", "initial_weights": "w", "batches": {"1": "x", "50": "y"}},
     }
@@ -693,7 +693,8 @@ def test_the_studys_predictions_are_judged_by_their_intervals(tmp_path: Path) ->
     strong = _findings(means, ROWS, "study-strong").model_copy(update={"contrasts": contrasts})
     save(strong, tmp_path / "s.jsonl")
     judged = _judged(tmp_path).splitlines()
-    assert "| 3 | gain at all | below 1 | – | – | not run yet |" in judged
+    assert judged[-1] == "6 trainings are kept. They took 2 hours of a core together."
+    assert "| 3 | gain at all | below 1 | – | – | not run |" in judged
     for found, said in (
         (
             "| 1 | source-only − target-only, 1,000 | above 0 | +0.50 (-0.50 to +1.50)",
