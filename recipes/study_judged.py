@@ -25,10 +25,10 @@ HEAD = """\
 
 What each says, and by which rules it is judged, stands in [the study](README.md); a prediction of
 our own is reproduced if it comes out as predicted. Numbers after arms are sentence pairs. 1 to 8
-and 12 are of the strong baseline, unless they say weak; 9 to 11, 13 and 14 of made-up text. p is of
-there being no difference, whatever is predicted, and corrected for other comparisons, as intervals
-and judgements are not. Intervals of arms with two seeds at 1,000 pairs are too narrow, as is said
-there under threats: the last of 7 is to be taken for not decidable.
+and 12 are of the strong baseline, unless they say weak; 9 to 11, 13 and 14 of made-up text. p tests
+whether there is a difference, whatever is predicted, and is corrected for other comparisons, as
+intervals and judgements are not. Intervals of arms with two seeds at 1,000 pairs are too narrow, as
+is said there under threats: the last of 7 is to be taken for not decidable.
 
 | | difference in BLEU | predicted | found (95% interval) | corrected p | judged |
 | ---: | --- | --- | ---: | ---: | --- |"""
