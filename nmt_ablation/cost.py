@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from nmt_ablation.corpus.card import Card
 from nmt_ablation.experiment import Experiment, Model, OwnText, size_limit
+from nmt_ablation.opus.card import Card
 from nmt_ablation.pipeline import Pipeline
 from nmt_ablation.workspace import Workspace
 

@@ -16,8 +16,9 @@ import numpy as np
 from nmt_ablation.corpus import text
 from nmt_ablation.errors import UserError
 from nmt_ablation.experiment import Cell, Training
+from nmt_ablation.progress import OnProgress
 from nmt_ablation.stages.vectors import VectorStages
-from nmt_ablation.workspace import Build, Json, Step, Tick, Workspace
+from nmt_ablation.workspace import Build, Json, Step, Workspace
 
 METRICS = ("bleu", "chrf")
 RESAMPLES = "resamples.npz"
@@ -73,9 +74,9 @@ class Pipeline(VectorStages):
 
     def _launch(self, cells: Sequence[Cell], builds: Sequence[Build]) -> list[Json | UserError]:
         from nmt_ablation import segmentation
+        from nmt_ablation.model.tables import Tables
         from nmt_ablation.training import launch, processes
         from nmt_ablation.training.plugin import ArmPlan
-        from nmt_ablation.training.tables import Tables
 
         first, plans = builds[0], []
         for cell, to in zip(cells, builds, strict=True):
@@ -95,8 +96,8 @@ class Pipeline(VectorStages):
             bleu_tokenizer=self.experiment.scoring.bleu_tokenizer,
         )
 
-        tick = functools.partial(_tick_all, [to.tick for to in builds])
-        return processes.train(arguments, plans, first.folder, tick)
+        progress = functools.partial(_progress_all, [to.progress for to in builds])
+        return processes.train(arguments, plans, first.folder, progress)
 
     def _tables(self, cell: Cell) -> dict[str, Any]:
         """How a cell's embeddings start and learn, but for where their rows are."""
@@ -118,8 +119,8 @@ class Pipeline(VectorStages):
         segmented_by = self.experiment.segmentation
 
         def build(to: Build) -> Json:
-            from nmt_ablation import decoding as decoder
             from nmt_ablation import segmentation
+            from nmt_ablation.translation import engine as decoder
 
             source = to.inputs["hold-out"] / f"test.{self.experiment.source}"
             hypotheses = decoder.translate(
@@ -132,7 +133,7 @@ class Pipeline(VectorStages):
                 ),
                 decoding,
                 threads,
-                to.tick,
+                to.progress,
             )
             text.write_lines(to.folder / "hypotheses.txt", hypotheses)
             return None
@@ -216,7 +217,7 @@ class Pipeline(VectorStages):
             from nmt_ablation.training.calibration import calibrate
 
             with tempfile.TemporaryDirectory(dir=to.folder) as folder:
-                return calibrate(model, training, pieces, Path(folder), to.tick)
+                return calibrate(model, training, pieces, Path(folder), to.progress)
 
         keys = ("batch_tokens", "precision", "threads", "accumulate", "processes")
         matters = {key: value for key, value in _of_digest(training).items() if key in keys}
@@ -241,9 +242,9 @@ class Pipeline(VectorStages):
         return list(steps.values())
 
 
-def _tick_all(ticks: Sequence[Tick], done: float, whole: float) -> None:
-    for tick in ticks:
-        tick(done, whole)
+def _progress_all(progresses: Sequence[OnProgress], done: float, whole: float) -> None:
+    for progress in progresses:
+        progress(done, whole)
 
 
 def _of_digest(training: Training) -> dict[str, Json]:

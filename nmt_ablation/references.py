@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from nmt_ablation.corpus.catalogue import known
 from nmt_ablation.errors import UserError
 from nmt_ablation.experiment import Experiment
+from nmt_ablation.opus.catalogue import known
 
 FILE = Path(__file__).parents[1] / "corpora" / "references.bib"
 

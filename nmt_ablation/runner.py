@@ -22,18 +22,19 @@ from multiprocessing.context import ForkServerProcess
 from multiprocessing.process import parent_process
 from pathlib import Path
 
-from nmt_ablation.corpus.lock import ChangedError
 from nmt_ablation.errors import UserError
 from nmt_ablation.experiment import Cell
 from nmt_ablation.experiment_file import ExperimentFile
+from nmt_ablation.files import write_atomically
+from nmt_ablation.opus.lock import ChangedError
 from nmt_ablation.pipeline import Pipeline
 from nmt_ablation.places import Places
 from nmt_ablation.stopping import EXIT_CODE, SIGNALS, StoppedError, when_asked
-from nmt_ablation.workspace import Step, Workspace, write_atomically
+from nmt_ablation.workspace import Step, Workspace
 
 POLL_SECONDS = 0.2
 PRELOAD = [
-    *("nmt_ablation.training.launch", "nmt_ablation.decoding", "sacrebleu"),
+    *("nmt_ablation.training.launch", "nmt_ablation.translation.engine", "sacrebleu"),
     "torch._dynamo",  # which the first optimizer of a process loads
 ]
 

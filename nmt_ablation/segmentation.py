@@ -123,7 +123,7 @@ def load(config: SegmentationConfig, folder: Path, side: Side) -> Segmenter:
     if config.type == "subword-nmt":
         return SubwordNmt(folder / f"codes.{side}")
     if config.type == "encoder":
-        from nmt_ablation.encoder import EncoderTokenizer
+        from nmt_ablation.pretrained.encoder import EncoderTokenizer
 
         return EncoderTokenizer(folder)
     return SentencePiece(folder / f"sentencepiece.{side}.model")

@@ -8,7 +8,6 @@ A folder that carries its final name is whole; one being built is called `DIGEST
 import errno
 import hashlib
 import json
-import os
 import shutil
 import sys
 import tempfile
@@ -17,45 +16,23 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from filelock import FileLock, Timeout
 
 from nmt_ablation import __version__
 from nmt_ablation.errors import UserError
+from nmt_ablation.files import UNFINISHED, lock, sha256, sync, write_atomically
+from nmt_ablation.progress import OnProgress, Progress, ProgressFile
 
 Json = Any
-Tick = Callable[[float, float], None]
-"""Called with what is done and the whole, in any unit."""
-
 MANIFEST = "artifact.json"
 PROVENANCE = "made-of.json"
 """Beside the manifest: what is on record of everything that an artifact was made of."""
 _MADE_OF = ("stage", "digest", "version", "parameters", "inputs", "record")
 PROGRESS = "progress.json"
-UNFINISHED = ".unfinished"
-
-
-class Progress(NamedTuple):
-    """How far a step is that is being built, or was when it was stopped."""
-
-    done: float
-    whole: float
-    """0 if nobody knows."""
-    begun_at: float
-    """Of `done`, when its building was begun or gone on with."""
-    begun: float
-    """When that was, in seconds since 1970."""
-    told: float
-    """When this was told."""
-
-    @property
-    def speed(self) -> float | None:
-        """In a second; None so soon after the beginning that it can't be said."""
-        seconds = self.told - self.begun
-        return (self.done - self.begun_at) / seconds if seconds > 1 else None
 
 
 @dataclass(frozen=True)
@@ -66,7 +43,7 @@ class Build:
     """Where it writes."""
     inputs: Mapping[str, Path]
     """The finished folders of the step's inputs."""
-    tick: Tick
+    progress: OnProgress
     """To be told how far it is."""
 
 
@@ -283,7 +260,7 @@ class Workspace:
         return Build(
             folder=partial,
             inputs={name: self.path(needed) for name, needed in step.inputs.items()},
-            tick=_ProgressFile(partial / PROGRESS),
+            progress=ProgressFile(partial / PROGRESS),
         )
 
     def _finish(self, step: Step, record: Json, seconds: float) -> None:
@@ -321,34 +298,6 @@ class Workspace:
         sync(final.parent)
 
 
-def beside_it(path: Path) -> Path:
-    """Where a file is written before it takes its name; a kill that leaves it does no harm."""
-    return path.with_name(f".{path.name}.{os.getpid()}{UNFINISHED}")
-
-
-def write_atomically(path: Path, content: str | bytes) -> None:
-    """Write a file so that it is either whole or not there, whenever the machine stops."""
-    beside = beside_it(path)
-    with beside.open("wb") as file:
-        file.write(content if isinstance(content, bytes) else content.encode())
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
-
-
-def machine_lock(name: str) -> FileLock:
-    """A lock among all processes of this user on this machine."""
-    folder = Path(tempfile.gettempdir()) / f"nmt-ablation-{os.getuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    return lock(folder / f"{hashlib.sha256(name.encode()).hexdigest()[:20]}.lock")
-
-
-def lock(path: Path) -> FileLock:
-    """A lock that ends with its process, however that ends. Where a file system has none, filelock
-    would make do with a file, which killed processes leave behind for others to wait for."""
-    return FileLock(path, fallback_to_soft=False)
-
-
 def _hashes(folder: Path) -> dict[str, str]:
     """SHA-256 of all files."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
@@ -357,39 +306,3 @@ def _hashes(folder: Path) -> dict[str, str]:
         return {
             str(path.relative_to(folder)): found for path, found in zip(files, hashes, strict=True)
         }
-
-
-def sync(path: Path) -> None:
-    """See that a file, or the names in a folder, outlast a loss of power."""
-    descriptor = os.open(path, os.O_RDONLY)
-    os.fsync(descriptor)
-    os.close(descriptor)
-
-
-class _ProgressFile:
-    """Writes how far a step is into its folder; a `Tick` that can travel to another process."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.told: Progress | None = None
-
-    def __call__(self, done: float, whole: float) -> None:
-        now = time.time()
-        if self.told is None or now - self.told.told > 0.5:
-            begun = self.told or Progress(done, whole, done, now, now)
-            self.told = begun._replace(done=done, whole=whole, told=now)
-            beside = beside_it(self.path)
-            beside.write_text(json.dumps(self.told))
-            beside.replace(self.path)
-
-
-def sha256(path: Path) -> str:
-    """Of a file's content; hashed once in a process, unless the file changes."""
-    stat = path.stat()
-    return _sha256(path, stat.st_mtime_ns, stat.st_size)
-
-
-@cache
-def _sha256(path: Path, modified: int, size: int) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -16,9 +16,9 @@ import pytest
 # comes before all of them.
 sys.modules.setdefault("torchaudio", None)  # type: ignore[arg-type]
 
-from nmt_ablation.corpus.synthetic import write_mirror
 from nmt_ablation.experiment import Cell
 from nmt_ablation.experiment_file import load
+from nmt_ablation.opus.synthetic import write_mirror
 from nmt_ablation.pipeline import Pipeline
 from nmt_ablation.places import Places
 from nmt_ablation.workspace import Step, Workspace

@@ -8,10 +8,10 @@ from fairseq import tasks
 from fairseq.trainer import Trainer
 from torch import Tensor
 
+from nmt_ablation.model.tables import Tables, fold
 from nmt_ablation.segmentation import Words
 from nmt_ablation.training.launch import Arguments, configure
 from nmt_ablation.training.plugin import ArmPlan
-from nmt_ablation.training.tables import Tables, fold
 from tests.conftest import Run
 
 

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nmt_ablation.embeddings import align as module
-from nmt_ablation.embeddings.align import Rows, Space, Values, align, nearest, normalised
-from nmt_ablation.embeddings.lexicon import Entry
 from nmt_ablation.errors import UserError
+from nmt_ablation.pretrained import align as module
+from nmt_ablation.pretrained.align import Rows, Space, Values, align, nearest, normalised
+from nmt_ablation.pretrained.lexicon import Entry
 
 SIZE, DIMENSION = 600, 20
 TRUE = [(f"s{n}", f"t{n}") for n in range(SIZE)]

@@ -9,11 +9,11 @@ from click.testing import CliRunner
 
 from nmt_ablation import references
 from nmt_ablation.cli import main
-from nmt_ablation.corpus.card import FOLDER, Card, CorpusOfPair, TextOfPair, card_for, load
-from nmt_ablation.corpus.catalogue import known
 from nmt_ablation.errors import UserError
 from nmt_ablation.experiment import Monolingual, OwnText
 from nmt_ablation.experiment_file import load as load_experiment
+from nmt_ablation.opus.card import FOLDER, Card, CorpusOfPair, TextOfPair, card_for, load
+from nmt_ablation.opus.catalogue import known
 
 ROOT = Path(__file__).parents[1]
 PAIRS = ["gl-en", "az-en", "be-en", "pt-en", "ru-en", "tr-en", "fa-zh", "en-zh", "de-en"]

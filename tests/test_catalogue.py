@@ -21,11 +21,11 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 from opustools.db_operations import DbOperations
 
-from nmt_ablation.corpus import catalogue, listing
-from nmt_ablation.corpus.catalogue import Entry, list_corpora
-from nmt_ablation.corpus.language import near, spellings, split_pair
-from nmt_ablation.corpus.listing import Mirror, Online, Snapshot, Unreachable
 from nmt_ablation.errors import UserError
+from nmt_ablation.opus import catalogue, listing
+from nmt_ablation.opus.catalogue import Entry, list_corpora
+from nmt_ablation.opus.language import near, spellings, split_pair
+from nmt_ablation.opus.listing import Mirror, Online, Snapshot, Unreachable
 from tests.conftest import COMMAND
 
 Serve = Callable[[Callable[..., BaseHTTPRequestHandler]], str]

@@ -7,8 +7,8 @@ import pytest
 import torch
 from fairseq import utils
 
-from nmt_ablation.decoding import Engine
-from nmt_ablation.training.tables import Tables
+from nmt_ablation.model.tables import Tables
+from nmt_ablation.translation.engine import Engine
 from tests.conftest import Run
 from tests.stepwise import Stepwise
 

@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nmt_ablation.embeddings import vec
-from nmt_ablation.embeddings.compose import bare, compose, look_up, words
-from nmt_ablation.embeddings.place import Placed, coverage, place
-from nmt_ablation.embeddings.train import train
 from nmt_ablation.errors import UserError
 from nmt_ablation.experiment import TrainedVectors
+from nmt_ablation.pretrained import vec
+from nmt_ablation.pretrained.compose import bare, compose, look_up, words
+from nmt_ablation.pretrained.place import Placed, coverage, place
+from nmt_ablation.pretrained.train import train
 from nmt_ablation.segmentation import Words
 
 

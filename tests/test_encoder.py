@@ -27,9 +27,9 @@ from tokenizers import (  # noqa: E402
     trainers,
 )
 
-from nmt_ablation.corpus.synthetic import Language  # noqa: E402
-from nmt_ablation.encoder import EncoderTokenizer, fetch, table  # noqa: E402
 from nmt_ablation.errors import UserError  # noqa: E402
+from nmt_ablation.opus.synthetic import Language  # noqa: E402
+from nmt_ablation.pretrained.encoder import EncoderTokenizer, fetch, table  # noqa: E402
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 SIZE = {
@@ -456,13 +456,13 @@ def hub(mbert: tuple[Path, Any]) -> Iterator[Hub]:
 FETCH = """
 import json, sys
 from pathlib import Path
-from nmt_ablation.encoder import fetch
+from nmt_ablation.pretrained.encoder import fetch
 from nmt_ablation.errors import UserError
 told = []
 try:
     name, revision, folder = sys.argv[1:]
-    tick = lambda *bytes: told.append(bytes)
-    print(json.dumps([fetch(name, revision or None, Path(folder), tick), told]))
+    progress = lambda *bytes: told.append(bytes)
+    print(json.dumps([fetch(name, revision or None, Path(folder), progress), told]))
 except UserError as error:
     print(json.dumps(str(error)))
 """

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from nmt_ablation.corpus.synthetic import Language
 from nmt_ablation.experiment import SIDES
+from nmt_ablation.opus.synthetic import Language
 from tests.conftest import NewRun
 
 pytest.importorskip("tokenizers", reason="the extra 'encoders' is not installed")

@@ -22,14 +22,14 @@ from pathlib import Path
 
 import pytest
 
-from nmt_ablation.corpus import download
-from nmt_ablation.corpus.fetch import alignment_file, documents_file, fetch
-from nmt_ablation.corpus.lock import Lock, resolve
-from nmt_ablation.corpus.mirror import write_listing
-from nmt_ablation.corpus.synthetic import write_mirror
 from nmt_ablation.errors import UserError
 from nmt_ablation.experiment import CorpusVersion
 from nmt_ablation.experiment_file import load
+from nmt_ablation.opus import download
+from nmt_ablation.opus.fetch import alignment_file, documents_file, fetch
+from nmt_ablation.opus.lock import Lock, resolve
+from nmt_ablation.opus.mirror import write_listing
+from nmt_ablation.opus.synthetic import write_mirror
 from nmt_ablation.pipeline import Pipeline
 from nmt_ablation.places import Places
 from nmt_ablation.runner import Runner

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nmt_ablation.corpus.synthetic import Language, Lexeme, Zipfian
-from nmt_ablation.embeddings.lexicon import Entry, identical, induced, read_lexicon
 from nmt_ablation.errors import UserError
+from nmt_ablation.opus.synthetic import Language, Lexeme, Zipfian
+from nmt_ablation.pretrained.lexicon import Entry, identical, induced, read_lexicon
 from nmt_ablation.segmentation import JOINER, Words
 
 LINES = st.lists(st.lists(st.sampled_from("abcde"), max_size=5), max_size=12)

@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nmt_ablation.corpus.resemblance import GRAM, SHARE, Resemblance
+from nmt_ablation.corpus.near_duplicates import GRAM, SHARE, Resemblance
 from nmt_ablation.corpus.text import normal_form
 
 WORDS = st.lists(st.sampled_from(["ab", "abc", "b", "Übermut", "中文字"]), max_size=6).map(" ".join)

@@ -19,7 +19,7 @@ import torch
 from tensorboardX.proto.event_pb2 import Event
 
 from nmt_ablation.cli import main
-from nmt_ablation.corpus.synthetic import write_mirror
+from nmt_ablation.opus.synthetic import write_mirror
 from nmt_ablation.training.launch import LOG
 from tests.conftest import COMMAND, NewRun, Run, pgrep, until
 

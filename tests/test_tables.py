@@ -9,7 +9,7 @@ import torch
 from fairseq import checkpoint_utils
 from torch import Tensor
 
-from nmt_ablation.training.tables import SPECIAL_SYMBOLS, Tables, embedding_table
+from nmt_ablation.model.tables import SPECIAL_SYMBOLS, Tables, embedding_table
 from tests.conftest import NewRun, Run
 from tests.stepwise import Stepwise, same
 

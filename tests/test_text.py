@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from nmt_ablation.corpus.synthetic import write_mirror
 from nmt_ablation.corpus.text import read_lines, read_pair_of_files
 from nmt_ablation.errors import UserError
+from nmt_ablation.opus.synthetic import write_mirror
 
 
 class TestHeldOutFiles:

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from nmt_ablation.experiment import Side
+from nmt_ablation.model.tables import Tables
 from nmt_ablation.training.plugin import EndedError
-from nmt_ablation.training.tables import Tables
 from tests.conftest import NewRun, Run
 from tests.stepwise import Stepwise
 

@@ -17,12 +17,12 @@ from fairseq.file_io import PathManager
 from fairseq.trainer import Trainer
 
 from nmt_ablation.errors import UserError
+from nmt_ablation.model.tables import SPECIAL_SYMBOLS, Tables
 from nmt_ablation.stopping import StoppedError
 from nmt_ablation.training import plugin
 from nmt_ablation.training.calibration import calibrate
 from nmt_ablation.training.launch import LOG, train
 from nmt_ablation.training.plugin import ArmPlan
-from nmt_ablation.training.tables import SPECIAL_SYMBOLS, Tables
 from tests.conftest import COMMAND, NewRun, Run
 from tests.stepwise import Stepwise, arguments_of
 

@@ -10,9 +10,9 @@ from fairseq import utils
 from fairseq.criterions.label_smoothed_cross_entropy import LabelSmoothedCrossEntropyCriterion
 from torch import Tensor
 
-from nmt_ablation.training import transformer
-from nmt_ablation.training.tables import Tables
-from nmt_ablation.training.transformer import losses
+from nmt_ablation.model import transformer
+from nmt_ablation.model.tables import Tables
+from nmt_ablation.model.transformer import losses
 from tests.conftest import Run
 from tests.stepwise import Stepwise
 

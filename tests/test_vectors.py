@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from nmt_ablation import segmentation
-from nmt_ablation.corpus.synthetic import Language
-from nmt_ablation.embeddings import vec
-from nmt_ablation.embeddings.train import train
 from nmt_ablation.experiment import SIDES, TrainedVectors
+from nmt_ablation.opus.synthetic import Language
+from nmt_ablation.pretrained import vec
+from nmt_ablation.pretrained.train import train
 from nmt_ablation.workspace import Build
 from tests.conftest import NewRun, Run
 

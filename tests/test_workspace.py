@@ -13,9 +13,10 @@ import pytest
 
 from nmt_ablation.errors import UserError
 from nmt_ablation.experiment_file import load
+from nmt_ablation.files import lock
 from nmt_ablation.pipeline import Pipeline
 from nmt_ablation.places import Places
-from nmt_ablation.workspace import Build, Step, Workspace, lock
+from nmt_ablation.workspace import Build, Step, Workspace
 from tests.conftest import TINY, NewRun
 
 
@@ -114,9 +115,9 @@ def test_progress_says_how_fast_and_being_built_who_is_at_it(tmp_path: Path) -> 
     seen = []
 
     def build(to: Build) -> object:
-        to.tick(10, 100)
+        to.progress(10, 100)
         time.sleep(1.1)
-        to.tick(32, 100)
+        to.progress(32, 100)
         seen.append((workspace.progress(step), workspace.being_built(step)))
         raise RuntimeError("stopped")
 

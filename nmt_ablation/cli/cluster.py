@@ -43,8 +43,8 @@ def submit(
       nmt-ablation submit recipes/quickstart.yaml --mirror DIR --cluster mine.yaml
       nmt-ablation submit recipes/quickstart.yaml --mirror DIR --failed --memory 16G
     """
+    from nmt_ablation.cli.progress import Bars
     from nmt_ablation.pipeline import Pipeline
-    from nmt_ablation.progress import Bars
     from nmt_ablation.runner import Work
     from nmt_ablation.slurm import cluster as clusters
     from nmt_ablation.slurm.submission import Submissions, write_scripts

@@ -104,15 +104,15 @@ def runner_of(
 
 def load_file(experiment: Path, mirror: str | None) -> "ExperimentFile":
     """An experiment whose corpora all have versions, to be fetched from a mirror that is there."""
-    from nmt_ablation.corpus.fetch import is_url
-    from nmt_ablation.corpus.lock import Lock, resolve
     from nmt_ablation.experiment_file import load
+    from nmt_ablation.opus.fetch import is_url
+    from nmt_ablation.opus.lock import Lock, resolve
 
     if mirror is not None and not is_url(mirror) and not Path(mirror).is_dir():
         raise UserError(f"{mirror}: there is no such folder to fetch corpora from")
 
     def latest(name: str, pair: str) -> str:
-        from nmt_ablation.corpus import catalogue
+        from nmt_ablation.opus import catalogue
 
         return catalogue.latest(name, pair, mirror, partial(click.echo, err=True))
 

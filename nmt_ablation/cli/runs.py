@@ -88,8 +88,8 @@ def calibrate(runner: "Runner", again: bool) -> None:
       nmt-ablation calibrate recipes/quickstart.yaml
       srun --gpus 1 nmt-ablation calibrate recipes/quickstart.yaml --again
     """
+    from nmt_ablation.cli.progress import Bars
     from nmt_ablation.pipeline import Pipeline
-    from nmt_ablation.progress import Bars
     from nmt_ablation.runner import Work
 
     if again:
@@ -143,8 +143,8 @@ def run(
       nmt-ablation run recipes/quickstart.yaml --mirror DIR --cell 500-random-s1
       nmt-ablation run recipes/quickstart.yaml --mirror DIR --size 500 --size 2k
     """
+    from nmt_ablation.cli.progress import Bars
     from nmt_ablation.pipeline import Pipeline
-    from nmt_ablation.progress import Bars
     from nmt_ablation.runner import Work
 
     _refuse_copies()
@@ -279,7 +279,7 @@ def _needs(runner: "Runner") -> Iterator[str]:
     from rich.filesize import decimal
 
     from nmt_ablation import cost
-    from nmt_ablation.corpus import card
+    from nmt_ablation.opus import card
 
     experiment = runner.file.experiment
     files = cost.files(runner.pipeline, runner.workspace, card.card_for(experiment.pair))

@@ -47,7 +47,7 @@ def corpora(
     """
     from rich.console import Console
 
-    from nmt_ablation.corpus import catalogue
+    from nmt_ablation.opus import catalogue
 
     entries = catalogue.find(
         pair,
@@ -87,12 +87,12 @@ def fill_mirror(experiment: Path, to: Path, mirror: str | None, max_bytes: int |
       nmt-ablation mirror recipes/mine.yaml --to DIR
       nmt-ablation run recipes/mine.yaml --mirror DIR
     """
-    from nmt_ablation.corpus.download import UnreachableError
-    from nmt_ablation.corpus.mirror import add, write_listing
+    from nmt_ablation.cli.progress import short_name, transfers
+    from nmt_ablation.files import machine_lock
+    from nmt_ablation.opus.download import UnreachableError
+    from nmt_ablation.opus.mirror import add, write_listing
     from nmt_ablation.pipeline import Pipeline
     from nmt_ablation.places import Places
-    from nmt_ablation.progress import short_name, transfers
-    from nmt_ablation.workspace import machine_lock
 
     places = Places(mirror=mirror, data=experiment.parent, max_bytes=max_bytes)
     pipeline = Pipeline(load_file(experiment, mirror), places)
@@ -102,11 +102,11 @@ def fill_mirror(experiment: Path, to: Path, mirror: str | None, max_bytes: int |
         for file in files:
             bar = bars.add_task(short_name(file), total=None)
 
-            def tick(done: float, whole: float, bar: "TaskID" = bar) -> None:
+            def progress(done: float, whole: float, bar: "TaskID" = bar) -> None:
                 bars.update(bar, completed=done, total=whole or None)
 
             try:
-                add(file, to, mirror, tick, pipeline.lock, max_bytes)
+                add(file, to, mirror, progress, pipeline.lock, max_bytes)
                 arrived.append(file)
             except UserError as error:
                 failed.append(str(error))
@@ -164,7 +164,7 @@ def synthesise(mirror: Path, pairs: int, lines: int, seed: int) -> None:
     Example:
       nmt-ablation synthesise checkpoints/synthetic-mirror
     """
-    from nmt_ablation.corpus.synthetic import write_mirror
+    from nmt_ablation.opus.synthetic import write_mirror
 
     write_mirror(mirror, pairs, lines, seed)
     click.echo(f"{mirror}: {pairs:,} pairs and {lines:,} lines a side")

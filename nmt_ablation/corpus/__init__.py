@@ -1,1 +1,1 @@
-"""From OPUS to samples: fetch, read, clean, hold out, sample."""
+"""Text in memory and on disk: read, clean, hold out, sample."""

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from nmt_ablation.corpus.text import is_number
 from nmt_ablation.errors import UserError
 from nmt_ablation.packed import readable, unpacked
-from nmt_ablation.workspace import Tick
+from nmt_ablation.progress import OnProgress
 
 LINES = 1 << 15
 """Of a block; the last one of a file may be shorter."""
@@ -35,7 +35,7 @@ class RawBlock:
 
 
 def moses_pairs(
-    archive: Path, languages: tuple[str, str], scored: bool, tick: Tick
+    archive: Path, languages: tuple[str, str], scored: bool, progress: OnProgress
 ) -> Iterator[RawBlock]:
     """The pairs of an OPUS zip in Moses format, its scores too if `scored`.
 
@@ -53,10 +53,10 @@ def moses_pairs(
                 scores = _scores(sides[2], members[2], before) if scored else None
                 yield RawBlock(sides[0], sides[1], scores)
                 read += len(sides[0])
-                tick(read, whole)
+                progress(read, whole)
 
 
-def own_pairs(paths: Sequence[Path], tick: Tick) -> Iterator[RawBlock]:
+def own_pairs(paths: Sequence[Path], progress: OnProgress) -> Iterator[RawBlock]:
     """The pairs of two files, packed by gzip or not, that hold the same sentences line by line.
 
     Raises:
@@ -68,7 +68,7 @@ def own_pairs(paths: Sequence[Path], tick: Tick) -> Iterator[RawBlock]:
         whole = paths[0].stat().st_size
         for (source, target), _ in _in_step(streams, list(map(str, paths))):
             yield RawBlock(source, target, None)
-            tick(files[0].tell(), whole)
+            progress(files[0].tell(), whole)
 
 
 def xml_pairs(

@@ -15,7 +15,14 @@ from nmt_ablation.experiment.corpora import (
 )
 from nmt_ablation.experiment.experiment import Cell, Experiment
 from nmt_ablation.experiment.model import BleuTokenizer, Decoding, Model, Training
-from nmt_ablation.experiment.values import (
+from nmt_ablation.experiment.vectors import (
+    EncoderVectors,
+    FileVectors,
+    SegmentationConfig,
+    TrainedVectors,
+    Vectors,
+)
+from nmt_ablation.values import (
     SIDES,
     Block,
     Pair,
@@ -24,13 +31,6 @@ from nmt_ablation.experiment.values import (
     Size,
     parse_size,
     size_limit,
-)
-from nmt_ablation.experiment.vectors import (
-    EncoderVectors,
-    FileVectors,
-    SegmentationConfig,
-    TrainedVectors,
-    Vectors,
 )
 
 __all__ = [

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from pydantic import model_validator
 
-from nmt_ablation.experiment.values import SIDES, Block, Positive, Rate, Side, Sizes, fail
+from nmt_ablation.values import SIDES, Block, Positive, Rate, Side, Sizes, fail
 
 Tying = Literal["none", "decoder", "all"]
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, StringConstraints, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
-from nmt_ablation.experiment.values import Block, NotNegative, Pair, Positive, Share, keys_of
+from nmt_ablation.values import Block, NotNegative, Pair, Positive, Share, keys_of
 
 
 class CorpusVersion(Block):

@@ -9,7 +9,14 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from nmt_ablation.experiment.arms import Arm, Tying, ready_made
 from nmt_ablation.experiment.corpora import Cleaning, Corpora, HeldOut, OwnText
 from nmt_ablation.experiment.model import Decoding, Model, Scoring, Training
-from nmt_ablation.experiment.values import (
+from nmt_ablation.experiment.vectors import (
+    Encoder,
+    EncoderVectors,
+    SegmentationConfig,
+    TrainedVectors,
+    VectorSource,
+)
+from nmt_ablation.values import (
     LANGUAGE,
     SIDES,
     Block,
@@ -20,13 +27,6 @@ from nmt_ablation.experiment.values import (
     Sizes,
     fail,
     size_limit,
-)
-from nmt_ablation.experiment.vectors import (
-    Encoder,
-    EncoderVectors,
-    SegmentationConfig,
-    TrainedVectors,
-    VectorSource,
 )
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from nmt_ablation.experiment.arms import Tying
-from nmt_ablation.experiment.values import Block, NotNegative, Positive, Rate, Share
+from nmt_ablation.values import Block, NotNegative, Positive, Rate, Share
 
 
 class Model(Block):

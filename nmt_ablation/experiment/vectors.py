@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Tag
 
-from nmt_ablation.experiment.values import Block, NotNegative, Positive, Seed, keys_of
+from nmt_ablation.values import Block, NotNegative, Positive, Seed, keys_of
 
 
 class Encoder(Block):

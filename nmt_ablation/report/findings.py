@@ -18,6 +18,7 @@ from nmt_ablation import references
 from nmt_ablation.corpus.text import stream_lines
 from nmt_ablation.errors import UserError
 from nmt_ablation.experiment import Size, size_limit
+from nmt_ablation.files import write_atomically
 from nmt_ablation.pipeline import METRICS, Pipeline
 from nmt_ablation.report.results import (
     Row,
@@ -29,7 +30,7 @@ from nmt_ablation.report.results import (
     set_beside,
 )
 from nmt_ablation.report.summary import Drawn, contrast, resampled, summarise, with_corrected
-from nmt_ablation.workspace import Workspace, write_atomically
+from nmt_ablation.workspace import Workspace
 
 EXAMPLES = 6
 """Test sentences that are shown of each size."""

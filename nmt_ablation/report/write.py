@@ -9,6 +9,7 @@ from rich.console import Console
 
 from nmt_ablation.corpus.text import stream_lines
 from nmt_ablation.errors import UserError
+from nmt_ablation.files import write_atomically
 from nmt_ablation.pipeline import METRICS, Pipeline
 from nmt_ablation.report import figure, table
 from nmt_ablation.report.findings import Findings, save
@@ -16,7 +17,7 @@ from nmt_ablation.report.page import page
 from nmt_ablation.report.results import CSV_COLUMNS, as_csv
 from nmt_ablation.report.summary import COLUMNS
 from nmt_ablation.report.verdict import said
-from nmt_ablation.workspace import Workspace, write_atomically
+from nmt_ablation.workspace import Workspace
 
 FIGURES = ("png", "svg", "pdf")
 

@@ -12,13 +12,14 @@ from pathlib import Path
 from filelock import FileLock
 
 from nmt_ablation import cost
-from nmt_ablation.corpus.fetch import is_url
 from nmt_ablation.errors import UserError
 from nmt_ablation.experiment import Cell
+from nmt_ablation.files import lock, write_atomically
+from nmt_ablation.opus.fetch import is_url
 from nmt_ablation.runner import Runner
 from nmt_ablation.slurm import queue, scripts
 from nmt_ablation.slurm.cluster import Cluster
-from nmt_ablation.workspace import Json, lock, write_atomically
+from nmt_ablation.workspace import Json
 
 RECORD = "submissions.json"
 MEMORY = "4G"

@@ -5,8 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nmt_ablation.corpus import fetch, text
-from nmt_ablation.corpus.lock import Lock
+from nmt_ablation.corpus import text
 from nmt_ablation.corpus.text import Pair
 from nmt_ablation.errors import UserError
 from nmt_ablation.experiment import (
@@ -20,8 +19,11 @@ from nmt_ablation.experiment import (
     size_limit,
 )
 from nmt_ablation.experiment_file import ExperimentFile
+from nmt_ablation.files import sha256
+from nmt_ablation.opus import fetch
+from nmt_ablation.opus.lock import Lock
 from nmt_ablation.places import Places
-from nmt_ablation.workspace import MANIFEST, PROVENANCE, Build, Json, Step, sha256
+from nmt_ablation.workspace import MANIFEST, PROVENANCE, Build, Json, Step
 
 if TYPE_CHECKING:
     from nmt_ablation.corpus.read import RawBlock
@@ -57,7 +59,7 @@ class CorpusStages:
         mirror, max_bytes = self.places.mirror, self.places.max_bytes
 
         def build(to: Build) -> Json:
-            return fetch.fetch(file, mirror, to.folder, to.tick, self.lock, max_bytes)
+            return fetch.fetch(file, mirror, to.folder, to.progress, self.lock, max_bytes)
 
         return Step("fetch", 1, {"file": file}, {}, build, resumable=True)
 
@@ -89,7 +91,7 @@ class CorpusStages:
                 blocks = read.xml_pairs(files["alignment"], documents, name, spelled)
             else:
                 scored = corpus.min_score is not None
-                blocks = read.moses_pairs(files["pairs"], spelled, scored, to.tick)
+                blocks = read.moses_pairs(files["pairs"], spelled, scored, to.progress)
             return self._cleaned(blocks, to, corpus.min_score)
 
         parameters = {
@@ -108,7 +110,7 @@ class CorpusStages:
         def build(to: Build) -> Json:
             from nmt_ablation.corpus import read
 
-            return self._cleaned(read.own_pairs(paths, to.tick), to, None)
+            return self._cleaned(read.own_pairs(paths, to.progress), to, None)
 
         parameters = {
             "limits": limits.model_dump(),
@@ -253,7 +255,7 @@ class CorpusStages:
         languages = self._languages()
 
         def build(to: Build) -> Json:
-            from nmt_ablation.corpus.resemblance import Resemblance
+            from nmt_ablation.corpus.near_duplicates import Resemblance
 
             record = {}
             for name in ("valid", "test"):

@@ -18,8 +18,9 @@ from nmt_ablation.experiment import (
     TrainedVectors,
     Vectors,
 )
+from nmt_ablation.files import sha256
 from nmt_ablation.stages.corpora import CorpusStages
-from nmt_ablation.workspace import Build, Json, Step, sha256
+from nmt_ablation.workspace import Build, Json, Step
 
 if TYPE_CHECKING:
     from nmt_ablation.segmentation import Segmenter
@@ -41,9 +42,9 @@ class VectorStages(CorpusStages):
             name = str(local)
 
         def build(to: Build) -> Json:
-            from nmt_ablation.encoder import fetch
+            from nmt_ablation.pretrained.encoder import fetch
 
-            return fetch(name, revision, to.folder, to.tick)
+            return fetch(name, revision, to.folder, to.progress)
 
         return Step("encoder", 1, parameters, {}, build, resumable=True)
 
@@ -130,8 +131,8 @@ class VectorStages(CorpusStages):
         width = config.width or self.experiment.model.width
 
         def build(to: Build) -> Json:
-            from nmt_ablation.embeddings.compose import BareWords
-            from nmt_ablation.embeddings.train import train
+            from nmt_ablation.pretrained.compose import BareWords
+            from nmt_ablation.pretrained.train import train
 
             texts = {
                 side: (
@@ -142,18 +143,18 @@ class VectorStages(CorpusStages):
             }
             files = {side: to.folder / f"{side}.vec" for side in SIDES}
             if config.joint:
-                record = train(config, list(texts.values()), width, files["source"], to.tick)
+                record = train(config, list(texts.values()), width, files["source"], to.progress)
                 files["target"].hardlink_to(files["source"])
                 return {"joint": record}
             done, telling = dict.fromkeys(SIDES, 0.0), Lock()
 
             def train_side(side: Side) -> Json:
-                def tick(epochs: float, whole: float) -> None:
+                def progress(epochs: float, whole: float) -> None:
                     with telling:
                         done[side] = epochs
-                        to.tick(sum(done.values()), whole * len(SIDES))
+                        to.progress(sum(done.values()), whole * len(SIDES))
 
-                return train(config, [texts[side]], width, files[side], tick)
+                return train(config, [texts[side]], width, files[side], progress)
 
             # gensim lets other threads run. fastText and words of a large text take much memory.
             at_once = 2 if config.of == "tokens" and config.model == "word2vec" else 1
@@ -178,8 +179,8 @@ class VectorStages(CorpusStages):
         }
 
         def build(to: Build) -> Json:
-            from nmt_ablation.embeddings import compose, vec
-            from nmt_ablation.embeddings.read import read
+            from nmt_ablation.pretrained import compose, vec
+            from nmt_ablation.pretrained.read import read
 
             record = {}
             for side in SIDES:
@@ -189,7 +190,7 @@ class VectorStages(CorpusStages):
                 else:
                     names = self._dictionary(side, to)
                 wanted = dict.fromkeys(it for name in names for it in compose.spellings(name))
-                found = read(paths[side], list(wanted), to.tick)
+                found = read(paths[side], list(wanted), to.progress)
                 if not found.tokens:
                     raise UserError(
                         f"{paths[side]}: has a vector for none of {len(names):,} "
@@ -216,8 +217,8 @@ class VectorStages(CorpusStages):
 
     def _encoder_vectors(self, size: Size, seed: int) -> Step:
         def build(to: Build) -> Json:
-            from nmt_ablation.embeddings import vec
-            from nmt_ablation.encoder import table
+            from nmt_ablation.pretrained import vec
+            from nmt_ablation.pretrained.encoder import table
 
             record = {}
             for side in SIDES:
@@ -239,7 +240,7 @@ class VectorStages(CorpusStages):
         languages = self._languages()
 
         def entries(to: Build, tokens: list[list[str]]) -> list[tuple[str, str]]:
-            from nmt_ablation.embeddings import compose, lexicon
+            from nmt_ablation.pretrained import compose, lexicon
 
             if file is not None:
                 return lexicon.read_lexicon(file)
@@ -256,8 +257,8 @@ class VectorStages(CorpusStages):
             return lexicon.induced(*sides)
 
         def build(to: Build) -> Json:
-            from nmt_ablation.embeddings import vec
-            from nmt_ablation.embeddings.align import Space, align
+            from nmt_ablation.pretrained import vec
+            from nmt_ablation.pretrained.align import Space, align
 
             source, target = (
                 Space(*vec.load(to.inputs["vectors"] / f"{side}.vec")) for side in SIDES
@@ -297,8 +298,8 @@ class VectorStages(CorpusStages):
         from_files = isinstance(config, FileVectors)
 
         def build(to: Build) -> Json:
-            from nmt_ablation.embeddings import compose, vec
-            from nmt_ablation.embeddings.place import coverage, place
+            from nmt_ablation.pretrained import compose, vec
+            from nmt_ablation.pretrained.place import coverage, place
             from nmt_ablation.segmentation import dictionary_file
 
             record = {}

@@ -14,13 +14,14 @@ import torch
 
 from nmt_ablation.corpus.text import write_lines
 from nmt_ablation.experiment import Model, Training
+from nmt_ablation.model.tables import Tables
+from nmt_ablation.progress import OnProgress
 from nmt_ablation.segmentation import Words
 from nmt_ablation.stopping import StoppedError
 from nmt_ablation.training import launch
 from nmt_ablation.training.binarise import SPLITS, binarise
 from nmt_ablation.training.plugin import ArmPlan, ArmsTask
-from nmt_ablation.training.tables import Tables
-from nmt_ablation.workspace import Json, Tick
+from nmt_ablation.workspace import Json
 
 UPDATES, FIRST = 15, 5
 """Of them the first ones, in which memory is got hold of, don't count."""
@@ -30,7 +31,9 @@ TOKENS = 5, 40
 """Shortest and longest sentence."""
 
 
-def calibrate(model: Model, training: Training, pieces: int, folder: Path, tick: Tick) -> Json:
+def calibrate(
+    model: Model, training: Training, pieces: int, folder: Path, progress: OnProgress
+) -> Json:
     """Seconds of an update, and the most memory that this process takes, in bytes.
 
     Call it once in a process, as `launch.train`.
@@ -62,7 +65,7 @@ def calibrate(model: Model, training: Training, pieces: int, folder: Path, tick:
 
     def timed(done: float, whole: float) -> None:
         times.append(time.perf_counter())
-        tick(done, whole)
+        progress(done, whole)
         if enough():
             ArmsTask.ask_to_stop()
 

@@ -20,9 +20,11 @@ from fairseq_cli import train as fairseq_train
 
 from nmt_ablation.errors import UserError
 from nmt_ablation.experiment import Model, Training
+from nmt_ablation.files import write_atomically
+from nmt_ablation.model import checkpoint
+from nmt_ablation.progress import OnProgress
 from nmt_ablation.segmentation import Segmenter
 from nmt_ablation.stopping import StoppedError, when_asked
-from nmt_ablation.training import checkpoint
 from nmt_ablation.training.plugin import (
     BEST,
     ArmPlan,
@@ -32,7 +34,7 @@ from nmt_ablation.training.plugin import (
     Plan,
     digest_of_weights,
 )
-from nmt_ablation.workspace import Json, Tick, write_atomically
+from nmt_ablation.workspace import Json
 
 LOG, RECORD, ARMS = "train.log", "record.json", "arms.txt"
 NEVER = "1000000000"
@@ -70,7 +72,7 @@ def train(
     arguments: Arguments,
     arms: Sequence[ArmPlan],
     folder: Path,
-    tick: Tick,
+    progress: OnProgress,
     part: Part | None = None,
 ) -> list[Json | UserError]:
     """Train arms side by side, on the same batches, or go on with it; leave the best checkpoint of
@@ -100,7 +102,7 @@ def train(
         # as often as it has seen epochs.
         if first:
             logging.getLogger().addHandler(logging.FileHandler(folder / LOG))
-        configuration = configure(arguments, arms, folder, tick, part)
+        configuration = configure(arguments, arms, folder, progress, part)
         ArmsTask.stop = False
         try:
             with when_asked(ArmsTask.ask_to_stop), contextlib.suppress(EndedError):
@@ -200,7 +202,7 @@ def configure(
     arguments: Arguments,
     arms: Sequence[ArmPlan],
     folder: Path,
-    tick: Tick,
+    progress: OnProgress,
     part: Part | None = None,
 ) -> Any:
     """fairseq's configuration; its task now has its plan."""
@@ -214,7 +216,7 @@ def configure(
         configuration=configuration,
         segmenter=arguments.segmenter,
         bleu_tokenizer=arguments.bleu_tokenizer,
-        tick=tick,
+        progress=progress,
     )
     return configuration
 

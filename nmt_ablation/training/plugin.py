@@ -29,14 +29,14 @@ from fairseq.tasks.translation import TranslationConfig, TranslationTask
 from torch import Tensor, nn
 
 from nmt_ablation.experiment import Training
+from nmt_ablation.model import checkpoint
+from nmt_ablation.model.tables import Tables, fold
+from nmt_ablation.progress import OnProgress
 from nmt_ablation.segmentation import Segmenter
-from nmt_ablation.training import checkpoint
 from nmt_ablation.training.collective import agreed, first_ones, is_first
 from nmt_ablation.training.events import Events
 from nmt_ablation.training.optimizer import FusedAdam
-from nmt_ablation.training.tables import Tables, fold
 from nmt_ablation.training.valid import ValidSet, batch_losses
-from nmt_ablation.workspace import Tick
 
 BEST = "checkpoint_best.pt"
 RECORD_BATCHES_EVERY = 50
@@ -91,7 +91,7 @@ class Plan:
     """Puts the tokens of a hypothesis together when the valid set is scored."""
     bleu_tokenizer: str
     """sacreBLEU's, for the same."""
-    tick: Tick
+    progress: OnProgress
 
 
 class Arms(BaseFairseqModel):  # type: ignore[misc]
@@ -180,7 +180,7 @@ class ArmsTask(TranslationTask):  # type: ignore[misc]
                 for number in self._active():
                     self._end(number, "budget")
             if is_first() and self._active():
-                self.plan.tick(update_num, training.max_updates)
+                self.plan.progress(update_num, training.max_updates)
         active = self._active()
         if not active:
             raise EndedError

@@ -15,12 +15,13 @@ from pathlib import Path
 import torch
 
 from nmt_ablation.errors import UserError
+from nmt_ablation.progress import OnProgress
 from nmt_ablation.stopping import EXIT_CODE, SIGNALS, StoppedError, when_asked
 from nmt_ablation.training import launch
 from nmt_ablation.training.collective import leave
 from nmt_ablation.training.launch import Arguments, Part
 from nmt_ablation.training.plugin import ArmPlan
-from nmt_ablation.workspace import Json, Tick
+from nmt_ablation.workspace import Json
 
 POLL_SECONDS = 0.2
 PR_SET_PDEATHSIG = 1  # of linux/prctl.h
@@ -31,7 +32,7 @@ or after it had: there is a checkpoint then, or nothing yet to keep."""
 
 
 def train(
-    arguments: Arguments, arms: Sequence[ArmPlan], folder: Path, tick: Tick
+    arguments: Arguments, arms: Sequence[ArmPlan], folder: Path, progress: OnProgress
 ) -> list[Json | UserError]:
     """Train as `launch.train` does, with as many processes as the experiment asks for.
 
@@ -41,17 +42,17 @@ def train(
         RuntimeError: a process has died; the others are ended then.
     """
     if arguments.training.processes == 1:
-        return launch.train(arguments, arms, folder, tick)
+        return launch.train(arguments, arms, folder, progress)
     if not launch.is_recorded(arms):
         work = folder / WORK
-        work.write_bytes(pickle.dumps((arguments, arms, folder, tick, _meeting())))
+        work.write_bytes(pickle.dumps((arguments, arms, folder, progress, _meeting())))
         _run(_commands(work, arguments.training.processes, arguments.training.threads))
     return launch.outcomes(arms)
 
 
 def main() -> None:
     """Of one of the processes, which is started by `train` and by nobody else."""
-    arguments, arms, folder, tick, meeting = pickle.loads(Path(sys.argv[1]).read_bytes())
+    arguments, arms, folder, progress, meeting = pickle.loads(Path(sys.argv[1]).read_bytes())
     names = ("SLURM_PROCID", "SLURM_NTASKS", "SLURM_LOCALID")
     if "SLURM_PROCID" not in os.environ:
         names = ("RANK", "WORLD_SIZE", "RANK")
@@ -65,7 +66,7 @@ def main() -> None:
     device = local if torch.cuda.device_count() > 1 else 0
     code = 0
     try:
-        launch.train(arguments, arms, folder, tick, Part(rank, device, meeting))
+        launch.train(arguments, arms, folder, progress, Part(rank, device, meeting))
     except StoppedError:
         code = EXIT_CODE
     leave()

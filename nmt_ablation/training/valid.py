@@ -8,10 +8,10 @@ from fairseq import utils
 from sacrebleu.metrics.bleu import BLEU
 from torch import Tensor
 
-from nmt_ablation.decoding import Engine
 from nmt_ablation.experiment import Training
+from nmt_ablation.model.transformer import losses
 from nmt_ablation.segmentation import Segmenter
-from nmt_ablation.training.transformer import losses
+from nmt_ablation.translation.engine import Engine
 
 UNKNOWN_HYPOTHESIS, UNKNOWN_REFERENCE = "UNKNOWN-HYPOTHESIS", "UNKNOWN-REFERENCE"
 """What stands for a token that the dictionary doesn't have: it never counts as a match."""
@@ -55,7 +55,7 @@ class ValidSet:
     def bleu(self, model: Any) -> float:
         """Of greedy translations, as text."""
         engine = Engine(model, *self.dictionaries, self.training.threads)
-        found = engine.translate(self.sources, beam=1, length_penalty=1, tick=lambda *_: None)
+        found = engine.translate(self.sources, beam=1, length_penalty=1, progress=lambda *_: None)
         hypotheses = [self._text(tokens, UNKNOWN_HYPOTHESIS) for tokens in found]
         score: float = self.metric.corpus_score(hypotheses, [self.references]).score
         return round(score, 2)

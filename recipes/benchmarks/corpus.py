@@ -20,8 +20,8 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
-from nmt_ablation.corpus.synthetic import write_mirror
 from nmt_ablation.experiment_file import load
+from nmt_ablation.opus.synthetic import write_mirror
 from nmt_ablation.pipeline import Pipeline
 from nmt_ablation.places import Places
 from nmt_ablation.workspace import Workspace

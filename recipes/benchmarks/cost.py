@@ -14,12 +14,12 @@ from pathlib import Path
 from rich.filesize import decimal
 
 from nmt_ablation import cost
-from nmt_ablation.corpus import card
+from nmt_ablation.cli.progress import Bars
 from nmt_ablation.errors import UserError
 from nmt_ablation.experiment_file import load
+from nmt_ablation.opus import card
 from nmt_ablation.pipeline import Pipeline
 from nmt_ablation.places import Places
-from nmt_ablation.progress import Bars
 from nmt_ablation.runner import Runner, Work
 from nmt_ablation.workspace import Workspace
 

@@ -67,11 +67,11 @@ def write_text(folder: Path, setting: Setting) -> dict[str, Path]:
 
 
 def measure_here(setting: Setting, updates: int) -> Cost:
+    from nmt_ablation.model.tables import Tables
     from nmt_ablation.segmentation import Words
     from nmt_ablation.training import launch
     from nmt_ablation.training.binarise import binarise
     from nmt_ablation.training.plugin import ArmPlan
-    from nmt_ablation.training.tables import Tables
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

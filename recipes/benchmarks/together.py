@@ -27,15 +27,15 @@ def here(given: argparse.Namespace, cell: Cell) -> None:
     """In the side's own process: prints seconds for an update of all arms, and memory."""
     import resource
 
+    from nmt_ablation.model.tables import Tables
     from nmt_ablation.training import launch
     from nmt_ablation.training.plugin import ArmPlan
-    from nmt_ablation.training.tables import Tables
 
     threads = 1 if torch.cuda.is_available() else THREADS
     shared = arguments(*opened(given), cell, threads=threads, max_updates=WARM + given.updates)
     times = []
 
-    def tick(done: float, whole: float) -> None:
+    def progress(done: float, whole: float) -> None:
         if torch.cuda.is_available():
             torch.cuda.synchronize()
         times.append(time.monotonic())
@@ -44,7 +44,7 @@ def here(given: argparse.Namespace, cell: Cell) -> None:
         plans = [ArmPlan(Tables(), Path(folder) / str(number)) for number in range(given.side)]
         for plan in plans:
             plan.folder.mkdir()
-        launch.train(shared, plans, Path(folder), tick)
+        launch.train(shared, plans, Path(folder), progress)
     seconds = (times[-1] - times[WARM]) / (len(times) - 1 - WARM)
     if torch.cuda.is_available():
         peak = torch.cuda.max_memory_allocated()

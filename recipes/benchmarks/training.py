@@ -79,9 +79,9 @@ def train_ours(given: argparse.Namespace, precision: str) -> float:
 
 def train_here(given: argparse.Namespace, cell: Cell) -> None:
     """In the side's own process."""
+    from nmt_ablation.model.tables import Tables
     from nmt_ablation.training import launch
     from nmt_ablation.training.plugin import ArmPlan
-    from nmt_ablation.training.tables import Tables
 
     changed = {"precision": given.side, "threads": THREADS, "max_updates": given.updates}
     shared = arguments(*opened(given), cell, **changed)
@@ -95,8 +95,8 @@ def translations(given: argparse.Namespace, cell: Cell) -> Iterator[tuple[str, f
     from sacrebleu.metrics.bleu import BLEU
 
     from nmt_ablation.corpus.text import stream_lines
-    from nmt_ablation.decoding import translate
     from nmt_ablation.segmentation import load
+    from nmt_ablation.translation.engine import translate
 
     pipeline, workspace = opened(given)
     experiment = pipeline.experiment

@@ -2,7 +2,7 @@
 
 Makes once a file of so many words x 300, and a dictionary of 30,000 of them. Each side then brings
 the dictionary's vectors into memory, in turn, in a process of its own:
-  ours     nmt_ablation.embeddings.read, which keeps an array of the dictionary's rows
+  ours     nmt_ablation.pretrained.read, which keeps an array of the dictionary's rows
   fairseq  parse_embedding and load_embedding of fairseq.utils, into a torch Embedding
 Times are wall clock and leave imports out, which are slow for torch and fairseq; memory is the peak
 of the process less what it had after its imports.
@@ -47,7 +47,7 @@ def make(folder: Path, words: int) -> None:
 
 def ours(file: Path, dictionary: Path) -> Callable[[], object]:
     from nmt_ablation.corpus.text import stream_lines
-    from nmt_ablation.embeddings.read import read
+    from nmt_ablation.pretrained.read import read
 
     tokens = [line.rpartition(" ")[0] for line in stream_lines(dictionary)]
     return lambda: read(file, tokens, lambda done, whole: None)

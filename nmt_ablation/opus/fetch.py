@@ -6,7 +6,10 @@ import zipfile
 import zlib
 from pathlib import Path
 
-from nmt_ablation.corpus.download import (
+from nmt_ablation.errors import UserError
+from nmt_ablation.experiment import CorpusVersion
+from nmt_ablation.files import sha256
+from nmt_ablation.opus.download import (
     BLOCK,
     Part,
     UnreachableError,
@@ -14,10 +17,9 @@ from nmt_ablation.corpus.download import (
     download,
     writing,
 )
-from nmt_ablation.corpus.lock import ChangedError, Lock
-from nmt_ablation.errors import UserError
-from nmt_ablation.experiment import CorpusVersion
-from nmt_ablation.workspace import Json, Tick, sha256
+from nmt_ablation.opus.lock import ChangedError, Lock
+from nmt_ablation.progress import OnProgress
+from nmt_ablation.workspace import Json
 
 OPUS = "https://object.pouta.csc.fi"
 README_CHARACTERS = 2000
@@ -54,7 +56,7 @@ def fetch(
     file: str,
     mirror: str | None,
     folder: Path,
-    tick: Tick,
+    progress: OnProgress,
     lock: Lock | None = None,
     max_bytes: int | None = None,
 ) -> Json:
@@ -83,10 +85,10 @@ def fetch(
                 return _record(file, target, sha256(target), licence, lock)
         if mirror is None or is_url(mirror):
             source = f"{mirror.rstrip('/') if mirror else OPUS}/{file}"
-            digest = _download(source, part, tick, max_bytes, mirror)
+            digest = _download(source, part, progress, max_bytes, mirror)
         else:
             source = str(Path(mirror) / file)
-            digest = _copy(file, Path(mirror), part, tick, max_bytes)
+            digest = _copy(file, Path(mirror), part, progress, max_bytes)
         try:
             licence = _examine(part.path, target.suffix)
             record = _record(file, part.path, digest, licence, lock)
@@ -107,9 +109,11 @@ class _DamagedError(Exception):
     """A file that can't be read to its end."""
 
 
-def _download(url: str, part: Part, tick: Tick, max_bytes: int | None, mirror: str | None) -> str:
+def _download(
+    url: str, part: Part, progress: OnProgress, max_bytes: int | None, mirror: str | None
+) -> str:
     try:
-        return download(url, part, tick, max_bytes)
+        return download(url, part, progress, max_bytes)
     except UnreachableError as error:
         remedy = (
             "see that the mirror's server runs"
@@ -121,7 +125,7 @@ def _download(url: str, part: Part, tick: Tick, max_bytes: int | None, mirror: s
         raise UnreachableError(f"{error}; {remedy}") from None
 
 
-def _copy(file: str, mirror: Path, part: Part, tick: Tick, max_bytes: int | None) -> str:
+def _copy(file: str, mirror: Path, part: Part, progress: OnProgress, max_bytes: int | None) -> str:
     """From a folder; returns the SHA-256."""
     source = mirror / file
     if not source.is_file():
@@ -137,7 +141,7 @@ def _copy(file: str, mirror: Path, part: Part, tick: Tick, max_bytes: int | None
             writer.write(block)
             digest.update(block)
             done += len(block)
-            tick(done, size)
+            progress(done, size)
     return digest.hexdigest()
 
 

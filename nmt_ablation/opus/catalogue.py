@@ -13,8 +13,10 @@ from rich.table import Table
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from nmt_ablation.corpus.language import is_standard, near, spellings, split_pair
-from nmt_ablation.corpus.listing import (
+from nmt_ablation.errors import UserError
+from nmt_ablation.experiment import Block
+from nmt_ablation.opus.language import is_standard, near, spellings, split_pair
+from nmt_ablation.opus.listing import (
     SNAPSHOT_DATE,
     File,
     Listing,
@@ -23,8 +25,6 @@ from nmt_ablation.corpus.listing import (
     Snapshot,
     Unreachable,
 )
-from nmt_ablation.errors import UserError
-from nmt_ablation.experiment import Block
 
 CORPORA = Path(__file__).parents[2] / "corpora"
 PAGES = "https://opus.nlpl.eu/"

@@ -8,7 +8,6 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints, model_validator
 
-from nmt_ablation.corpus import fetch
 from nmt_ablation.experiment import (
     Block,
     CorpusVersion,
@@ -18,6 +17,7 @@ from nmt_ablation.experiment import (
     Positive,
 )
 from nmt_ablation.experiment_file import read
+from nmt_ablation.opus import fetch
 
 FOLDER = Path(__file__).parents[2] / "corpora"
 

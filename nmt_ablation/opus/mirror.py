@@ -7,17 +7,19 @@ import zipfile
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
-from nmt_ablation.corpus import fetch
-from nmt_ablation.corpus.download import writing
-from nmt_ablation.corpus.lock import Lock
 from nmt_ablation.errors import UserError
-from nmt_ablation.workspace import Json, Tick, write_atomically
+from nmt_ablation.files import write_atomically
+from nmt_ablation.opus import fetch
+from nmt_ablation.opus.download import writing
+from nmt_ablation.opus.lock import Lock
+from nmt_ablation.progress import OnProgress
+from nmt_ablation.workspace import Json
 
 LISTING = "opusapi.json"
 
 
 def add(
-    file: str, to: Path, source: str | None, tick: Tick, lock: Lock, max_bytes: int | None
+    file: str, to: Path, source: str | None, progress: OnProgress, lock: Lock, max_bytes: int | None
 ) -> None:
     """Copy a file into the mirror `to`, from another mirror or OPUS, unless it is there and whole.
 
@@ -27,7 +29,7 @@ def add(
     folder = (to / file).parent
     with writing(to):
         folder.mkdir(parents=True, exist_ok=True)
-    fetch.fetch(file, source, folder, tick, lock, max_bytes)
+    fetch.fetch(file, source, folder, progress, lock, max_bytes)
 
 
 def write_listing(to: Path, files: Iterable[str]) -> None:

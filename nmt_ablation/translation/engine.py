@@ -14,10 +14,10 @@ from ctranslate2.converters import fairseq as converter
 from ctranslate2.specs.transformer_spec import TransformerSpec
 from fairseq import checkpoint_utils
 
-import nmt_ablation.training.checkpoint  # noqa: F401  (what may be unpickled)
+import nmt_ablation.model.checkpoint  # noqa: F401  (what may be unpickled)
 from nmt_ablation.experiment import Decoding
+from nmt_ablation.progress import OnProgress
 from nmt_ablation.segmentation import Segmenter
-from nmt_ablation.workspace import Tick
 
 BATCH_SENTENCES = 64
 
@@ -29,7 +29,7 @@ def translate(
     segmenters: tuple[Segmenter, Segmenter],
     decoding: Decoding,
     threads: int,
-    tick: Tick,
+    progress: OnProgress,
 ) -> list[str]:
     """Hypotheses of sentences, detokenised, in their order.
 
@@ -41,7 +41,7 @@ def translate(
     dictionaries = task.source_dictionary, task.target_dictionary
     engine = Engine(models[0], *dictionaries, threads, decoding.precision)
     tokens = [segmenters[0].encode(sentence) for sentence in sentences]
-    found = engine.translate(tokens, decoding.beam, decoding.length_penalty, tick)
+    found = engine.translate(tokens, decoding.beam, decoding.length_penalty, progress)
     return [segmenters[1].decode(hypothesis) for hypothesis in found]
 
 
@@ -79,7 +79,7 @@ class Engine:
             )
 
     def translate(
-        self, sentences: list[list[str]], beam: int, length_penalty: float, tick: Tick
+        self, sentences: list[list[str]], beam: int, length_penalty: float, progress: OnProgress
     ) -> list[list[str]]:
         """The best hypothesis of each sentence; sentences and hypotheses are in tokens.
 
@@ -107,7 +107,7 @@ class Engine:
             )
         for done, (i, result) in enumerate(zip(by_length, results, strict=True)):
             hypotheses[i] = result.result().hypotheses[0]
-            tick(done + 1, len(sentences))
+            progress(done + 1, len(sentences))
         return hypotheses
 
 

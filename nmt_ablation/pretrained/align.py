@@ -17,9 +17,9 @@ from scipy.linalg import orthogonal_procrustes
 
 from nmt_ablation.corpus.hashes import hash_texts
 from nmt_ablation.corpus.sample import ranks
-from nmt_ablation.embeddings.lexicon import Entry
 from nmt_ablation.errors import UserError
 from nmt_ablation.experiment import Side
+from nmt_ablation.pretrained.lexicon import Entry
 from nmt_ablation.workspace import Json
 
 Values = NDArray[np.float32]

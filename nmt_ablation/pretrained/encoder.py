@@ -19,9 +19,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from nmt_ablation.corpus.download import writing
 from nmt_ablation.errors import UserError
-from nmt_ablation.workspace import Json, Tick, sha256
+from nmt_ablation.files import sha256
+from nmt_ablation.opus.download import writing
+from nmt_ablation.progress import OnProgress
+from nmt_ablation.workspace import Json
 
 if TYPE_CHECKING:
     import torch
@@ -107,12 +109,12 @@ class EncoderTokenizer:
         return str(self._decoder.decode(tokens)).removeprefix(self._continues)
 
 
-def fetch(name: str, revision: str | None, folder: Path, tick: Tick) -> Json:
+def fetch(name: str, revision: str | None, folder: Path, progress: OnProgress) -> Json:
     """Copy from a local directory, or download from the hub, what is needed of an encoder.
 
     That is its config, tokenizer and weights; of several forms of weights one, safetensors if they
     are there, and of weights in several files the one with the table. A model of the hub needs the
-    full hash of a commit as its revision, as branches and tags move. `tick` is told bytes.
+    full hash of a commit as its revision, as branches and tags move. `progress` is told bytes.
 
     Returns, for the record, name, revision, the SHA-256 of each file, the type of the model, the
     dimension of its table and the number of pieces of its tokenizer.
@@ -136,12 +138,12 @@ def fetch(name: str, revision: str | None, folder: Path, tick: Tick) -> Json:
         )
     files = [CONFIG, TOKENIZER, weights]
     with writing(folder):
-        _bring(source, files, folder, tick)
+        _bring(source, files, folder, progress)
         if weights.endswith(INDEX):
             shard = _shard(folder / weights, _names(folder))
             if shard not in source.sizes:
                 raise UserError(f"{name}: has no {shard}, which {weights} names; get it complete")
-            _bring(source, [shard], folder, tick)
+            _bring(source, [shard], folder, progress)
             files.append(shard)
         # The hub's client keeps notes there to go on from.
         shutil.rmtree(folder / ".cache", ignore_errors=True)
@@ -184,7 +186,7 @@ class _Source(Protocol):
 
     @property
     def sizes(self) -> dict[str, int]: ...
-    def bring(self, file: str, folder: Path, tick: Tick) -> None: ...
+    def bring(self, file: str, folder: Path, progress: OnProgress) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -195,7 +197,7 @@ class _Directory:
     def sizes(self) -> dict[str, int]:
         return {path.name: path.stat().st_size for path in self.path.iterdir() if path.is_file()}
 
-    def bring(self, file: str, folder: Path, tick: Tick) -> None:
+    def bring(self, file: str, folder: Path, progress: OnProgress) -> None:
         shutil.copyfile(self.path / file, folder / file)
 
 
@@ -205,21 +207,21 @@ class _Hub:
     revision: str
     sizes: dict[str, int]
 
-    def bring(self, file: str, folder: Path, tick: Tick) -> None:
+    def bring(self, file: str, folder: Path, progress: OnProgress) -> None:
         from huggingface_hub import hf_hub_download
         from tqdm import tqdm
 
         size = self.sizes[file]
 
         class Bar(tqdm):  # type: ignore[misc]
-            """Tells `tick` what the client would draw."""
+            """Tells `progress` what the client would draw."""
 
             def __init__(self, *args: Any, **settings: Any) -> None:
                 super().__init__(*args, **settings | {"file": io.StringIO()})
 
             def update(self, n: float | None = 1) -> bool | None:
                 drawn: bool | None = super().update(n)
-                tick(self.n, size)
+                progress(self.n, size)
                 return drawn
 
         with _hub_errors(self.name, self.revision):
@@ -294,17 +296,17 @@ def _hub_errors(name: str, revision: str | None) -> Iterator[None]:
         ) from None
 
 
-def _bring(source: _Source, files: Sequence[str], folder: Path, tick: Tick) -> None:
+def _bring(source: _Source, files: Sequence[str], folder: Path, progress: OnProgress) -> None:
     whole = sum(source.sizes[file] for file in files)
     done = 0
     for file in files:
 
         def within(at: float, size: float, before: int = done) -> None:
-            tick(before + min(at, size), whole)
+            progress(before + min(at, size), whole)
 
         source.bring(file, folder, within)
         done += source.sizes[file]
-        tick(done, whole)
+        progress(done, whole)
 
 
 def _table(folder: Path) -> "torch.Tensor":

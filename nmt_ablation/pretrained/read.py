@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from nmt_ablation.corpus.text import is_number
 from nmt_ablation.errors import UserError
 from nmt_ablation.packed import readable, unpacked
-from nmt_ablation.workspace import Tick
+from nmt_ablation.progress import OnProgress
 
 HEAD = 1 << 20
 """Bytes that show what a file is: two lines, of however many numbers."""
@@ -35,7 +35,7 @@ LARGEST_DIMENSION = 1 << 16
 ROWS = 1 << 12
 """Of a fastText matrix that are in memory at once."""
 LINES = 1 << 12
-"""Between two ticks."""
+"""Between two reports of progress."""
 NOT_UTF8 = 100
 """One token in so many may be broken: word2vec cuts tokens at 100 bytes, and fastText published
 files with such tokens (its issue 954). More of them mean another encoding."""
@@ -66,8 +66,8 @@ class Vectors:
         return int(self.values.shape[1])
 
 
-def read(path: Path, wanted: Sequence[str], tick: Tick) -> Vectors:
-    """The vectors that a file has for some tokens; `tick` is told bytes of the file.
+def read(path: Path, wanted: Sequence[str], progress: OnProgress) -> Vectors:
+    """The vectors that a file has for some tokens; `progress` is told bytes of the file.
 
     Every line of a text file must have as many numbers as the others; what the numbers are is
     looked at where the token is wanted. Tokens may contain spaces, as GloVe's do, but not end in
@@ -78,11 +78,11 @@ def read(path: Path, wanted: Sequence[str], tick: Tick) -> Vectors:
             longer than it says, a line has the wrong number of fields, more than one token in
             `NOT_UTF8` is not UTF-8, or a wanted vector has something else than finite numbers.
     """
-    with _open(path, tick) as file:
+    with _open(path, progress) as file:
         head = file.stream.read(HEAD)
     if not head:
         raise UserError(f"{path}: is empty; fetch it anew")
-    with _open(path, tick) as file:
+    with _open(path, progress) as file:
         if head.startswith(_MAGIC):
             vectors = _read_fasttext(file, wanted)
         elif (header := _header(path, head)) is None:
@@ -91,7 +91,7 @@ def read(path: Path, wanted: Sequence[str], tick: Tick) -> Vectors:
             vectors = _read_binary(file, *header, wanted)
         else:
             vectors = _read_text(file, *header, wanted)
-        file.tick()
+        file.progress()
     return vectors
 
 
@@ -99,9 +99,9 @@ class _File:
     """A file that is read from its start to its end, unpacked on the way if it has to be."""
 
     def __init__(
-        self, path: Path, stream: IO[bytes] | GzipFile, packed: IO[bytes], tick: Tick
+        self, path: Path, stream: IO[bytes] | GzipFile, packed: IO[bytes], progress: OnProgress
     ) -> None:
-        self.path, self.stream, self._packed, self._tick = path, stream, packed, tick
+        self.path, self.stream, self._packed, self._tick = path, stream, packed, progress
         self._whole = path.stat().st_size
         self._piece, self._at, self._before = b"", 0, 0
 
@@ -110,7 +110,7 @@ class _File:
         """Bytes that `until` and `take` have gone through."""
         return self._before + self._at
 
-    def tick(self) -> None:
+    def progress(self) -> None:
         self._tick(self._packed.tell(), self._whole)
 
     def until(self, end: bytes) -> bytes:
@@ -149,7 +149,7 @@ class _File:
             )
         self._before += self._at
         self._piece, self._at = self._piece[self._at :] + more, 0
-        self.tick()
+        self.progress()
 
 
 class _Found:
@@ -230,7 +230,7 @@ def _read_text(file: _File, rows: int | None, dimension: int, wanted: Sequence[s
                     ) from None
             found.add(token, row, place)
         if number % LINES == 0:
-            file.tick()
+            file.progress()
     if rows is not None and number - headers < rows:
         raise UserError(
             f"{file.path}:{number}: the file ends here, after {number - headers:,} vectors of the "
@@ -325,7 +325,7 @@ def _read_fasttext(file: _File, wanted: Sequence[str]) -> Vectors:
 
 
 @contextlib.contextmanager
-def _open(path: Path, tick: Tick) -> Iterator[_File]:
+def _open(path: Path, progress: OnProgress) -> Iterator[_File]:
     """A file, unpacked if its first bytes are gzip's."""
     try:
         packed = path.open("rb")
@@ -336,7 +336,7 @@ def _open(path: Path, tick: Tick) -> Iterator[_File]:
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}") from None
     with packed, readable(path):
-        yield _File(path, unpacked(packed), packed, tick)
+        yield _File(path, unpacked(packed), packed, progress)
 
 
 def _header(path: Path, head: bytes) -> tuple[int, int] | None:

@@ -23,7 +23,8 @@ import urllib3
 from filelock import AcquireReturnProxy, FileLock, Timeout
 
 from nmt_ablation.errors import UserError
-from nmt_ablation.workspace import Tick, machine_lock, write_atomically
+from nmt_ablation.files import machine_lock, write_atomically
+from nmt_ablation.progress import OnProgress
 
 BLOCK = 1 << 16
 CONNECT_SECONDS, READ_SECONDS = 15.0, 60.0
@@ -106,11 +107,11 @@ class Part:
         self.about.unlink(missing_ok=True)
 
 
-def download(url: str, part: Part, tick: Tick, max_bytes: int | None = None) -> str:
+def download(url: str, part: Part, progress: OnProgress, max_bytes: int | None = None) -> str:
     """Bring what `url` names into `part`, going on from what is there; return its SHA-256.
 
     Waits for one of the user's connections to be free, and between attempts as long as the server
-    asks for, or twice as long each time. `tick` is told bytes; a whole of 0 is an unknown one.
+    asks for, or twice as long each time. `progress` is told bytes; a whole of 0 is an unknown one.
 
     Raises:
         UnreachableError: no server answered.
@@ -121,7 +122,7 @@ def download(url: str, part: Part, tick: Tick, max_bytes: int | None = None) -> 
     with _connection(), requests.Session() as session:
         while True:
             try:
-                return _attempt(session, url, part, tick, max_bytes)
+                return _attempt(session, url, part, progress, max_bytes)
             except _BrokenError as broken:
                 reason, wait = str(broken), broken.wait
                 answered = answered or broken.answered
@@ -188,7 +189,7 @@ def _too_large(what: str, has: str, max_bytes: int) -> UserError:
 
 
 def _attempt(
-    session: requests.Session, url: str, part: Part, tick: Tick, max_bytes: int | None
+    session: requests.Session, url: str, part: Part, progress: OnProgress, max_bytes: int | None
 ) -> str:
     known = part.facts(url)
     done = part.size if known else 0
@@ -227,7 +228,7 @@ def _attempt(
                     raise _too_large(url, "more bytes", max_bytes)
                 file.write(block)
                 digest.update(block)
-                tick(done, total or 0)
+                progress(done, total or 0)
     if total is not None and done != total:
         raise _BrokenError(f"ended after {done:,} of {total:,} bytes")
     return digest.hexdigest()

@@ -11,8 +11,8 @@ from gensim.models.callbacks import CallbackAny2Vec
 from nmt_ablation.corpus.text import stream_lines
 from nmt_ablation.errors import UserError
 from nmt_ablation.experiment import TrainedVectors
+from nmt_ablation.progress import OnProgress
 from nmt_ablation.segmentation import Segmenter
-from nmt_ablation.workspace import Tick
 
 
 class _Text:
@@ -27,12 +27,12 @@ class _Text:
 
 
 class _Epochs(CallbackAny2Vec):  # type: ignore[misc]
-    def __init__(self, tick: Tick, epochs: int) -> None:
-        self.tick, self.epochs, self.done = tick, epochs, 0
+    def __init__(self, progress: OnProgress, epochs: int) -> None:
+        self.progress, self.epochs, self.done = progress, epochs, 0
 
     def on_epoch_end(self, model: Word2Vec) -> None:
         self.done += 1
-        self.tick(self.done, self.epochs)
+        self.progress(self.done, self.epochs)
 
 
 def train(
@@ -40,7 +40,7 @@ def train(
     texts: list[tuple[Path, Segmenter]],
     dimension: int,
     out: Path,
-    tick: Tick,
+    progress: OnProgress,
 ) -> dict[str, int]:
     """Train one set of vectors on texts and write it in word2vec's text format.
 
@@ -65,7 +65,7 @@ def train(
             min_count=config.min_count,
             seed=config.seed,
             workers=1,
-            callbacks=[_Epochs(tick, config.epochs)],
+            callbacks=[_Epochs(progress, config.epochs)],
         )
     except RuntimeError:  # gensim: "you must first build vocabulary before training the model"
         raise UserError(

@@ -10,7 +10,7 @@ import torch
 from omegaconf import OmegaConf
 from torch import Tensor
 
-from nmt_ablation.workspace import beside_it, sync
+from nmt_ablation.files import beside_it, sync
 
 # What fairseq's checkpoints hold besides tensors. With it named, torch loads them without the
 # unrestricted unpickler, which would run whatever code a checkpoint names.

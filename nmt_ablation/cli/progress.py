@@ -1,0 +1,147 @@
+"""Bars in a terminal, plain lines in a log."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+from rich.text import Text
+
+from nmt_ablation.experiment import Cell
+from nmt_ablation.runner import Runner, Watcher
+from nmt_ablation.workspace import Step, Workspace
+
+
+def short_name(file: str) -> str:
+    """What a bar has room for: `NeuLab-TedTalks/v1 en-gl.txt.zip`."""
+    corpus, version, _, name = PurePosixPath(file).parts
+    return f"{corpus.removeprefix('OPUS-')}/{version} {name}"
+
+
+def transfers() -> Progress:
+    """Bars for files that are on their way here, told in bytes."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True, highlight=False),
+    )
+
+
+class _Amount(MofNCompleteColumn):
+    """How much is done of the whole: bytes of a file, or a number of whatever a stage counts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bytes = DownloadColumn()
+
+    def render(self, task: Task) -> Text:
+        return self.bytes.render(task) if task.fields.get("file") else super().render(task)
+
+
+class Bars(Watcher):
+    """A bar for each job that runs, and one for all cells, in updates of training.
+
+    A cell that patience ends early moves the common bar by its whole budget, so the time left is
+    an upper bound.
+    """
+
+    def __init__(self, runner: Runner, cells: Mapping[str, Sequence[Cell]]) -> None:
+        """`cells` are the unfinished ones whose scores each job makes."""
+        self.runner, self.cells = runner, cells
+        self.budget = runner.file.experiment.training.max_updates
+        self.console = Console(stderr=True, highlight=False)
+        self.progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            _Amount(),
+            TimeElapsedColumn(),
+            TextColumn("at most"),
+            TimeRemainingColumn(),
+            TextColumn("left"),
+            console=self.console,
+        )
+        self.bars: dict[str, TaskID] = {}
+        self.stages: dict[str, str] = {}
+        self.reached: dict[str, float] = {}
+        self.updates = sum(map(len, cells.values())) * self.budget
+        self.all: TaskID | None = None
+
+    def __enter__(self) -> "Bars":
+        self.progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for bar in self.progress.task_ids:
+            self.progress.remove_task(bar)
+        self.progress.stop()
+
+    def running(self, name: str, left: list[Step], workspace: Workspace) -> None:
+        stage = left[0].stage if left else "done"
+        told = workspace.progress(left[0]) if left else None
+        done, whole = (told.done, told.whole) if told else (0, 0)
+        fetched = left[0].parameters["file"] if stage == "fetch" else None
+        label = f"{stage} {short_name(fetched)}" if fetched else stage
+        if name not in self.bars:
+            self.bars[name] = self.progress.add_task(name, total=None)
+            if not self.console.is_terminal:
+                self._say(f"{name}: started")
+        if self.stages.get(name) != label:  # another stage or file, another speed
+            self.stages[name] = label
+            self.progress.reset(self.bars[name], description=f"{name}: {label}", file=fetched)
+        self.progress.update(self.bars[name], completed=done, total=whole or None)
+        if name in self.cells and stage == "train":
+            self._reach(name, done)
+
+    def ended(self, name: str, seconds: float, error: str | None) -> None:
+        if name in self.bars:
+            self.progress.remove_task(self.bars.pop(name))
+        if error is not None:
+            self._say(f"{name}: failed after {seconds:.0f} s: {error}")
+            return
+        self._say(f"{name}: done in {seconds:.0f} s{self._scores(name)}")
+
+    def _say(self, line: str) -> None:
+        self.console.print(line, markup=False, soft_wrap=True)  # a log's lines stay whole
+
+    def _scores(self, name: str) -> str:
+        """What the cells of a job have come to."""
+        cells = self.cells.get(name, ())
+        if cells:
+            self._reach(name, self.budget)
+        text = ""
+        for cell in cells:
+            pipeline, workspace = self.runner.pipeline, self.runner.workspace
+            score = workspace.record(pipeline.score(cell))
+            trained = workspace.record(pipeline.train(cell))
+            text += f", {cell.arm}: " if len(cells) > 1 else ", "
+            text += f"BLEU {score['bleu']:.1f}, chrF {score['chrf']:.1f}"
+            text += f" ({trained['updates']:,} updates, ended by {trained['ended_by']})"
+            text += "".join(f"; warning: {warning}" for warning in score["warnings"])
+        return text
+
+    def _reach(self, name: str, updates: float) -> None:
+        if self.all is None:
+            self.all = self.progress.add_task("all cells, in updates", total=self.updates)
+        updates *= len(self.cells[name])
+        self.reached[name] = max(self.reached.get(name, 0), updates)
+        self.progress.update(self.all, completed=sum(self.reached.values()))

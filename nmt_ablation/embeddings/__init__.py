@@ -1,1 +1,0 @@
-"""Vectors: trained or read, then placed on the rows of a dictionary."""

@@ -1,0 +1,1 @@
+"""fairseq's Transformer: its weights, checkpoints, and a fast computation of its loss."""

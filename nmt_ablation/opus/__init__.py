@@ -1,0 +1,1 @@
+"""Text from OPUS: find, list, fetch, mirror, lock."""

@@ -1,0 +1,1 @@
+"""Translation of the test and validation sets."""
