@@ -1,34 +1,39 @@
-"""What an experiment will take: bytes to fetch, room on disk, and hours once an update is timed."""
+"""The costs of an experiment: bytes to fetch, disk space, and hours once an update is timed."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
-from nmt_ablation.experiment import Experiment, Model, OwnText, size_limit
+from nmt_ablation.corpus.config import OwnText, TextFile
+from nmt_ablation.experiment import Experiment
+from nmt_ablation.model.config import SPECIAL_SYMBOLS, Model
 from nmt_ablation.opus.card import Card
 from nmt_ablation.pipeline import Pipeline
+from nmt_ablation.values import SIDES, size_limit
 from nmt_ablation.workspace import Workspace
 
 UNPACKED = 8
-"""A zip's text is three to four times as large; the rest is the copy of the zip, and the index, of
-44 bytes a pair, the half of a short pair's text."""
+"""The disk space of a corpus, in sizes of its zip.
+
+The text is three to four times as large as the zip; the rest is the copy of the zip, and the index,
+which takes half of a short pair's text.
+"""
 PAIR_BYTES = 1000
-"""Of one pair in a sample: its text, its pieces, and both in binary form."""
+"""Bytes of a pair in a sample: its text, its subwords, and both in binary form."""
 TOKEN_BYTES = 100
-"""The same for each token of its target side."""
+"""Bytes of a token of the target side in a sample, likewise."""
 PARAMETER_BYTES = 4 * 3
-"""Of one parameter in a checkpoint: a float32 for its weight and for each of Adam's two moments."""
+"""Bytes of a parameter in a checkpoint: its weight and both moments of Adam, in float32."""
 CHECKPOINTS = 2
-"""Of a cell at work: the last one and the best one."""
-SPECIAL_SYMBOLS = 4
+"""Checkpoints of a cell that trains: the last and the best."""
 BESIDES_UPDATES = 1.2
-"""Looks at the valid set, checkpoints and scores, as a factor on the time of updates."""
+"""The time of a cell with validation, checkpoints and scores, in times of its updates."""
 START_SECONDS = 15
-"""Before a cell's first update, in a process of its own."""
+"""Seconds before a cell's first update, in a process of its own."""
 
 
 @dataclass(frozen=True)
 class Disk:
-    """Bytes, none of them less than what is needed if the estimate holds."""
+    """Upper bounds of disk space, in bytes."""
 
     corpora: int
     samples: int
@@ -41,44 +46,44 @@ class Disk:
 
 @dataclass(frozen=True)
 class File:
-    """A file that an experiment needs: of OPUS, or its own."""
+    """A file that an experiment needs, from OPUS or its own."""
 
     path: str
     bytes: int | None
-    """None if neither the mirror's folder nor the pair's card says."""
+    """The size; None if neither the mirror's folder nor the pair's card states it."""
     fetched: bool
     parallel: bool
     """Sentence pairs, or else text in one language."""
 
 
 def files(pipeline: Pipeline, workspace: Workspace, card: Card | None) -> list[File]:
-    """All files an experiment needs, its own too, each once."""
+    """List all files that an experiment needs, its own too, each once."""
     found = {}
     corpora = pipeline.experiment.corpora
-    for parallel, of_kind in ((True, corpora.parallel), (False, corpora.monolingual)):
-        for corpus in of_kind:
-            for own in pipeline.own_files(corpus) if isinstance(corpus, OwnText) else ():
-                found[str(own)] = File(str(own), own.stat().st_size, True, parallel)
-    for step in pipeline.fetched():
-        path = step.parameters["file"]
-        fetched = workspace.done(step)
+    own = [it for it in corpora.parallel if isinstance(it, OwnText)]
+    texts = [it for side in SIDES for it in corpora.texts(side) if isinstance(it, TextFile)]
+    of_user = [(path, True) for corpus in own for path in pipeline.own_files(corpus)]
+    of_user += [(pipeline.places.data / text.file, False) for text in texts]
+    for own_path, parallel in of_user:
+        found[str(own_path)] = File(str(own_path), own_path.stat().st_size, True, parallel)
+    for stage in pipeline.fetched():
+        path = stage.file
+        fetched = workspace.done(stage)
         size = (
-            workspace.record(step)["bytes"]
-            if fetched
-            else _size(path, pipeline.places.mirror, card)
+            workspace.record(stage).bytes if fetched else _size(path, pipeline.places.mirror, card)
         )
         found[path] = File(path, size, fetched, parallel="/mono/" not in path)
     return list(found.values())
 
 
 def disk(experiment: Experiment, needed: list[File]) -> Disk:
-    """Room for an experiment with files of known size.
+    """Estimate the disk space of an experiment whose files have known sizes.
 
-    A bound rather than a forecast: checkpoints count as if all cells were at work at once.
+    The estimate is an upper bound: checkpoints count as if all cells trained at once.
     """
     pool = sum(file.bytes or 0 for file in needed if file.parallel) * UNPACKED
     text = sum(file.bytes or 0 for file in needed if not file.parallel) * UNPACKED
-    # Without a known size a sample can still be no larger than it asks for.
+    # A pool of unknown size still bounds a sample by its own size.
     sizes = []
     for limit, by_tokens in map(size_limit, experiment.sizes):
         unit = TOKEN_BYTES if by_tokens else PAIR_BYTES
@@ -92,21 +97,21 @@ def disk(experiment: Experiment, needed: list[File]) -> Disk:
 
 
 def cell_seconds(experiment: Experiment, seconds_of_update: float) -> float:
-    """The longest that a cell can take; patience may end it sooner."""
+    """Return the longest time that a cell can take; patience may end it sooner."""
     updates = experiment.training.max_updates * seconds_of_update
     return updates * BESIDES_UPDATES + START_SECONDS
 
 
-def parameters(model: Model, pieces: int) -> int:
-    """The number of a Transformer's parameters, with so many pieces in each dictionary."""
-    width, hidden = model.width, model.feed_forward
+def parameters(model: Model, subwords: int) -> int:
+    """Count the parameters of a Transformer, with so many subwords in each dictionary."""
+    width, hidden = model.dimension, model.feed_forward
     norm = 2 * width
     attention = 4 * (width * width + width) + norm
     feed_forward = 2 * width * hidden + hidden + width + norm
     layers = model.encoder_layers * (attention + feed_forward)
     layers += model.decoder_layers * (2 * attention + feed_forward)
     tables = {"none": 3, "decoder": 2, "all": 1}[model.tying]
-    return layers + 2 * norm + tables * (pieces + SPECIAL_SYMBOLS) * width
+    return layers + 2 * norm + tables * (subwords + SPECIAL_SYMBOLS) * width
 
 
 def _size(path: str, mirror: Path | str | None, card: Card | None) -> int | None:

@@ -1,8 +1,48 @@
-"""What the command line tells its user without a traceback."""
+"""Errors that the user can mend."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
 
 
 class UserError(Exception):
-    """Something the user gave is wrong; the message says where, why, and what to do.
+    """Something the user can put right: a file, a value, a missing library.
 
-    The command line prints the message alone, without a traceback.
+    The message says what, where and how; it stands alone, without a traceback.
     """
+
+
+@contextmanager
+def optional(need: str, extra: str) -> Iterator[None]:
+    """Say how to install a library where it is missing.
+
+    Args:
+        need: subject and verb of the message: `encoders need`.
+        extra: the argument of recipes/setup.sh that installs it.
+
+    Raises:
+        UserError: a library isn't installed.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise _missing(need, str(error.name), extra) from None
+
+
+def require(module: str, need: str, extra: str) -> None:
+    """Say how to install a library that is missing, without importing it.
+
+    Raises:
+        UserError: the module isn't installed.
+    """
+    if find_spec(module) is None:
+        raise _missing(need, module, extra)
+
+
+def _missing(need: str, module: str, extra: str) -> UserError:
+    return UserError(f"{need} {module}; install it: bash recipes/setup.sh {extra}")
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of an error's message, or its type where there is no message."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)

@@ -1,23 +1,49 @@
-"""Files that are whole or not there, locks that end with their process, and digests of content."""
+"""Files written whole or not at all, locks that end with their process, and content hashes."""
 
+import errno
 import hashlib
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
 from filelock import FileLock
 
+from nmt_ablation.errors import UserError
+
 UNFINISHED = ".unfinished"
+ROOM = "make room, or name a folder on another disk, and call the same command again"
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Say what the user can mend where a file can't be written.
+
+    Raises:
+        UserError: the disk is full, or the folder is not ours to write.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise UserError(f"{folder}: the disk is full; {ROOM}") from None
+        if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+            raise UserError(
+                f"{error.filename or folder}: {error.strerror}; see that it may be read and "
+                "written, or name another folder"
+            ) from None
+        raise
 
 
 def beside_it(path: Path) -> Path:
-    """Where a file is written before it takes its name; a kill that leaves it does no harm."""
+    """Return a temporary name beside a file; a leftover of a killed process does no harm."""
     return path.with_name(f".{path.name}.{os.getpid()}{UNFINISHED}")
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
-    """Write a file so that it is either whole or not there, whenever the machine stops."""
+    """Write a file so that it is whole or missing, whenever the machine stops."""
     beside = beside_it(path)
     with beside.open("wb") as file:
         file.write(content if isinstance(content, bytes) else content.encode())
@@ -27,27 +53,26 @@ def write_atomically(path: Path, content: str | bytes) -> None:
 
 
 def machine_lock(name: str) -> FileLock:
-    """A lock among all processes of this user on this machine."""
+    """Return a lock among all processes of this user on this machine."""
     folder = Path(tempfile.gettempdir()) / f"nmt-ablation-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     return lock(folder / f"{hashlib.sha256(name.encode()).hexdigest()[:20]}.lock")
 
 
 def lock(path: Path) -> FileLock:
-    """A lock that ends with its process, however that ends. Where a file system has none, filelock
-    would make do with a file, which killed processes leave behind for others to wait for."""
+    """Return a lock that ends with its process, however that ends."""
     return FileLock(path, fallback_to_soft=False)
 
 
 def sync(path: Path) -> None:
-    """See that a file, or the names in a folder, outlast a loss of power."""
+    """Make a file, or the names in a folder, outlast a loss of power."""
     descriptor = os.open(path, os.O_RDONLY)
     os.fsync(descriptor)
     os.close(descriptor)
 
 
 def sha256(path: Path) -> str:
-    """Of a file's content; hashed once in a process, unless the file changes."""
+    """Return the SHA-256 of a file, computed once in a process unless the file changes."""
     stat = path.stat()
     return _sha256(path, stat.st_mtime_ns, stat.st_size)
 

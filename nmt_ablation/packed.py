@@ -1,4 +1,4 @@
-"""Files that may be packed, read as if they were not."""
+"""Files read alike, gzipped or not."""
 
 import contextlib
 import gzip
@@ -14,13 +14,13 @@ _GZIP = b"\x1f\x8b"
 
 
 def unpacked(file: BufferedReader) -> IO[bytes] | gzip.GzipFile:
-    """A file from its start; unpacked, if its first bytes are gzip's."""
+    """Return a stream of a file's content, unpacked if its first bytes are gzip's."""
     return gzip.GzipFile(fileobj=file) if file.peek(len(_GZIP)).startswith(_GZIP) else file
 
 
 @contextlib.contextmanager
 def readable(name: object) -> Iterator[None]:
-    """Say which file it is that can't be unpacked.
+    """Name the file in the error if it can't be unpacked.
 
     Raises:
         UserError: it is damaged.

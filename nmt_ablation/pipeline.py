@@ -1,254 +1,426 @@
-"""The stages, in the order data flows: each a step of the workspace, in one short method.
+"""The stages of one experiment, from its blocks.
 
-Steps only name what they need; nothing runs until `Workspace.ensure`. Modules that import torch,
-fairseq or gensim are imported where a stage runs, so that planning answers at once.
+Stages only name their inputs; nothing runs until `Workspace.ensure`.
 """
 
-import functools
 import itertools
-import tempfile
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
-import numpy as np
-
-from nmt_ablation.corpus import text
+from nmt_ablation.corpus.config import HeldOutSet, OwnText, TextFile
 from nmt_ablation.errors import UserError
-from nmt_ablation.experiment import Cell, Training
-from nmt_ablation.progress import OnProgress
-from nmt_ablation.stages.vectors import VectorStages
-from nmt_ablation.workspace import Build, Json, Step, Workspace
+from nmt_ablation.experiment import Arm, Cell
+from nmt_ablation.experiment.file import ExperimentFile
+from nmt_ablation.model.parts import EMBEDDINGS
+from nmt_ablation.opus import fetch
+from nmt_ablation.opus.corpora import MonolingualCorpus, ParallelCorpus
+from nmt_ablation.opus.lock import Lock
+from nmt_ablation.places import Places
+from nmt_ablation.pretrained.kind import Pretrained, TextName
+from nmt_ablation.stage import DataFile, File, Stage
+from nmt_ablation.stages import corpora, pretrained, scoring, tokens, training
+from nmt_ablation.stages.fetched import FetchPretrained
+from nmt_ablation.values import SIDES, Side, Size, size_limit
 
-METRICS = ("bleu", "chrf")
-RESAMPLES = "resamples.npz"
-"""Of each metric: the score of the test set, then of its resamples."""
-NEED_NETWORK = ("fetch", "test-set", "encoder")
-"""Stages that may ask a server for something."""
+Arguments = ParamSpec("Arguments")
+Made = TypeVar("Made")
 
 
-class Pipeline(VectorStages):
-    """All steps of an experiment."""
+def _once(method: Callable[Arguments, Made]) -> Callable[Arguments, Made]:
+    """Have a method of `Pipeline` make each stage once."""
 
-    def train(self, cell: Cell) -> Step:
-        """One model."""
-        arm = self.experiment.arms[cell.arm]
-        model, training = self.experiment.model, self.experiment.training
-        bleu_tokenizer = self.experiment.scoring.bleu_tokenizer
-        inputs = {
-            "binarise": self.binarise(cell.size, cell.seed),
-            "segmentation": self.segmentation(cell.size, cell.seed),
-        }
-        if arm.vectors is not None:
-            inputs["rows"] = self.rows(arm, cell.size, cell.seed)
+    @wraps(method)
+    def remembered(*arguments: Arguments.args, **_: Arguments.kwargs) -> Made:
+        pipeline, *rest = arguments
+        assert isinstance(pipeline, Pipeline)
+        key = method.__name__, *rest
+        if key not in pipeline.made:
+            pipeline.made[key] = method(*arguments, **_)
+        made: Made = pipeline.made[key]
+        return made
 
-        def build(to: Build) -> Json:
-            (outcome,) = self._launch([cell], [to])
-            if isinstance(outcome, UserError):
-                raise outcome
-            return outcome
+    return remembered
 
-        parameters: dict[str, Json] = {
-            "tables": self._tables(cell),
-            "model": model.model_dump(exclude={"tying"}),
-            "training": _of_digest(training),
-            "seed": cell.seed,
-        }
-        # The valid set is scored like the test set; only what isn't usual is part of the digest.
-        if bleu_tokenizer != "13a":
-            parameters["bleu_tokenizer"] = bleu_tokenizer
-        return Step("train", 4, parameters, inputs, build, resumable=True)
 
-    def train_together(self, cells: Sequence[Cell], workspace: Workspace) -> dict[str, UserError]:
-        """Train cells of one size and seed in this process, on the same batches.
+class Pipeline:
+    """All stages of an experiment."""
 
-        Each comes to what it comes to alone, but for rounding. Returns what went wrong, by the
-        digest of the step.
-        """
-        steps = {self.train(cell): cell for cell in cells}
-        different = {step.digest: step for step in steps}  # equal arms are one artifact
-        return workspace.ensure_together(
-            list(different.values()),
-            lambda left, builds: self._launch([steps[step] for step in left], builds),
+    def __init__(self, file: ExperimentFile, places: Places) -> None:
+        self.file = file
+        self.experiment = file.experiment
+        self.places = places
+        self.lock = Lock.beside(file.path)
+        self.languages = self.experiment.source, self.experiment.target
+        self.made: dict[Any, Any] = {}
+        """Stages made so far, by method and arguments."""
+
+    # From files to samples.
+
+    def fetch(self, file: str) -> corpora.Fetch:
+        """Return the stage that fetches a file of OPUS."""
+        return corpora.Fetch(file, self.places.mirror, self.lock, self.places.max_bytes)
+
+    def own_files(self, corpus: OwnText) -> list[Path]:
+        """Return the source and the target file of a corpus of the user's own."""
+        names = corpus.source, corpus.target
+        return [self._data_file(name, "a corpus consists of it").path for name in names]
+
+    @_once
+    def clean(self, corpus: ParallelCorpus | OwnText) -> corpora.Clean:
+        """Return the stage that filters a corpus's pairs."""
+        limits, label = self.experiment.cleaning, str(corpus)
+        if isinstance(corpus, OwnText):
+            source, target = map(DataFile, self.own_files(corpus))
+            return corpora.CleanOwn(source, target, limits, self.languages, label)
+        spelled = self._spelled(corpus)
+        if corpus.format == "xml":
+            alignment, *documents = (
+                fetch.alignment_file(corpus.corpus, *spelled),
+                *(fetch.documents_file(corpus.corpus, language) for language in spelled),
+            )
+            return corpora.CleanXml(
+                alignment=self.fetch(alignment).fetched,
+                source=self.fetch(documents[0]).fetched,
+                target=self.fetch(documents[1]).fetched,
+                limits=limits,
+                languages=self.languages,
+                spelled=spelled,
+                corpus=corpus.corpus.name,
+                label=label,
+            )
+        return corpora.CleanMoses(
+            pairs=self.fetch(fetch.parallel_file(corpus.corpus, *spelled)).fetched,
+            limits=limits,
+            languages=self.languages,
+            spelled=spelled,
+            min_score=corpus.min_score,
+            label=label,
         )
 
-    def _launch(self, cells: Sequence[Cell], builds: Sequence[Build]) -> list[Json | UserError]:
-        from nmt_ablation import segmentation
-        from nmt_ablation.model.tables import Tables
-        from nmt_ablation.training import launch, processes
-        from nmt_ablation.training.plugin import ArmPlan
-
-        first, plans = builds[0], []
-        for cell, to in zip(cells, builds, strict=True):
-            sides = self.experiment.arms[cell.arm].vector_sides
-            rows = {side: str(to.inputs["rows"] / f"{side}.npz") for side in sides}
-            events = self.places.events and self.places.events / str(cell)
-            plans.append(ArmPlan(Tables(rows=rows, **self._tables(cell)), to.folder, events))
-        segmented = first.inputs["segmentation"]
-        arguments = launch.Arguments(
-            data=first.inputs["binarise"] / "data-bin",
-            source=self.experiment.source,
-            target=self.experiment.target,
-            model=self.experiment.model,
-            training=self.experiment.training,
-            seed=cells[0].seed,
-            segmenter=segmentation.load(self.experiment.segmentation, segmented, "target"),
-            bleu_tokenizer=self.experiment.scoring.bleu_tokenizer,
+    @_once
+    def hold_out(self) -> corpora.HoldOut:
+        """Return the stage that sets the validation and the test set aside."""
+        sets = self.experiment.held_out.test, self.experiment.held_out.valid
+        first = self.experiment.corpora.parallel[0]
+        drawn = any(it.pairs for it in sets)
+        return corpora.HoldOut(
+            test=self._wanted(sets[0]),
+            valid=self._wanted(sets[1]),
+            first=self.clean(first) if drawn else None,
+            languages=self.languages,
+            label=str(first),
+            where=str(self.file.path),
         )
 
-        progress = functools.partial(_progress_all, [to.progress for to in builds])
-        return processes.train(arguments, plans, first.folder, progress)
+    @_once
+    def pool(self) -> corpora.Pool:
+        """Return the stage that lists all distinct pairs that may be trained on."""
+        return corpora.Pool(self._clean_corpora(), self.hold_out(), self.languages)
 
-    def _tables(self, cell: Cell) -> dict[str, Any]:
-        """How a cell's embeddings start and learn, but for where their rows are."""
-        arm = self.experiment.arms[cell.arm]
-        return {
-            "sides": arm.sides if arm.differs else (),
-            "frozen": arm.tuning == "frozen",
-            "thaw_at": arm.thaw_at or 0,
-            "learning_rate": arm.learning_rate,
-            "projection": arm.dimension == "projection",
-            "tying": self.experiment.tying(arm),
-            "seed": cell.seed,
-        }
+    @_once
+    def sample(self, size: Size, seed: int) -> corpora.Sample:
+        """Return the stage that draws the sample of a size and seed."""
+        limit, by_tokens = size_limit(size)
+        where = self.file.where(size)
+        return self._sample(limit, by_tokens, _sample_key(seed), where)
 
-    def translate(self, cell: Cell) -> Step:
-        """The test set's hypotheses, detokenised."""
-        decoding, threads = self.experiment.decoding, self.experiment.training.threads
-        form = self.experiment.cleaning.unicode
-        segmented_by = self.experiment.segmentation
+    @_once
+    def near_duplicates(self, size: Size, seed: int) -> corpora.NearDuplicates:
+        """Return the stage that counts near-duplicates between a sample and the held-out sets."""
+        return corpora.NearDuplicates(self.sample(size, seed), self.hold_out())
 
-        def build(to: Build) -> Json:
-            from nmt_ablation import segmentation
-            from nmt_ablation.translation import engine as decoder
+    @_once
+    def monolingual(self, side: Side) -> corpora.Monolingual:
+        """Return the stage that cleans one language's text."""
+        limits = self.experiment.cleaning
+        language = self.experiment.language(side)
+        sources: list[File | DataFile] = []
+        for corpus in self.experiment.corpora.texts(side):
+            if isinstance(corpus, TextFile):
+                sources.append(self._data_file(corpus.file, "a corpus consists of it"))
+            else:
+                file = fetch.monolingual_file(corpus.corpus, corpus.language or language)
+                sources.append(self.fetch(file).fetched)
+        return corpora.Monolingual(
+            side,
+            language,
+            limits.unicode,
+            tuple(sources),
+            self._clean_corpora(),
+            self.hold_out(),
+            limits,
+        )
 
-            source = to.inputs["hold-out"] / f"test.{self.experiment.source}"
-            hypotheses = decoder.translate(
-                [text.tidy(line, form) for line in text.stream_lines(source)],
-                to.inputs["train"] / "checkpoint_best.pt",
-                to.inputs["binarise"] / "data-bin",
-                (
-                    segmentation.load(segmented_by, to.inputs["segmentation"], "source"),
-                    segmentation.load(segmented_by, to.inputs["segmentation"], "target"),
-                ),
-                decoding,
-                threads,
-                to.progress,
-            )
-            text.write_lines(to.folder / "hypotheses.txt", hypotheses)
-            return None
+    @_once
+    def rest(self) -> corpora.Rest:
+        """Return the stage that writes the rest of the pool as text."""
+        limits = [size_limit(size) for size in self.experiment.sizes]
+        largest = max(limit for limit, _ in limits if limit is not None)
+        return corpora.Rest(
+            self.pool(),
+            self._clean_corpora(),
+            largest,
+            limits[0][1],
+            tuple(map(_sample_key, self.experiment.seeds)),
+            f"{self.file.path}: corpora.monolingual",
+        )
 
-        inputs = {
-            "train": self.train(cell),
-            "hold-out": self.hold_out(),
-            "binarise": self.binarise(cell.size, cell.seed),
-            "segmentation": self.segmentation(cell.size, cell.seed),
-        }
-        parameters = decoding.model_dump() | {"threads": threads}
-        return Step("translate", 2, parameters, inputs, build)
+    def text(self, side: Side) -> File:
+        """Return the file of one language's text."""
+        if self.experiment.corpora.monolingual == "rest":
+            return self.rest().text(side)
+        return self.monolingual(side).text
 
-    def score(self, cell: Cell) -> Step:
-        """BLEU and chrF of a cell, with their signatures."""
-        scoring, target = self.experiment.scoring, self.experiment.target
+    def fetched(self) -> list[corpora.Fetch]:
+        """Return the stages that fetch all files of OPUS."""
+        sides = self.experiment.corpora.text_sides()
+        tops = [*self._clean_corpora(), *(self.text(side).stage for side in sides)]
+        needed = (stage for top in tops for stage in top.ancestors())
+        found = [stage for stage in needed if isinstance(stage, corpora.Fetch)]
+        return list(dict.fromkeys(found))
 
-        def build(to: Build) -> Json:
-            from nmt_ablation.scoring import score
+    # From samples to numbers.
 
-            return score(
-                list(text.stream_lines(to.inputs["translate"] / "hypotheses.txt")),
-                list(text.stream_lines(to.inputs["hold-out"] / f"test.{target}")),
-                scoring.bleu_tokenizer,
-            )
+    @_once
+    def checkpoint(self, name: str) -> FetchPretrained:
+        """Return the stage that fetches a checkpoint."""
+        thing = self.experiment.pretrained[name]
+        files = self._files(thing)
+        return FetchPretrained(files, "" if files else thing.address, thing, self.places.data)
 
-        inputs = {"translate": self.translate(cell), "hold-out": self.hold_out()}
-        return Step("score", 1, scoring.model_dump() | {"target": target}, inputs, build)
+    @_once
+    def segmentation(self, size: Size, seed: int) -> tokens.Segmentation:
+        """Return the stage that fits the segmentation. It is the same for all sizes and seeds,
+        unless it is fitted on the sample."""
+        config = self.experiment.segmentation
+        if config.fit_on == "monolingual":
+            texts = {side: self.text(side) for side in SIDES}
+        else:
+            sample = self.sample(size, seed)
+            if config.fit_on == "pool":
+                sample = self._sample(corpora.FIT_PAIRS, False, "text of the pool", None)
+            texts = {side: sample.side(side) for side in SIDES}
+        checkpoint = config.checkpoint and self.checkpoint(config.checkpoint)
+        return tokens.Segmentation(config, texts, checkpoint or None)
 
-    def compare(self, cell: Cell) -> Step:
-        """Whether a cell's score differs from the baseline's in the same size and seed."""
-        scoring, target = self.experiment.scoring, self.experiment.target
+    @_once
+    def binarise(self, size: Size, seed: int) -> tokens.Binarise:
+        """Return the stage that binarises text for fairseq."""
+        return tokens.Binarise(
+            self.sample(size, seed),
+            self.hold_out(),
+            self.segmentation(size, seed),
+            self.experiment.cleaning.unicode,
+        )
+
+    @_once
+    def vectors(self, name: str, size: Size, seed: int) -> pretrained.Vectors:
+        """Return the stage that makes the vectors of a pretrained thing."""
+        thing, setting = self.experiment.pretrained[name], self.experiment.setting
+        text = thing.needed_text(setting)
+        return pretrained.Vectors(
+            kind_version=thing.version,
+            made_with=thing.parameters(setting),
+            files={} if thing.fetches else self._files(thing),
+            texts=self._texts(text, thing.sides(setting), size, seed) if text else {},
+            segmentation=self.segmentation(size, seed) if thing.segmented else None,
+            fetched=self.checkpoint(name) if thing.fetches else None,
+            thing=thing,
+            setting=setting,
+        )
+
+    @_once
+    def aligned(self, name: str, size: Size, seed: int) -> pretrained.Vectors | pretrained.Align:
+        """Return the stage that aligns a thing's vectors, or else the stage that makes them."""
+        thing = self.experiment.pretrained[name]
+        made = self.vectors(name, size, seed)
+        if thing.align is None:
+            return made
+        lexicon: DataFile | str = thing.align.lexicon
+        induced, words = lexicon == "induced", thing.unit == "word"
+        if lexicon not in ("identical", "induced"):
+            lexicon = self._data_file(thing.align.lexicon, "vectors are aligned by it")
+        return pretrained.Align(
+            made,
+            thing.unit,
+            lexicon,
+            thing.align.rounds,
+            seed,
+            self.binarise(size, seed) if induced and not words else None,
+            self.sample(size, seed) if induced and words else None,
+        )
+
+    def rows(self, arm: Arm, size: Size, seed: int) -> dict[Side, pretrained.Rows]:
+        """Return the stages that write the embeddings that each started side starts from."""
+        return {side: self._rows(arm, side, size, seed) for side in arm.started_sides}
+
+    def _rows(self, arm: Arm, side: Side, size: Size, seed: int) -> pretrained.Rows:
+        name, setting = arm.starts[EMBEDDINGS[side]], self.experiment.setting
+        thing = self.experiment.pretrained[name]
+        text = thing.needed_text(setting) if thing.unit == "word" else None
+        # Each side has its own permutation: under a common one, tokens of both would stay matched.
+        shuffle = (seed, SIDES.index(side)) if arm.control == "shuffled" else None
+        return pretrained.Rows(
+            side=side,
+            made=self.aligned(name, size, seed),
+            segmentation=self.segmentation(size, seed),
+            binarise=self.binarise(size, seed),
+            words=self._texts(text, (side,), size, seed)[side] if text else None,
+            respelled=thing.respelled,
+            matched=arm.scale == "matched",
+            dimension=None if arm.dimension == "projection" else setting.dimension,
+            pca=arm.dimension == "pca",
+            mean=thing.missing == "mean",
+            shuffle=shuffle,
+        )
+
+    # From numbers to scores.
+
+    @_once
+    def train(self, cell: Cell) -> training.Train:
+        """Return the stage that trains a cell's model."""
+        arm, experiment = self.experiment.arms[cell.arm], self.experiment
+        return training.Train(
+            binarise=self.binarise(cell.size, cell.seed),
+            segmentation=self.segmentation(cell.size, cell.seed),
+            rows=self.rows(arm, cell.size, cell.seed),
+            projection=arm.dimension == "projection",
+            tuning={part: tuple(ways) for part, ways in arm.tunings.items()},
+            tying=experiment.tying(arm),
+            # Tying is the arm's, so the model's would change no artifact.
+            model=experiment.model.model_copy(update={"tying": "none"}),
+            training=experiment.training,
+            seed=cell.seed,
+            bleu_tokenizer=experiment.scoring.bleu_tokenizer,
+            label=str(cell),
+            events=self.places.events and self.places.events / str(cell),
+        )
+
+    @_once
+    def translate(self, cell: Cell) -> scoring.Translate:
+        """Return the stage that translates the test set."""
+        return scoring.Translate(
+            self.train(cell),
+            self.hold_out(),
+            self.binarise(cell.size, cell.seed),
+            self.segmentation(cell.size, cell.seed),
+            self.experiment.decoding,
+            self.experiment.training.threads,
+            self.experiment.cleaning.unicode,
+        )
+
+    @_once
+    def score(self, cell: Cell) -> scoring.Score:
+        """Return the stage that scores a cell."""
+        return scoring.Score(self.translate(cell), self.hold_out(), self.experiment.scoring.metrics)
+
+    @_once
+    def compare(self, cell: Cell) -> scoring.Compare:
+        """Return the stage that compares a cell with the baseline of its size and seed."""
         baseline = cell.model_copy(update={"arm": self.experiment.baseline})
+        return scoring.Compare(
+            self.score(cell), self.score(baseline), self.experiment.scoring.metrics
+        )
 
-        def build(to: Build) -> Json:
-            from nmt_ablation.scoring import compare
+    @_once
+    def resamples(self, cell: Cell) -> scoring.Resample:
+        """Return the stage that scores a cell on resamples of the test set."""
+        return scoring.Resample(self.score(cell), self.experiment.scoring.metrics)
 
-            return compare(
-                list(text.stream_lines(to.inputs["baseline"] / "hypotheses.txt")),
-                list(text.stream_lines(to.inputs["arm"] / "hypotheses.txt")),
-                list(text.stream_lines(to.inputs["hold-out"] / f"test.{target}")),
-                scoring.bleu_tokenizer,
-            )
+    def scores(self, cells: Sequence[Cell]) -> list[Stage[Any]]:
+        """Return the final stages of some cells: their scores, also on resamples, and their
+        comparisons with the baseline.
 
-        inputs = {
-            "arm": self.translate(cell),
-            "baseline": self.translate(baseline),
-            "hold-out": self.hold_out(),
-        }
-        return Step("compare", 2, scoring.model_dump() | {"target": target}, inputs, build)
+        A comparison is built by the job that finishes the second of its two cells.
+        """
+        baseline = self.experiment.baseline
+        compared = [
+            other
+            for other in self.experiment.cells()
+            if other.arm != baseline
+            and (other in cells or other.model_copy(update={"arm": baseline}) in cells)
+        ]
+        own = [stage for cell in cells for stage in (self.score(cell), self.resamples(cell))]
+        return [*own, *map(self.compare, compared)]
 
-    def resamples(self, cell: Cell) -> Step:
-        """A cell's scores on the test set and on resamples of it, the same for all cells."""
-        scoring, target = self.experiment.scoring, self.experiment.target
+    def calibration(self) -> training.Calibrate:
+        """Return the stage that times an update."""
+        config = self.experiment.training
+        return training.Calibrate(
+            self.experiment.model,
+            config.batch_tokens,
+            config.precision,
+            config.threads,
+            config.accumulate,
+            config.processes,
+            self.experiment.segmentation.size,
+            config,
+        )
 
-        def build(to: Build) -> Json:
-            from nmt_ablation.scoring import resampled
+    def preparation(self, cells: Sequence[Cell] = ()) -> list[Stage[Any]]:
+        """Return all stages that these cells share; those of all cells if none are given.
 
-            hypotheses = list(text.stream_lines(to.inputs["translate"] / "hypotheses.txt"))
-            references = list(text.stream_lines(to.inputs["hold-out"] / f"test.{target}"))
-            found = resampled([hypotheses], references, scoring.bleu_tokenizer)
-            np.savez(to.folder / RESAMPLES, **{metric: of[0] for metric, of in found.items()})
-            return None
-
-        inputs = {"translate": self.translate(cell), "hold-out": self.hold_out()}
-        return Step("resamples", 1, scoring.model_dump() | {"target": target}, inputs, build)
-
-    def from_network(self, digests: Collection[str]) -> list[Step]:
-        """Of the steps of preparation that have these digests what only a machine with a network
-        can build."""
-        needed = (step for top in self.preparation() for step in top.ancestors())
-        found = (step for step in needed if step.stage in NEED_NETWORK and step.digest in digests)
-        return list({step.digest: step for step in found}.values())
-
-    def calibration(self) -> Step:
-        """What an update takes on the machine where this is built."""
-        model, training = self.experiment.model, self.experiment.training
-        pieces = self.experiment.segmentation.size
-
-        def build(to: Build) -> Json:
-            from nmt_ablation.training.calibration import calibrate
-
-            with tempfile.TemporaryDirectory(dir=to.folder) as folder:
-                return calibrate(model, training, pieces, Path(folder), to.progress)
-
-        keys = ("batch_tokens", "precision", "threads", "accumulate", "processes")
-        matters = {key: value for key, value in _of_digest(training).items() if key in keys}
-        parameters = {"model": model.model_dump(), "training": matters, "pieces": pieces}
-        return Step("calibration", 1, parameters, {}, build)
-
-    def calibrated(self) -> list[Step]:
-        return [self.calibration()]
-
-    def scores(self, cells: list[Cell]) -> list[Step]:
-        """All that some cells come to."""
-        return [self.score(cell) for cell in cells]
-
-    def preparation(self, cells: Sequence[Cell] = ()) -> list[Step]:
-        """What these cells share, or if none are named all do: what is wrong with it is so said
-        before any training."""
+        When these stages are built first, their errors come before any training.
+        """
         cells = cells or self.experiment.cells()
         samples = [self.sample(cell.size, cell.seed) for cell in reversed(cells)]
         alike = [self.near_duplicates(cell.size, cell.seed) for cell in cells]
         shared = [self.train(cell).inputs.values() for cell in cells]
-        steps = {step.digest: step for step in itertools.chain(samples, alike, *shared)}
-        return list(steps.values())
+        return list(dict.fromkeys(itertools.chain(samples, alike, *shared)))
+
+    def _sample(
+        self, limit: int | None, by_tokens: bool, key: str, where: str | None
+    ) -> corpora.Sample:
+        return corpora.Sample(self.pool(), self._clean_corpora(), limit, by_tokens, key, where)
+
+    def _clean_corpora(self) -> tuple[corpora.Clean, ...]:
+        return tuple(self.clean(corpus) for corpus in self.experiment.corpora.parallel)
+
+    def _spelled(self, corpus: MonolingualCorpus) -> tuple[str, str]:
+        """Return source and target language as a corpus spells them."""
+        source, target = (corpus.pair or self.experiment.pair).split("-")
+        return source, target
+
+    def _texts(
+        self, name: TextName, sides: Sequence[Side], size: Size, seed: int
+    ) -> dict[Side, File]:
+        if name == "sample":
+            return {side: self.sample(size, seed).side(side) for side in sides}
+        return {side: self.text(side) for side in sides}
+
+    def _wanted(self, config: HeldOutSet) -> corpora.Wanted:
+        files = None
+        if config.source is not None and config.target is not None:
+            files = (
+                self._data_file(config.source, "it is held out"),
+                self._data_file(config.target, "it is held out"),
+            )
+        named = config.sacrebleu and corpora.NamedSet(config.sacrebleu, self.languages)
+        return corpora.Wanted(config.pairs, files, named or None)
+
+    def _files(self, thing: Pretrained) -> Mapping[str, DataFile]:
+        """Return the user's files that a pretrained thing is made of."""
+        files = thing.files(self.places.data)
+        return {name: self._there(path, "vectors come from it") for name, path in files.items()}
+
+    def _data_file(self, name: str, why: str) -> DataFile:
+        return self._there(self.places.data / name, why)
+
+    def _there(self, path: Path, why: str) -> DataFile:
+        """Return a file that the experiment names.
+
+        Raises:
+            UserError: there is no such file.
+        """
+        if not path.is_file():
+            raise UserError(
+                f"{path}: there is no such file, and in {self.file.path} {why}; pass --data DIR or "
+                "set NMT_ABLATION_DATA to the folder it stands in"
+            )
+        return DataFile(path)
 
 
-def _progress_all(progresses: Sequence[OnProgress], done: float, whole: float) -> None:
-    for progress in progresses:
-        progress(done, whole)
-
-
-def _of_digest(training: Training) -> dict[str, Json]:
-    """What steers a training. Keys that came later leave the digest as it was where they are 1."""
-    later = ("accumulate", "processes")
-    values = training.model_dump()
-    return {key: value for key, value in values.items() if key not in later or value != 1}
+def _sample_key(seed: int) -> str:
+    return f"sample: {seed}"

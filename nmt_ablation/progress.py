@@ -1,4 +1,4 @@
-"""How far long work is: told to a callback, kept in a file, read by whoever watches."""
+"""Progress of long work: passed to a callback, kept in a file, read by a watcher."""
 
 import json
 import time
@@ -9,31 +9,31 @@ from typing import NamedTuple
 from nmt_ablation.files import beside_it
 
 OnProgress = Callable[[float, float], None]
-"""Called with what is done and the whole, in any unit."""
+"""A callback for progress: the amount done and the whole, in any unit."""
 
 
 class Progress(NamedTuple):
-    """How far a step is that is being built, or was when it was stopped."""
+    """The progress of a step that is being built, or was when it stopped."""
 
     done: float
     whole: float
-    """0 if nobody knows."""
+    """The whole, or 0 if it isn't known."""
     begun_at: float
-    """Of `done`, when its building was begun or gone on with."""
+    """The value of `done` when building began or resumed."""
     begun: float
-    """When that was, in seconds since 1970."""
+    """The time of that, in seconds since 1970."""
     told: float
-    """When this was told."""
+    """The time of this report, in seconds since 1970."""
 
     @property
     def speed(self) -> float | None:
-        """In a second; None so soon after the beginning that it can't be said."""
+        """Units a second; None if it is too early to say."""
         seconds = self.told - self.begun
         return (self.done - self.begun_at) / seconds if seconds > 1 else None
 
 
 class ProgressFile:
-    """An `OnProgress` that writes into a folder, and can travel to another process."""
+    """A progress callback that writes a file, and can be pickled."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

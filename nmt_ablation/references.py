@@ -1,4 +1,4 @@
-"""Whom to cite: the papers behind an experiment's corpora and software, and the licences."""
+"""References to cite for an experiment's corpora and software, and licences."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -7,23 +7,16 @@ from pathlib import Path
 from nmt_ablation.errors import UserError
 from nmt_ablation.experiment import Experiment
 from nmt_ablation.opus.catalogue import known
+from nmt_ablation.segmentation import SEGMENTERS
 
 FILE = Path(__file__).parents[1] / "corpora" / "references.bib"
 
-# OPUS; the model; the toolkit; BLEU's signature; chrF; the test of a difference.
-ALWAYS = ("tiedemann-2012", "vaswani-2017", "ott-2019", "post-2018", "popovic-2015", "koehn-2004")
-SEGMENTATION = {
-    "sentencepiece-unigram": ("kudo-2018",),
-    "sentencepiece-bpe": ("kudo-2018", "sennrich-2016"),
-    "subword-nmt": ("sennrich-2016",),
-    "words": (),
-    "encoder": (),
-}
-VECTORS = ("mikolov-2013",)
+# OPUS; the model; the toolkit; resampling the test set.
+ALWAYS = ("tiedemann-2012", "vaswani-2017", "ott-2019", "koehn-2004")
 
 
 def entries(path: Path = FILE) -> dict[str, str]:
-    """The entries of a BibTeX file, as they stand there, by key.
+    """Read the entries of a BibTeX file, by key.
 
     Raises:
         UserError: there is no such file, or a key stands in it twice.
@@ -43,25 +36,27 @@ def entries(path: Path = FILE) -> dict[str, str]:
 
 
 def corpora(experiment: Experiment) -> list[str]:
-    """Names of all corpora of OPUS that an experiment uses, in its order."""
-    return list(dict.fromkeys(it.corpus.name for it in experiment.corpora.of_opus()))
+    """List the OPUS corpora of an experiment, in its order."""
+    return list(dict.fromkeys(it.name for it in experiment.corpora.of_opus()))
 
 
 def keys(experiment: Experiment) -> list[str]:
-    """Keys of all that an experiment should cite: its corpora's first, then software."""
+    """List the keys that an experiment should cite: those of its corpora first, then of
+    software."""
     cited = [key for name in corpora(experiment) for key in known(name).cite]
-    cited += [*ALWAYS, *SEGMENTATION[experiment.segmentation.type]]
-    cited += VECTORS if experiment.vectors else ()
+    cited += [*ALWAYS, *experiment.scoring.cites]
+    cited += SEGMENTERS[experiment.segmentation.type].cites
+    cited += [key for thing in experiment.pretrained.values() for key in thing.cites()]
     return list(dict.fromkeys(cited))
 
 
 def licences(experiment: Experiment) -> dict[str, str]:
-    """The licence of each corpus by its name, or where to find it."""
+    """Return the licence of each corpus, or the page that states it."""
     return {name: known(name).licence or f"see {known(name).page}" for name in corpora(experiment)}
 
 
 def as_bibtex(experiment: Experiment, there: Mapping[str, str]) -> str:
-    """The entries of all keys, out of those there are, under a comment with the licences.
+    """Return the BibTeX entries that an experiment should cite, under a comment with the licences.
 
     Raises:
         UserError: an entry is not there.
@@ -71,7 +66,7 @@ def as_bibtex(experiment: Experiment, there: Mapping[str, str]) -> str:
 
 
 def as_text(experiment: Experiment, there: Mapping[str, str]) -> str:
-    """The licences, then a line for each reference.
+    """Return the licences, then a line for each reference.
 
     Raises:
         UserError: an entry is not there.
@@ -88,7 +83,7 @@ def _chosen(experiment: Experiment, there: Mapping[str, str]) -> Iterator[str]:
 
 
 def _line(entry: str) -> str:
-    """An entry as one line of plain text."""
+    """Write a BibTeX entry as one line of plain text."""
     pairs = re.findall(r"^\s*(\w+)\s*=\s*[{\"](.*?)[}\"],?\s*$", entry, re.MULTILINE | re.DOTALL)
     fields = {name.lower(): " ".join(re.sub("[{}]", "", value).split()) for name, value in pairs}
     where = fields.get("booktitle") or fields.get("journal") or fields.get("howpublished")

@@ -1,4 +1,4 @@
-"""Names of classes that stand in files of their own, each imported when it is first used."""
+"""Registries: classes by name, each in a file of its own, imported when first used."""
 
 from collections.abc import Mapping
 from functools import cached_property
@@ -14,18 +14,18 @@ Class = TypeVar("Class")
 class Registry(Generic[Class]):
     """The classes of one sort, by name.
 
-    To add one, write its class in a file of its own, and its name and place where the registry is
-    made. A class of an installed package is found by that package's entry points, in the registry's
-    group; nothing is ever imported because an experiment file names a module.
+    To add a class, write it in a file of its own, and enter its name and place where the registry
+    is created. Classes of installed packages are found by their entry points, in the registry's
+    group. A module that an experiment file names is never imported.
     """
 
     def __init__(self, sort: str, group: str, built_in: Mapping[str, str]) -> None:
         """Create a registry.
 
         Args:
-            sort: what the classes are, in the singular, for messages.
-            group: of entry points, in which installed packages name theirs.
-            built_in: `module:Class` of each name.
+            sort: a noun for the classes, in the singular, for messages.
+            group: the group of entry points in which installed packages name theirs.
+            built_in: `module:Class` by name.
         """
         self.sort, self.group, self.built_in = sort, group, built_in
 
@@ -52,7 +52,7 @@ class Registry(Generic[Class]):
         return loaded
 
     def __contains__(self, name: object) -> bool:
-        return name in self.built_in or name in self._installed
+        return isinstance(name, str) and (name in self.built_in or name in self._installed)
 
     def names(self) -> list[str]:
         """List all names: first the built-in ones, then those of installed packages."""

@@ -1,7 +1,7 @@
-"""Run an experiment's cells, several at once, each in a process of its own.
+"""Jobs that build an experiment's cells, several at once, each in a process of its own.
 
-fairseq keeps state between two trainings, so each cell has its own process. They are forked from
-a server that has torch and fairseq imported already, which takes seconds that way paid once.
+fairseq keeps state between trainings, so each training needs its own process. Processes are forked
+from a server that has already imported torch and fairseq, which takes seconds.
 """
 
 import logging
@@ -12,47 +12,48 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
-from functools import partial
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from multiprocessing.process import parent_process
 from pathlib import Path
+from typing import Any
 
 from nmt_ablation.errors import UserError
 from nmt_ablation.experiment import Cell
-from nmt_ablation.experiment_file import ExperimentFile
+from nmt_ablation.experiment.file import ExperimentFile
 from nmt_ablation.files import write_atomically
 from nmt_ablation.opus.lock import ChangedError
 from nmt_ablation.pipeline import Pipeline
 from nmt_ablation.places import Places
+from nmt_ablation.stage import Stage
+from nmt_ablation.stages.training import Train, train_together
 from nmt_ablation.stopping import EXIT_CODE, SIGNALS, StoppedError, when_asked
-from nmt_ablation.workspace import Step, Workspace
+from nmt_ablation.workspace import Workspace
 
 POLL_SECONDS = 0.2
 PRELOAD = [
-    *("nmt_ablation.training.launch", "nmt_ablation.translation.engine", "sacrebleu"),
+    "nmt_ablation.training.glue",  # first, as it imports fairseq without some of its dependencies
+    "nmt_ablation.training.launch",
+    "nmt_ablation.translation.engine",
+    "sacrebleu",
     "torch._dynamo",  # which the first optimizer of a process loads
 ]
-
-StepsOf = Callable[[Pipeline], list[Step]]
-"""A method of `Pipeline`, perhaps with arguments bound: steps can't travel to another process, but
-what makes them can."""
 
 
 @dataclass(frozen=True)
 class Work:
-    """What a job is to do."""
+    """The work of a job."""
 
-    steps: StepsOf
-    """To be built, one after the other."""
+    stages: Sequence[Stage[Any]]
+    """The stages to build, one after the other."""
     cells: Sequence[Cell] = ()
-    """Whose scores those are."""
-    together: bool = False
-    """Whether these cells, of one size and seed, are trained side by side first."""
+    """The cells whose scores these stages are."""
+    together: Sequence[Train] = ()
+    """Trainings of one size and seed to run side by side first."""
 
 
 class Job:
@@ -69,12 +70,12 @@ class Job:
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(PRELOAD)
         self.outcome, theirs = context.Pipe(duplex=False)
-        arguments = (work, runner.file, runner.places, runner.workspace, self.log, theirs)
+        arguments = (work, runner.workspace, self.log, theirs)
         self.process: ForkServerProcess = context.Process(target=_work, args=arguments)
-        # A terminal sends Ctrl-C to all processes, a cluster SIGTERM. This one stops the jobs; the
-        # server keeps these signals blocked, as it is to outlive the jobs it tells the end of, and
-        # a job until it can answer them.
-        resource_tracker.ensure_running()  # which would unblock them, if it were started last
+        # A terminal sends Ctrl-C to all processes, a cluster SIGTERM. Only this process handles
+        # them, and stops the jobs. The server blocks these signals, as it must outlive its jobs to
+        # report their ends; a job blocks them until it can handle them.
+        resource_tracker.ensure_running()  # started now, as its start would unblock the signals
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, *SIGNALS})
         try:
             self.process.start()
@@ -90,18 +91,19 @@ class Job:
         self.process.join()
 
     def ask_to_stop(self) -> None:
-        """Have it end soon: a training with a checkpoint, all else where it stands."""
+        """Have the job stop soon: a training with a checkpoint, all other work at once."""
         if self.process.pid is not None and self.alive():
-            with suppress(ProcessLookupError):  # it may have ended just now
+            with suppress(ProcessLookupError):  # the process may have ended just now
                 os.kill(self.process.pid, signal.SIGUSR1)
 
     def has_stopped(self) -> bool:
-        """Whether it was asked to, by whomever, and is where it can go on."""
+        """Wait for the job, and return True if it stopped on request and can be resumed."""
         self.process.join()
         return self.process.exitcode == EXIT_CODE
 
     def error(self) -> str | None:
-        """What went wrong, once it has ended; kept for its cells, to be asked for later."""
+        """Wait for the job, and return its error, or None. The error is also written to the failure
+        files of its cells."""
         self.process.join()
         if self.process.exitcode == 0:
             return None
@@ -114,7 +116,7 @@ class Job:
         return error
 
     def _said(self) -> str | None:
-        """What the job itself has said went wrong."""
+        """Return the error that the job itself has reported."""
         try:
             return str(self.outcome.recv()) if self.outcome.poll() else None
         except EOFError:
@@ -122,7 +124,7 @@ class Job:
 
 
 def last_lines(log: Path, number: int) -> list[str]:
-    """Of what isn't blank in a log that may be of any length, or not there."""
+    """Return the last lines of a log that are not blank; none if there is no log."""
     try:
         with log.open("rb") as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - 10_000))
@@ -133,71 +135,71 @@ def last_lines(log: Path, number: int) -> list[str]:
 
 
 class Runner:
-    """Runs jobs, and tells a watcher how they fare."""
+    """A runner of jobs, which reports on them to a watcher."""
 
     def __init__(self, file: ExperimentFile, places: Places, workspace: Workspace) -> None:
         self.pipeline = Pipeline(file, places)
         self.file, self.places, self.workspace = file, places, workspace
         self.folder = workspace.root / file.experiment.name
-        """For what is the experiment's own: report, logs, what was submitted."""
+        """The experiment's own folder: report, logs, submissions."""
         self.logs = self.folder / "logs"
 
     def write_events(self) -> None:
-        """Have trainings write for TensorBoard too."""
+        """Have trainings write TensorBoard's files too."""
         self.places = replace(self.places, events=self.folder / "tensorboard")
+        self.pipeline = Pipeline(self.file, self.places)
 
     def failure_file(self, cell: Cell) -> Path:
-        """Where it stands why a cell failed when it was run last."""
+        """Return the file that says why the last run of a cell failed."""
         return self.logs / f"{cell}.failed"
 
-    def to_do(self, make: StepsOf) -> list[Step]:
-        """The steps that are not built yet, each after those it needs."""
-        return self.workspace.to_build(*make(self.pipeline))
-
     def check(self) -> None:
-        """See beforehand that there are locks, that scores can be made, and that what was fetched,
-        perhaps for another experiment, is what the lock file names; record what it doesn't name.
+        """Check, before any job runs, the workspace's locks, the metrics and the fetched files.
+
+        Files that are already fetched, perhaps for another experiment, must be those that the lock
+        file names. The lock file records those that it doesn't name.
 
         Raises:
-            UserError: one of these is not so, or the lock file can't be written.
+            UserError: a check fails, or the lock file can't be written.
         """
-        from nmt_ablation.scoring import check  # takes a while
-
         self.workspace.check()
-        check(self.file.experiment.scoring.bleu_tokenizer)
-        for step in self.pipeline.fetched():
-            if self.workspace.done(step):
-                record = self.workspace.record(step)
+        self.file.experiment.scoring.check()
+        for stage in self.pipeline.fetched():
+            if self.workspace.done(stage):
+                record = self.workspace.record(stage)
                 try:
-                    self.pipeline.lock.pin_file(record["file"], record["bytes"], record["sha256"])
+                    self.pipeline.lock.pin_file(record.file, record.bytes, record.sha256)
                 except ChangedError as error:
                     raise UserError(
-                        f"{error}; the one that is now is in {self.workspace.path(step)}: remove "
+                        f"{error}; the one that is now is in {self.workspace.path(stage)}: remove "
                         "that folder to fetch it anew, or use another --workspace"
                     ) from None
 
     def unfinished(self, cells: Sequence[Cell]) -> list[Cell]:
-        """Those that something is left to do for."""
+        """Return the cells that have unbuilt stages."""
         return [cell for cell in cells if self.left(cell)]
 
-    def to_prepare(self) -> list[Step]:
-        """What the unfinished cells of the experiment share and isn't built."""
+    def to_prepare(self) -> list[Stage[Any]]:
+        """Return the unbuilt stages that unfinished cells share."""
         cells = self.unfinished(self.file.experiment.cells())
-        return self.to_do(partial(Pipeline.preparation, cells=cells))
+        return self.workspace.to_build(*self.pipeline.preparation(cells)) if cells else []
 
-    def left(self, cell: Cell) -> list[Step]:
-        """The steps that are not built yet, from corpora to a cell's scores."""
-        return self.to_do(partial(Pipeline.scores, cells=[cell]))
+    def left(self, cell: Cell) -> list[Stage[Any]]:
+        """Return the unbuilt stages of a cell, from corpora to scores."""
+        return self.workspace.to_build(*self.pipeline.scores([cell]))
 
     def run(self, jobs: dict[str, Work], at_once: int, watch: "Watcher") -> None:
-        """Run jobs that have something to do.
+        """Run the jobs that have unbuilt stages.
 
         Raises:
-            UserError: some have failed, and why; the others were run all the same.
-            StoppedError: this process or a job got SIGUSR1 or SIGTERM; all jobs are where they can
-                go on.
+            UserError: some jobs failed; the message says why. All other jobs were run.
+            StoppedError: this process or a job got SIGUSR1 or SIGTERM; all jobs can be resumed.
         """
-        left = {name: steps for name, work in jobs.items() if (steps := self.to_do(work.steps))}
+        left = {
+            name: stages
+            for name, work in jobs.items()
+            if (stages := self.workspace.to_build(*work.stages))
+        }
         waiting = list(left)
         running: dict[str, Job] = {}
         failed: list[str] = []
@@ -215,7 +217,7 @@ class Runner:
                 time.sleep(POLL_SECONDS)
                 for name, job in list(running.items()):
                     if job.alive():
-                        left[name] = [step for step in left[name] if not self.workspace.done(step)]
+                        left[name] = [it for it in left[name] if not self.workspace.done(it)]
                         watch.running(name, left[name], self.workspace)
                     else:
                         del running[name]
@@ -232,25 +234,23 @@ class Runner:
 
 
 class Watcher:
-    """Told how jobs fare; does nothing about it."""
+    """A watcher of jobs; this one ignores all reports."""
 
-    def running(self, name: str, left: list[Step], workspace: Workspace) -> None:
-        """A job is at the first of the steps that are left."""
+    def running(self, name: str, left: list[Stage[Any]], workspace: Workspace) -> None:
+        """Note that a job is building the first of the stages that are left."""
 
     def ended(self, name: str, seconds: float, error: str | None) -> None:
-        """A job has ended, well or with an error."""
+        """Note that a job has ended, with an error or without."""
 
 
 def _work(
     work: Work,
-    file: ExperimentFile,
-    places: Places,
     workspace: Workspace,
     log: Path,
     outcome: Connection,
 ) -> None:
-    """In the job's own process: build its steps."""
-    # What libraries print belongs in the log, also what they print from C.
+    """Build a job's stages, in the job's own process."""
+    # By file descriptors, as libraries also print from C.
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
@@ -259,12 +259,11 @@ def _work(
     for number in SIGNALS:  # a training puts its own handler in their place
         signal.signal(number, lambda *_: os._exit(EXIT_CODE))
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
-    pipeline = Pipeline(file, places)
     try:
-        failed = pipeline.train_together(work.cells, workspace) if work.together else {}
-        for step in work.steps(pipeline):
-            if not any(needed.digest in failed for needed in step.ancestors()):
-                workspace.ensure(step)
+        failed = train_together(work.together, workspace) if work.together else {}
+        for stage in work.stages:
+            if not any(needed.digest in failed for needed in stage.ancestors()):
+                workspace.ensure(stage)
         if failed:
             raise UserError("\n".join(map(str, failed.values())))
     except StoppedError:
@@ -276,7 +275,7 @@ def _work(
 
 
 def _end_with_parent() -> None:
-    """A killed command must not leave trainings behind that hold its locks."""
+    """End this job with its parent: a killed command must not leave trainings that hold locks."""
     parent = parent_process()
     if parent is not None:
         parent.join()

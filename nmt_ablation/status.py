@@ -1,5 +1,4 @@
-"""How far each cell is: by what stands in the workspace, and by a cluster's queue if it was
-submitted to one."""
+"""The status of each cell, by the workspace and by a cluster's queue."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,8 +9,9 @@ from rich.console import Group
 from rich.table import Table
 
 from nmt_ablation.experiment import Cell
-from nmt_ablation.report.results import records_of
+from nmt_ablation.report.curves import Curve, MeanPoint
 from nmt_ablation.report.terminal import curve
+from nmt_ablation.results.gather import cell_score
 from nmt_ablation.runner import Runner, last_lines
 from nmt_ablation.slurm import queue
 from nmt_ablation.slurm.submission import Element, Submissions
@@ -21,35 +21,40 @@ LOG_LINES = 5
 
 @dataclass(frozen=True)
 class CellStatus:
-    """Of one cell."""
+    """The status of one cell."""
 
     cell: str
     arm: str
     state: str
     """done, running, queued, failed, stopped, or to do."""
     stage: str | None = None
-    """The first one that is not done."""
+    """The first stage that is not done."""
     done: float | None = None
-    """Of that stage: updates, where it trains."""
+    """The amount of the stage that is done: updates, for training."""
     whole: float | None = None
     speed: float | None = None
-    """In a second."""
+    """Units a second."""
     seconds_left: float | None = None
-    """Of that stage; patience may end a training sooner."""
+    """Seconds left of the stage at most; patience may end a training sooner."""
     pairs: int | None = None
-    """That it was trained on, once it is done."""
-    bleu: float | None = None
+    """Pairs of the sample, once the cell is done."""
+    score: float | None = None
+    """The primary score of the test set."""
+    metric: str | None = None
+    """The name of the primary metric."""
+    shown: str | None = None
+    """The score as text."""
     queue: str | None = None
-    """SLURM's own words for where its element is."""
+    """SLURM's own words for the state of the cell's element."""
     why: str | None = None
-    """It failed."""
+    """The reason of a failure."""
     log: tuple[str, ...] = ()
-    """The last lines of it, where nothing else says why it failed."""
+    """The last lines of the log, if nothing else states the reason."""
 
     def far(self) -> str:
-        """How far its stage is, in words."""
-        if self.bleu is not None:
-            return f"BLEU {self.bleu:.1f}"
+        """Describe the progress of the stage."""
+        if self.shown is not None:
+            return self.shown
         text = self.stage or ""
         if self.whole:
             text += f" {self.done:,.0f} of {self.whole:,.0f}"
@@ -61,7 +66,7 @@ class CellStatus:
 
 
 def of_cells(runner: Runner) -> list[CellStatus]:
-    """The status of every cell, in their order."""
+    """Return the status of every cell, in order."""
     submissions = Submissions(runner)
     states = queue.states(submissions.jobs())
     elements = {cell: element for element in submissions.elements() for cell in element.cells}
@@ -78,14 +83,20 @@ def _of_cell(
     workspace = runner.workspace
     left = runner.left(cell)
     if not left:
-        bleu = workspace.record(runner.pipeline.score(cell))["bleu"]
-        records = records_of(runner.pipeline, workspace, [cell])
-        pairs = records[runner.pipeline.sample(cell.size, cell.seed).digest]["pairs"]
-        return CellStatus(str(cell), cell.arm, "done", pairs=pairs, bleu=bleu)
+        found = cell_score(runner.pipeline, workspace, cell)
+        return CellStatus(
+            str(cell),
+            cell.arm,
+            "done",
+            pairs=found.pairs,
+            score=found.value,
+            metric=found.measure.label,
+            shown=str(found),
+        )
     # Steps that don't wait for each other may be under way at once; the cell's own come last.
     at = next((step for step in reversed(left) if workspace.being_built(step)), None)
     told = workspace.progress(at or left[0])
-    known: dict[str, Any] = {"stage": (at or left[0]).stage}
+    known: dict[str, Any] = {"stage": (at or left[0]).name}
     if told:
         known |= {"done": told.done, "whole": told.whole}
     if told and at:
@@ -111,12 +122,12 @@ def _of_cell(
 
 
 def waiting(cells: Sequence[CellStatus]) -> bool:
-    """Whether anything can still change without being asked to."""
+    """Return whether any cell runs or is queued."""
     return any(cell.state in ("running", "queued") for cell in cells)
 
 
 def lines(cells: Sequence[CellStatus]) -> Iterator[str]:
-    """For a log or a pipe."""
+    """Yield lines for a log or a pipe."""
     for cell in cells:
         queued = f" [{cell.queue}]" if cell.queue else ""
         yield f"{cell.cell:32} {cell.state:8} {cell.far()}{queued}".rstrip()
@@ -125,17 +136,22 @@ def lines(cells: Sequence[CellStatus]) -> Iterator[str]:
 
 
 def screen(cells: Sequence[CellStatus]) -> Group:
-    """For a terminal: a table, and the curve so far."""
+    """Return a table and the curve so far, for a terminal."""
     scores: dict[str, dict[int, list[float]]] = {}
     for cell in cells:
-        if cell.pairs is not None and cell.bleu is not None:
-            scores.setdefault(cell.arm, {}).setdefault(cell.pairs, []).append(cell.bleu)
-    means = {
-        arm: {pairs: fmean(seeds) for pairs, seeds in of_sizes.items()}
+        if cell.pairs is not None and cell.score is not None:
+            scores.setdefault(cell.arm, {}).setdefault(cell.pairs, []).append(cell.score)
+    curves = [
+        Curve(arm, [[_mean(pairs, fmean(seeds)) for pairs, seeds in of_sizes.items()]])
         for arm, of_sizes in scores.items()
-    }
-    several = len({pairs for of_sizes in means.values() for pairs in of_sizes}) > 1
-    return Group(_table(cells), *([curve(means)] if several else []))
+    ]
+    several = len({pairs for of_sizes in scores.values() for pairs in of_sizes}) > 1
+    label = next((cell.metric for cell in cells if cell.metric), "")
+    return Group(_table(cells), *([curve(curves, label)] if several else []))
+
+
+def _mean(pairs: int, value: float) -> MeanPoint:
+    return MeanPoint(pairs, value, low=value, high=value)
 
 
 def _table(cells: Sequence[CellStatus]) -> Table:

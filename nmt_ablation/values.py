@@ -1,10 +1,10 @@
-"""Values of an experiment file, and what all its blocks have in common."""
+"""Types of values in an experiment file, and the base class of its blocks."""
 
 import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal, NoReturn
 
 from pydantic import (
     BaseModel,
@@ -12,9 +12,10 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
+    ValidationError,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 Side = Literal["source", "target"]
 SIDES: tuple[Side, Side] = ("source", "target")
@@ -25,11 +26,13 @@ LANGUAGE = r"[a-z]{2,3}(_[A-Za-z]{2,4})?"
 Pair = Annotated[str, StringConstraints(pattern=f"^{LANGUAGE}-{LANGUAGE}$")]
 Positive = Annotated[int, Field(strict=True, gt=0)]
 NotNegative = Annotated[int, Field(strict=True, ge=0)]
+UnicodeForm = Literal["NFC", "NFKC", "none"]
 Seed = Annotated[int, Field(strict=True, ge=0, lt=2**31)]  # what numpy and torch both take
 Share = Annotated[float, Field(strict=True, ge=0, lt=1)]
 Rate = Annotated[float, Field(strict=True, gt=0)]
 Size = Positive | Annotated[str, StringConstraints(pattern=r"^([1-9]\d*-tokens|all)$")]
-"""A number of pairs, of tokens between spaces on the target side (`200000-tokens`), or `all`."""
+"""A number of pairs, a number of tokens between spaces on the target side (`200000-tokens`), or
+`all`."""
 
 
 def parse_size(value: object) -> object:
@@ -52,7 +55,7 @@ Sizes = Annotated[list[Annotated[Size, BeforeValidator(parse_size)]], Field(min_
 
 
 def size_limit(size: Size) -> tuple[int | None, bool]:
-    """How much of the pool a size takes (`None`: all), and whether that counts tokens."""
+    """Return how much of the pool a size takes (None: all), and whether it counts tokens."""
     if isinstance(size, int):
         return size, False
     return (None, False) if size == "all" else (int(size.removesuffix("-tokens")), True)
@@ -63,11 +66,20 @@ class Block(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
+    renamed: ClassVar[Mapping[str, str]] = {}
+    """Former keys, and how the same is written now."""
+
     @model_validator(mode="before")
     @classmethod
     def _known_keys(cls, data: Any) -> Any:
         if isinstance(data, dict):
             for key in data:
+                if key in cls.renamed:
+                    raise PydanticCustomError(
+                        "unknown_key",
+                        "there is no key '{key}' any more; write {now}",
+                        {"key": key, "now": cls.renamed[key]},
+                    )
                 if key not in cls.model_fields:
                     near = difflib.get_close_matches(str(key), cls.model_fields, n=1)
                     hint = f" (did you mean '{near[0]}'?)" if near else ""
@@ -80,15 +92,36 @@ class Block(BaseModel):
 
 
 def keys_of(value: object) -> set[str]:
-    """What a discriminator goes by: the keys of a mapping in a file, or of the block made of it;
-    none of anything else, which the block that is tried then refuses in its own words."""
+    """Return the keys by which a union's member is chosen: of a mapping in a file, or of a block.
+
+    Other values have none; the member that is tried then refuses them in its own words.
+    """
     return set(value if isinstance(value, dict) else getattr(type(value), "model_fields", ()))
 
 
-def fail(where: Sequence[str | int], message: str) -> None:
-    """Say what is wrong with the part of a file at these keys.
+def fail(where: Sequence[str | int], message: str) -> NoReturn:
+    """Raise an error about the part of a file at these keys.
 
     Raises:
         PydanticCustomError: always.
     """
     raise PydanticCustomError("inconsistent", "{message}", {"message": message, "where": where})
+
+
+def within(key: str, invalid: ValidationError, without: str = "") -> ValidationError:
+    """Return the errors of a block that stands under a key.
+
+    Args:
+        without: a key that is left out of where they stand, as the file doesn't have it.
+    """
+    return ValidationError.from_exception_data(
+        invalid.title,
+        [
+            InitErrorDetails(
+                type=PydanticCustomError(error["type"], error["msg"], error.get("ctx", {})),
+                loc=(key, *(part for part in error["loc"] if part != without)),
+                input=error["input"],
+            )
+            for error in invalid.errors()
+        ],
+    )

@@ -1,12 +1,9 @@
 """Artifacts by digest: each is built once, atomically, under a lock, and can be resumed.
 
-A `Step` is a promise of a folder. Its digest covers its parameters and the digests of all its
-inputs, so that a changed value gives another folder for what depends on it and for nothing else.
-A folder that carries its final name is whole; one being built is called `DIGEST.partial`.
+A folder with its final name is complete; a folder being built is called `DIGEST.partial`.
 """
 
 import errno
-import hashlib
 import json
 import shutil
 import sys
@@ -15,94 +12,88 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, get_type_hints
 
 from filelock import FileLock, Timeout
+from pydantic import BaseModel, TypeAdapter
 
 from nmt_ablation import __version__
 from nmt_ablation.errors import UserError
 from nmt_ablation.files import UNFINISHED, lock, sha256, sync, write_atomically
-from nmt_ablation.progress import OnProgress, Progress, ProgressFile
+from nmt_ablation.progress import Progress, ProgressFile
+from nmt_ablation.stage import Build, File, Record, Stage
 
-Json = Any
 MANIFEST = "artifact.json"
 PROVENANCE = "made-of.json"
-"""Beside the manifest: what is on record of everything that an artifact was made of."""
-_MADE_OF = ("stage", "digest", "version", "parameters", "inputs", "record")
+"""The file with the manifests of all that an artifact was made of, beside its own manifest."""
+_MADE_OF = {"stage", "digest", "version", "parameters", "inputs", "record"}
+"""Keys of those manifests that are kept."""
 PROGRESS = "progress.json"
 
 
-@dataclass(frozen=True)
-class Build:
-    """What a step's builder is given."""
-
-    folder: Path
-    """Where it writes."""
-    inputs: Mapping[str, Path]
-    """The finished folders of the step's inputs."""
-    progress: OnProgress
-    """To be told how far it is."""
+AnyKind = TypeVar("AnyKind", bound=Stage[Any])
 
 
-@dataclass(frozen=True, eq=False)
-class Step:
-    """One artifact: what makes it, from what, and how."""
+class Manifest(BaseModel):
+    """The description of a finished artifact."""
 
     stage: str
-    """What kind it is: the name of its folder in the store."""
+    digest: str
     version: int
-    """Of the code that builds it; raised when that code gives another result."""
-    parameters: Mapping[str, Json]
-    """Everything that steers the build, as JSON."""
-    inputs: Mapping[str, "Step"]
-    builder: Callable[[Build], Json] = field(repr=False)
-    """Fills the folder, and returns what is to be kept on record of it, as JSON."""
-    resumable: bool = False
-    """Whether the builder goes on from what it finds in its folder."""
+    parameters: dict[str, Any]
+    inputs: dict[str, str]
+    """The digests of the inputs, by name."""
+    record: Any
+    """The return value of the stage's `build`, as JSON."""
+    files: dict[str, str] = {}
+    """The SHA-256 of each file, by its path in the folder."""
+    seconds: float = 0.0
+    """Seconds of the build, since it last began or resumed."""
+    finished: str = ""
+    nmt_ablation: str = ""
+    python: str = ""
 
-    @cached_property
-    def digest(self) -> str:
-        """Of everything that makes this artifact: 20 hexadecimal digits."""
-        recipe = {
-            "stage": self.stage,
-            "version": self.version,
-            "parameters": self.parameters,
-            "inputs": {name: step.digest for name, step in self.inputs.items()},
-        }
-        text = json.dumps(recipe, sort_keys=True, ensure_ascii=False)
-        return hashlib.sha256(text.encode()).hexdigest()[:20]
 
-    def ancestors(self) -> Iterator["Step"]:
-        """All steps this one needs, each before those that need it, and itself last."""
-        seen: set[str] = set()
+@dataclass(frozen=True)
+class Provenance:
+    """The records of an artifact and of everything that it was made of."""
 
-        def walk(step: Step) -> Iterator[Step]:
-            if step.digest not in seen:
-                seen.add(step.digest)
-                for needed in step.inputs.values():
-                    yield from walk(needed)
-                yield step
+    manifests: Mapping[str, Manifest]
+    """Manifests by digest."""
 
-        yield from walk(self)
+    def __contains__(self, stage: Stage[Any]) -> bool:
+        return stage.digest in self.manifests
+
+    def __getitem__(self, stage: Stage[Record]) -> Record:
+        """Return the record of a stage.
+
+        Raises:
+            KeyError: the artifact was not made of it.
+        """
+        return read_record(stage, self.manifests[stage.digest].record)
+
+    def __or__(self, other: "Provenance") -> "Provenance":
+        return Provenance({**self.manifests, **other.manifests})
 
 
 class Workspace:
-    """The folder that holds all artifacts, under `store`, and what each experiment reports.
+    """The folder that holds all artifacts, under `store`, and a folder for each experiment.
 
-    Artifacts that a cache has, another workspace that is only read, are taken from there.
+    Args:
+        cache: another workspace, which is only read. Artifacts that it has are taken from there.
     """
 
     def __init__(self, root: Path, cache: Path | None = None) -> None:
         self.root, self.cache = root, cache
 
     def check(self) -> None:
-        """See that it has locks.
+        """Check that the workspace can lock files.
 
         Raises:
-            UserError: its file system has none.
+            UserError: its file system has no locks.
         """
         self.root.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=self.root) as file:
@@ -118,191 +109,216 @@ class Workspace:
                     "or use another --workspace"
                 ) from None
 
-    def path(self, step: Step) -> Path:
-        """Where the finished artifact is, or will be."""
-        own = self._own(step)
+    def path(self, stage: Stage[Any]) -> Path:
+        """Return the folder where the finished artifact is, or will be."""
+        own = self._own(stage)
         if self.cache is not None and not (own / MANIFEST).exists():
-            theirs = self.cache / "store" / step.stage / step.digest
+            theirs = self.cache / "store" / stage.name / stage.digest
             if (theirs / MANIFEST).exists():
                 return theirs
         return own
 
-    def _own(self, step: Step) -> Path:
-        """Where it is built, if it is."""
-        return self.root / "store" / step.stage / step.digest
+    def _own(self, stage: Stage[Any]) -> Path:
+        """Return the artifact's folder in this workspace, not in the cache."""
+        return self.root / "store" / stage.name / stage.digest
 
-    def done(self, step: Step) -> bool:
-        return (self.path(step) / MANIFEST).exists()
+    def done(self, stage: Stage[Any]) -> bool:
+        return (self.path(stage) / MANIFEST).exists()
 
-    def record(self, step: Step) -> Json:
-        """What the finished step's builder put on record."""
-        return self._manifest(step)["record"]
+    def record(self, stage: Stage[Record]) -> Record:
+        """Return the record of a finished stage."""
+        return read_record(stage, self.manifest(stage).record)
 
-    def progress(self, step: Step) -> Progress | None:
-        """How far a step is that is not finished; None if it hasn't told yet."""
+    def file(self, file: File) -> Path:
+        """Return the path of a file of a finished artifact."""
+        return self.path(file.stage) / file.name
+
+    def progress(self, stage: Stage[Any]) -> Progress | None:
+        """Return the progress of an unfinished stage; None if there is no report of it yet."""
         try:
-            return Progress(*json.loads((self._partial(step) / PROGRESS).read_text()))
-        except (FileNotFoundError, TypeError):  # TypeError: another version of this has told it
+            return Progress(*json.loads((self._partial(stage) / PROGRESS).read_text()))
+        except (FileNotFoundError, TypeError):  # TypeError: another version wrote the file
             return None
 
-    def being_built(self, step: Step) -> bool:
-        """Whether a process, here or on another machine, is at it."""
-        if not self._partial(step).exists():
+    def being_built(self, stage: Stage[Any]) -> bool:
+        """Return True if a process, here or on another machine, is building the stage."""
+        if not self._partial(stage).exists():
             return False
         try:
-            with self._lock(step).acquire(timeout=0):
+            with self._lock(stage).acquire(timeout=0):
                 return False
         except Timeout:
             return True
 
-    def ensure(self, step: Step) -> Path:
-        """Build a step, and first all that it needs; return its folder.
+    def ensure(self, stage: Stage[Any]) -> Path:
+        """Build a stage after all that it needs; return its folder.
 
-        Safe to call from several processes at once: one builds, the others wait for it.
+        Several processes may call this at once: one builds, the others wait for it.
         """
-        for needed in self.to_build(step):
+        for needed in self.to_build(stage):
             self._build(needed)
-        return self.path(step)
+        return self.path(stage)
 
-    def to_build(self, *steps: Step) -> list[Step]:
-        """What is not built of these and of what they need, each after what it needs itself.
+    def to_build(self, *stages: Stage[Any]) -> list[Stage[Any]]:
+        """Return the unbuilt stages among these and all that they need, inputs first.
 
-        What a finished artifact was made of may be gone: a disk has an end.
+        Inputs of a finished artifact are not needed any more, and may have been deleted.
         """
-        found: dict[str, Step] = {}
+        found: dict[str, Stage[Any]] = {}
 
-        def visit(step: Step) -> None:
-            if step.digest not in found and not self.done(step):
-                for needed in step.inputs.values():
+        def visit(stage: Stage[Any]) -> None:
+            if stage.digest not in found and not self.done(stage):
+                for needed in stage.inputs.values():
                     visit(needed)
-                found[step.digest] = step
+                found[stage.digest] = stage
 
-        for step in steps:
-            visit(step)
+        for stage in stages:
+            if not stage.when_ready or all(map(self.done, stage.inputs.values())):
+                visit(stage)
         return list(found.values())
 
-    def made_of(self, step: Step) -> dict[str, Json]:
-        """What is on record, by digest, of all that a finished artifact was made of."""
-        made = json.loads((self.path(step) / PROVENANCE).read_text(encoding="utf-8"))
-        return {each["digest"]: each for each in made}
+    def provenance(self, stage: Stage[Any]) -> Provenance:
+        """Return the records of a finished artifact and of all that it was made of.
 
-    def forget(self, step: Step) -> None:
+        The inputs themselves may have been deleted.
+        """
+        made = json.loads((self.path(stage) / PROVENANCE).read_text(encoding="utf-8"))
+        manifests = [*map(Manifest.model_validate, made), self.manifest(stage)]
+        return Provenance({it.digest: it for it in manifests})
+
+    def forget(self, stage: Stage[Any]) -> None:
         """Remove a finished artifact, so that it is built anew."""
-        own = self._own(step)
-        with self._lock(step):
+        own = self._own(stage)
+        with self._lock(stage):
             if own.exists():
-                # At once: half an artifact would be in the way of the next one.
+                # Renamed first: if deletion is interrupted, no half artifact is left in place.
                 aside = own.rename(own.with_suffix(".forgotten"))
                 shutil.rmtree(aside, ignore_errors=True)
 
-    def _manifest(self, step: Step) -> Json:
-        return json.loads((self.path(step) / MANIFEST).read_text(encoding="utf-8"))
+    def manifest(self, stage: Stage[Any]) -> Manifest:
+        """Return the manifest of a finished artifact."""
+        text = (self.path(stage) / MANIFEST).read_text(encoding="utf-8")
+        return Manifest.model_validate_json(text)
 
-    def _partial(self, step: Step) -> Path:
-        return self._own(step).with_suffix(".partial")
+    def _partial(self, stage: Stage[Any]) -> Path:
+        return self._own(stage).with_suffix(".partial")
 
     def ensure_together(
         self,
-        steps: Sequence[Step],
-        build: Callable[[Sequence[Step], Sequence[Build]], Sequence[Json | UserError]],
+        stages: Sequence[AnyKind],
+        build: Callable[[Sequence[AnyKind], Sequence[Build]], Sequence[object]],
     ) -> dict[str, UserError]:
-        """Build several resumable steps in one go, and first all that they need.
+        """Build several resumable stages in one go, after all that they need.
 
         Args:
-            build: takes the place of the builders of those that are not built yet; returns a
-                record of each, or what went wrong with it.
+            build: a function that builds all stages which are not built yet, in place of their own
+                `build`; it returns a record or an error for each.
 
         Returns:
-            what went wrong, by the step's digest.
+            the errors, by the stage's digest.
         """
-        for step in steps:
-            for needed in step.inputs.values():
+        for stage in stages:
+            for needed in stage.inputs.values():
                 self.ensure(needed)
         failed: dict[str, UserError] = {}
         with ExitStack() as locks:
-            for step in sorted(steps, key=lambda step: step.digest):  # or two could wait in a ring
-                locks.enter_context(self._locked(step))
-            left = [step for step in steps if not self.done(step)]
+            # In a fixed order, as two processes could otherwise wait for each other.
+            for stage in sorted(stages, key=lambda stage: stage.digest):
+                locks.enter_context(self._locked(stage))
+            left = [stage for stage in stages if not self.done(stage)]
             started = time.time()
-            outcomes = build(left, [self._begin(step) for step in left]) if left else []
-            for step, outcome in zip(left, outcomes, strict=True):
+            outcomes = build(left, [self._begin(stage) for stage in left]) if left else []
+            for stage, outcome in zip(left, outcomes, strict=True):
                 if isinstance(outcome, UserError):
-                    failed[step.digest] = outcome
+                    failed[stage.digest] = outcome
                 else:
-                    self._finish(step, outcome, time.time() - started)
+                    self._finish(stage, outcome, time.time() - started)
         return failed
 
-    def _build(self, step: Step) -> None:
-        with self._locked(step):
-            if not self.done(step):
+    def _build(self, stage: Stage[Any]) -> None:
+        with self._locked(stage):
+            if not self.done(stage):
                 started = time.time()
-                record = step.builder(self._begin(step))
-                self._finish(step, record, time.time() - started)
+                record = stage.build(self._begin(stage))
+                self._finish(stage, record, time.time() - started)
 
-    def _lock(self, step: Step) -> FileLock:
-        final = self._own(step)
+    def _lock(self, stage: Stage[Any]) -> FileLock:
+        final = self._own(stage)
         final.parent.mkdir(parents=True, exist_ok=True)
         return lock(final.with_suffix(".lock"))
 
     @contextmanager
-    def _locked(self, step: Step) -> Iterator[None]:
-        """Hold a step's lock, and see what whoever has held it before has done."""
-        with self._lock(step):
-            # NFS remembers for a minute what a folder had, unless this machine changes the folder.
-            tempfile.NamedTemporaryFile(dir=self._own(step).parent).close()
+    def _locked(self, stage: Stage[Any]) -> Iterator[None]:
+        """Hold a stage's lock, with the previous holder's files visible."""
+        with self._lock(stage):
+            # NFS caches the entries of a folder for a minute, unless this machine changes it.
+            tempfile.NamedTemporaryFile(dir=self._own(stage).parent).close()
             yield
 
-    def _begin(self, step: Step) -> Build:
-        partial = self._partial(step)
-        if not step.resumable:
+    def _begin(self, stage: Stage[Any]) -> Build:
+        partial = self._partial(stage)
+        if not stage.resumable:
             shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(exist_ok=True)
         return Build(
+            stage=stage,
             folder=partial,
-            inputs={name: self.path(needed) for name, needed in step.inputs.items()},
+            folders={needed.digest: self.path(needed) for needed in stage.inputs.values()},
             progress=ProgressFile(partial / PROGRESS),
         )
 
-    def _finish(self, step: Step, record: Json, seconds: float) -> None:
-        """Make an artifact of what a builder has left in its folder."""
-        final, partial = self._own(step), self._partial(step)
-        # Killed right before it was renamed, a resumable step's folder has the latter two already.
-        # Killed at any time, it may have files that were being written.
+    def _finish(self, stage: Stage[Any], record: object, seconds: float) -> None:
+        """Make an artifact of the files that a build left in its folder."""
+        final, partial = self._own(stage), self._partial(stage)
+        # A resumable stage's folder may be left by a killed process: with a manifest, if it was
+        # about to be renamed, or with half-written files.
         unfinished = partial.rglob(f".*{UNFINISHED}")
         for path in [partial / PROGRESS, partial / PROVENANCE, partial / MANIFEST, *unfinished]:
             path.unlink(missing_ok=True)
-        manifest = {
-            "stage": step.stage,
-            "digest": step.digest,
-            "version": step.version,
-            "parameters": step.parameters,
-            "inputs": {name: needed.digest for name, needed in step.inputs.items()},
-            "files": _hashes(partial),
-            "record": record,
-            "seconds": round(seconds, 1),
-            "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-            "nmt_ablation": __version__,
-            "python": sys.version.split()[0],
-        }
-        made_of: dict[str, Json] = {}
-        for needed in step.inputs.values():
-            of_needed = self._manifest(needed)
-            made_of |= self.made_of(needed)
-            made_of[needed.digest] = {key: of_needed[key] for key in _MADE_OF}
+        manifest = Manifest(
+            stage=stage.name,
+            digest=stage.digest,
+            version=stage.version,
+            parameters=stage.parameters,
+            inputs={name: needed.digest for name, needed in stage.inputs.items()},
+            files=_hashes(partial),
+            record=_record_type(type(stage).build).dump_python(record, mode="json"),
+            seconds=round(seconds, 1),
+            finished=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            nmt_ablation=__version__,
+            python=sys.version.split()[0],
+        )
+        made_of: dict[str, Any] = {}
+        for needed in stage.inputs.values():
+            made_of |= {
+                digest: it.model_dump(include=_MADE_OF)
+                for digest, it in self.provenance(needed).manifests.items()
+            }
         listed = json.dumps(list(made_of.values()), indent=1, ensure_ascii=False)
         (partial / PROVENANCE).write_text(listed, encoding="utf-8")
         for path in partial.rglob("*"):
             sync(path)
-        write_atomically(partial / MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False))
+        write_atomically(partial / MANIFEST, manifest.model_dump_json(indent=1))
         partial.rename(final)
         sync(final.parent)
 
 
 def _hashes(folder: Path) -> dict[str, str]:
-    """SHA-256 of all files."""
+    """Return the SHA-256 of each file, by its path in the folder."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
-    with ThreadPoolExecutor() as workers:  # hashing lets other threads run
+    with ThreadPoolExecutor() as workers:  # hashing releases the interpreter's lock
         hashes = workers.map(sha256, files)
         return {
             str(path.relative_to(folder)): found for path, found in zip(files, hashes, strict=True)
         }
+
+
+def read_record(stage: Stage[Record], plain: Any) -> Record:
+    """Return a record in the type that its stage's `build` returns."""
+    record: Record = _record_type(type(stage).build).validate_python(plain)
+    return record
+
+
+@cache
+def _record_type(builder: Callable[..., Any]) -> TypeAdapter[Any]:
+    return TypeAdapter(get_type_hints(builder)["return"])

@@ -19,7 +19,7 @@ from pathlib import Path
 
 LANGUAGES = ("de", "en")
 CAPTIONS = 5
-"""Of each picture and language, in task 2."""
+"""Captions of each picture and language, in task 2."""
 KEPT = {
     "parallel.de": "550c2612c7ae45ed46754e67c3011fde500b1bf88592a376e2ed6126903766f7",
     "parallel.en": "f7cb7c7d411f6039a15de94de8c4d1709fada7b7474791598fd18451ec62427d",
@@ -55,7 +55,7 @@ def main() -> None:
 
 
 def _files() -> dict[str, list[str]]:
-    """Where in the repository each text is."""
+    """List the places of all texts in the repository."""
     files = {}
     for language in LANGUAGES:
         files[f"parallel.{language}"] = [f"task1/raw/train.{language}.gz"]

@@ -35,4 +35,7 @@ if ! .venv/bin/python -m pip install --editable ".$extra" >"$log" 2>&1; then
     tail -n 20 "$log" >&2
     fail "the installation failed; all of it is in $log"
 fi
+# fairseq asks for torchaudio and loads it for speech only. None is built for the pinned torch, and
+# where a broken one is found, transformers can't be imported.
+.venv/bin/python -m pip uninstall --yes --quiet torchaudio
 echo "$state" >"$stamp"

@@ -13,9 +13,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from nmt_ablation.experiment import Size
-from nmt_ablation.report.findings import Findings, join, load
 from nmt_ablation.report.table import p_value
+from nmt_ablation.results.files import load
+from nmt_ablation.results.join import join
+from nmt_ablation.results.results import Results
+from nmt_ablation.results.rows import ContrastRow, MeanRow
+from nmt_ablation.values import Size
 
 REAL, WEAK = "study-strong", "study-weak"
 MADE_UP, MADE_UP_STRONG = "study-synthetic", "study-synthetic-strong"
@@ -36,17 +39,20 @@ is said there under threats: the last of 7 is to be taken for not decidable.
 
 @dataclass(frozen=True)
 class Difference:
-    """In BLEU, with the ends of its 95% interval."""
+    """A difference in BLEU with its 95% interval."""
 
     mean: float
     low: float
     high: float
     p: float | None = None
-    """Of none, corrected for all such comparisons of its experiment."""
+    """p of no difference, corrected for all such comparisons of its experiment."""
 
     def __sub__(self, other: "Difference") -> "Difference":
-        """Of differences at other sizes or of other experiments, taken for independent. They share
-        test sentences, on which they rise and fall together, so that this is rather too wide."""
+        """Subtract a difference at another size or of another experiment as if it were independent.
+
+        Both share test sentences, on which they rise and fall together, so the interval is rather
+        too wide.
+        """
         mean = self.mean - other.mean
         wide = math.hypot(self.high - self.low, other.high - other.low) / 2
         return Difference(mean, mean - wide, mean + wide)
@@ -54,15 +60,15 @@ class Difference:
 
 @dataclass(frozen=True)
 class Prediction:
-    """One line of the table of predictions; several may have a number."""
+    """A line of the table of predictions; several may share a number."""
 
     number: int
     difference: str
-    of: "Callable[[Results], Difference]"
+    of: "Callable[[Study], Difference]"
     says: str
     low: float = -math.inf
     high: float = math.inf
-    """Where the difference is, if the prediction holds."""
+    """The upper end of the range that is predicted."""
 
     def judged(self, found: Difference) -> str:
         if self.low <= found.low and found.high <= self.high:
@@ -72,63 +78,63 @@ class Prediction:
         return "not decidable"
 
 
-class Results:
-    """What is kept of the study's experiments.
+class Study:
+    """The gains and contrasts of the study's experiments.
 
     Raises:
         KeyError: on anything that isn't trained yet.
     """
 
-    def __init__(self, experiments: Sequence[Findings]) -> None:
+    def __init__(self, experiments: Sequence[Results]) -> None:
         self.gains = {
-            (each.name, row["size"], row["arm"]): _difference(row)
+            (each.name, row.size, row.arm): _difference(row)
             for each in experiments
             for row in each.means
-            if row["gain_bleu"] is not None
+            if row.gains
         }
         self.contrasts = {
-            (each.name, row["size"], row["arm"], row["other"]): _difference(row)
+            (each.name, row.size, row.arm, row.other): _difference(row)
             for each in experiments
             for row in each.contrasts
         }
 
 
-def _difference(row: dict[str, float]) -> Difference:
-    keys = ("gain_bleu", "gain_bleu_low", "gain_bleu_high", "gain_bleu_p")
-    return Difference(*(row[key] for key in keys))
+def _difference(row: MeanRow | ContrastRow) -> Difference:
+    gain = row.gains["bleu"]
+    return Difference(gain.mean, gain.low, gain.high, gain.p)
 
 
-def gain(experiment: str, size: Size, arm: str = "finetuned") -> Callable[[Results], Difference]:
-    return lambda results: results.gains[experiment, size, arm]
+def gain(experiment: str, size: Size, arm: str = "finetuned") -> Callable[[Study], Difference]:
+    return lambda study: study.gains[experiment, size, arm]
 
 
-def contrast(experiment: str, size: Size, arm: str, other: str) -> Callable[[Results], Difference]:
-    return lambda results: results.contrasts[experiment, size, arm, other]
+def contrast(experiment: str, size: Size, arm: str, other: str) -> Callable[[Study], Difference]:
+    return lambda study: study.contrasts[experiment, size, arm, other]
 
 
 def less(
-    one: Callable[[Results], Difference], other: Callable[[Results], Difference]
-) -> Callable[[Results], Difference]:
-    return lambda results: one(results) - other(results)
+    one: Callable[[Study], Difference], other: Callable[[Study], Difference]
+) -> Callable[[Study], Difference]:
+    return lambda study: one(study) - other(study)
 
 
 def predictions() -> Iterator[Prediction]:
-    """In the order, and with the bounds, of the README."""
+    """Yield the predictions in the order, and with the bounds, of the README."""
 
-    def above(number: int, text: str, of: Callable[[Results], Difference]) -> Prediction:
+    def above(number: int, text: str, of: Callable[[Study], Difference]) -> Prediction:
         return Prediction(number, text, of, "above 0", low=0)
 
     def within(
-        number: int, text: str, of: Callable[[Results], Difference], bound: float
+        number: int, text: str, of: Callable[[Study], Difference], bound: float
     ) -> Prediction:
         return Prediction(number, text, of, f"within {bound:g}", low=-bound, high=bound)
 
     def below(
-        number: int, text: str, of: Callable[[Results], Difference], bound: float
+        number: int, text: str, of: Callable[[Study], Difference], bound: float
     ) -> Prediction:
         return Prediction(number, text, of, f"below {bound:g}", high=bound)
 
-    def at_1000(arm: str, other: str) -> Callable[[Results], Difference]:
+    def at_1000(arm: str, other: str) -> Callable[[Study], Difference]:
         return contrast(REAL, 1000, arm, other)
 
     yield above(1, "source-only − target-only, 1,000", at_1000("source-only", "target-only"))
@@ -145,7 +151,7 @@ def predictions() -> Iterator[Prediction]:
     yield below(7, "gain of frozen-random, 1,000", gain(REAL, 1000, "frozen-random"), 0)
     for other in ("shuffled", "sample-only"):
         yield above(7, f"finetuned − {other}, 1,000", at_1000("finetuned", other))
-    yield within(8, "thawed − finetuned, 1,000", at_1000("thawed", "finetuned"), 1)
+    yield within(8, "unfrozen − finetuned, 1,000", at_1000("unfrozen", "finetuned"), 1)
     yield above(8, "tied-finetuned − tied, 1,000", at_1000("tied-finetuned", "tied"))
     fall = less(gain(MADE_UP, 500, "all"), gain(MADE_UP, 300_000, "all"))
     yield above(9, "gain of all at 500 − at 300,000", fall)
@@ -171,12 +177,12 @@ def main() -> None:
     parser.add_argument("parts", type=Path, help="folder of what nmt-ablation report has written")
     parts = sorted(parser.parse_args().parts.glob("*.jsonl"))
     experiments = join([load(path) for path in parts])
-    results = Results(experiments)
+    study = Study(experiments)
     print(HEAD)
     count = Counter[str]()
     for each in predictions():
         try:
-            found = each.of(results)
+            found = each.of(study)
         except KeyError:
             ends, p, judged = "–", "–", "not run"
         else:
@@ -188,7 +194,7 @@ def main() -> None:
     rows = ", ".join(f"{number} {judged}" for judged, number in count.most_common())
     print(f"\nOf {count.total()} rows: {rows}.")
     cells = [row for each in experiments for row in each.cells]
-    hours = sum(row["training_seconds"] for row in cells) / 3600
+    hours = sum(row.training.seconds for row in cells) / 3600
     print(f"{len(cells)} trainings are kept. They took {hours:.0f} hours of a core together.")
 
 

@@ -11,17 +11,13 @@ from typing import Any
 
 import pytest
 
-# fairseq brings a torchaudio that the pinned torch can't load, and transformers, which the tests of
-# encoders and CTranslate2's converters import, remembers what it finds the first time. So this
-# comes before all of them.
-sys.modules.setdefault("torchaudio", None)  # type: ignore[arg-type]
-
 from nmt_ablation.experiment import Cell
-from nmt_ablation.experiment_file import load
+from nmt_ablation.experiment.file import load
 from nmt_ablation.opus.synthetic import write_mirror
 from nmt_ablation.pipeline import Pipeline
 from nmt_ablation.places import Places
-from nmt_ablation.workspace import Step, Workspace
+from nmt_ablation.stage import Stage
+from nmt_ablation.workspace import Workspace
 
 COMMAND = Path(sys.executable).with_name("nmt-ablation")
 
@@ -35,15 +31,15 @@ held_out: {valid: 20, test: 30}
 sizes: [50, 200]
 seeds: [1]
 segmentation: {type: sentencepiece-unigram, size: 300, fit_on: monolingual}
-vectors:
-  word2vec: {epochs: 2}
+pretrained:
+  word2vec: {kind: word2vec, epochs: 2}
 arms:
   random: {}
-  frozen: {vectors: word2vec, tuning: frozen}
-  finetuned: {vectors: word2vec}
-  source: {vectors: word2vec, side: source, tuning: frozen}
+  frozen: {start: {embeddings: word2vec}, tuning: {embeddings: frozen}}
+  finetuned: {start: {embeddings: word2vec}}
+  source: {start: {source-embeddings: word2vec}, tuning: {source-embeddings: frozen}}
 baseline: random
-model: {encoder_layers: 1, decoder_layers: 1, width: 16, feed_forward: 32, heads: 2}
+model: {encoder_layers: 1, decoder_layers: 1, dimension: 16, feed_forward: 32, heads: 2}
 training:
   batch_tokens: 256
   learning_rate: 0.01
@@ -108,9 +104,9 @@ class Run:
     def call(self, command: str, *more: str) -> subprocess.CompletedProcess[str]:
         return call(*self.arguments(command, *more)[1:])
 
-    def kill_at_checkpoint(self, step: Step, *options: str) -> int:
+    def kill_at_checkpoint(self, stage: Stage[Any], *options: str) -> int:
         """Run, and kill it once a training has something to go on from; the exit code."""
-        partial = self.workspace.path(step).with_suffix(".partial")
+        partial = self.workspace.path(stage).with_suffix(".partial")
         process = subprocess.Popen(
             self.arguments("run", *options), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )

@@ -8,19 +8,21 @@ from fairseq import tasks
 from fairseq.trainer import Trainer
 from torch import Tensor
 
-from nmt_ablation.model.tables import Tables, fold
+from nmt_ablation.model.parts import SUMS, Part, PartName
 from nmt_ablation.segmentation import Words
 from nmt_ablation.training.launch import Arguments, configure
-from nmt_ablation.training.plugin import ArmPlan
+from nmt_ablation.training.plan import ArmPlan
+from nmt_ablation.transfer.start import Transfer, fold
+from nmt_ablation.transfer.tuning import TUNINGS, Tuning
 from tests.conftest import Run
 
 
 def arguments_of(run: Run, arm: str = "random", **training: Any) -> Arguments:
-    """What `run` trains its 200 pairs with, but for some options of training."""
-    step = run.pipeline.train(run.cell(200, arm))
+    """Return what `run` trains its 200 pairs with, but for some options of training."""
+    stage = run.pipeline.train(run.cell(200, arm))
     experiment = run.pipeline.experiment
     return Arguments(
-        data=run.workspace.path(step.inputs["binarise"]) / "data-bin",
+        data=run.workspace.file(stage.binarise.data),
         source="xx",
         target="en",
         model=experiment.model,
@@ -31,16 +33,25 @@ def arguments_of(run: Run, arm: str = "random", **training: Any) -> Arguments:
     )
 
 
+def tuning(part: PartName, **ways: Any) -> dict[Part, tuple[Tuning, ...]]:
+    """Return the ways in which a part is tuned, as an arm has them."""
+    made = tuple(TUNINGS[name].model_validate(value) for name, value in ways.items())
+    return dict.fromkeys(SUMS[part], made)
+
+
+FROZEN = tuning("embeddings", frozen=True)
+
+
 class Stepwise:
     """fairseq's trainer on one arm or several."""
 
-    def __init__(self, run: Run, folder: Path, *tables: Tables, **training: Any) -> None:
-        arms = [ArmPlan(arm, folder / str(number)) for number, arm in enumerate(tables)]
+    def __init__(self, run: Run, folder: Path, *transfers: Transfer, **training: Any) -> None:
+        arms = [ArmPlan(arm, folder / str(number)) for number, arm in enumerate(transfers)]
         for arm in arms:
             arm.folder.mkdir(exist_ok=True)
         torch.set_num_threads(1)  # as trainings do
         arguments = arguments_of(run, **training)
-        configuration = configure(arguments, arms, folder, lambda *_: None)
+        configuration, _ = configure(arguments, arms, folder, lambda *_: None)
         self.task: Any = tasks.setup_task(configuration.task)
         models = self.task.build_model(configuration.model)
         self.model = models.models[0]
@@ -56,7 +67,7 @@ class Stepwise:
         return self.weights()
 
     def weights(self, number: int = 0) -> dict[str, Tensor]:
-        """Of an arm's model, its tables in the shape that fairseq knows."""
+        """Return the weights of an arm's model, in the shape that fairseq knows."""
         state = fold(self.task.models[number].state_dict())
         return {name: weight.clone() for name, weight in state.items()}
 

@@ -52,8 +52,8 @@ class TestMap:
         right = nearest(found.source.values, found.target.values) == np.arange(SIZE)
         assert right.mean() > 0.99
         assert all(
-            turn[direction] > 0.95
-            for turn in found.record["rounds"]
+            getattr(turn, direction) > 0.95
+            for turn in found.record.rounds
             for direction in ("source_to_target", "target_to_source")
         )
 
@@ -85,9 +85,9 @@ class TestMap:
         for rounds in (0, 5):
             found = align(*sides, TRUE[:30], rounds, seed=1)
             right.append(nearest(found.source.values, found.target.values) == np.arange(SIZE))
-            assert len(found.record["rounds"]) == rounds + 1
+            assert len(found.record.rounds) == rounds + 1
         assert right[1].mean() > right[0].mean() + 0.1
-        assert found.record["rounds"][-1]["fitted"] > 200 > found.record["rounds"][0]["fitted"]
+        assert found.record.rounds[-1].fitted > 200 > found.record.rounds[0].fitted
 
     def test_the_same_call_gives_the_same_numbers(self) -> None:
         one, other = (align(*spaces(noise=0.5), TRUE[:90], rounds=2, seed=1) for _ in range(2))
@@ -107,7 +107,7 @@ class TestMap:
         found = align(dataclasses.replace(source, values=values), target, TRUE, rounds=1, seed=1)
         assert "s7" not in found.source.tokens
         assert len(found.source.tokens) == len(found.source.values) == SIZE - 1
-        assert found.record["known"] == SIZE - 1
+        assert found.record.known == SIZE - 1
 
 
 class TestHeldOut:
@@ -139,8 +139,8 @@ class TestHeldOut:
         targets = [target for _, target in held]
         wrong = list(zip([s for s, _ in held], targets[1:] + targets[:1], strict=True))
         rest = [entry for entry in TRUE[:100] if entry not in held]
-        for turn in align(*spaces(noise=0.1), rest + wrong, rounds=3, seed=1).record["rounds"]:
-            assert turn["source_to_target"] == turn["target_to_source"] == 0
+        for turn in align(*spaces(noise=0.1), rest + wrong, rounds=3, seed=1).record.rounds:
+            assert turn.source_to_target == turn.target_to_source == 0
 
     def test_an_entry_that_shares_a_word_with_a_held_out_one_is_not_fitted_to(self) -> None:
         held = held_out(TRUE[:100], seed=1)
@@ -151,19 +151,19 @@ class TestHeldOut:
             align(*sides, lexicon, 0, seed=1) for lexicon in (TRUE[:100], TRUE[:100] + more)
         )
         assert np.array_equal(one.source.values, other.source.values)
-        assert other.record["fitted"] == other.record["known"] - 2 * len(held)
+        assert other.record.fitted == other.record.known - 2 * len(held)
 
     def test_refinement_finds_no_entry_of_a_held_out_word(self) -> None:
         found = align(*spaces(noise=0.0), TRUE[:100], rounds=2, seed=1)
         # All words but these find their translation.
-        assert found.record["rounds"][-1]["fitted"] == SIZE - 20
+        assert found.record.rounds[-1].fitted == SIZE - 20
 
     def test_any_translation_that_the_lexicon_has_is_right(self) -> None:
         source, target = spaces(noise=0.1)
         wrong = [(f"s{n}", f"t{(n + 1) % SIZE}") for n in range(SIZE)]
         record = align(source, target, TRUE[::2] + wrong[::2], rounds=0, seed=1).record
-        assert record["held_out"] == SIZE // 2 // 5
-        assert record["rounds"][0]["source_to_target"] > 0.9
+        assert record.held_out == SIZE // 2 // 5
+        assert record.rounds[0].source_to_target > 0.9
 
 
 class TestNearest:
@@ -200,8 +200,8 @@ class TestNearest:
     def test_rare_words_take_part_only_if_held_out(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "FREQUENT", 50)
         found = align(*spaces(noise=0.0), TRUE[-100:], rounds=1, seed=1)
-        assert [turn["fitted"] for turn in found.record["rounds"]] == [80, 130]
-        assert found.record["rounds"][1]["source_to_target"] == 1
+        assert [turn.fitted for turn in found.record.rounds] == [80, 130]
+        assert found.record.rounds[1].source_to_target == 1
 
 
 class TestErrors:
@@ -213,7 +213,7 @@ class TestErrors:
         assert "\n" not in str(error.value)
 
     def test_enough_entries(self) -> None:
-        assert align(*spaces(noise=0.1), TRUE[:25], rounds=0, seed=1).record["fitted"] == 20
+        assert align(*spaces(noise=0.1), TRUE[:25], rounds=0, seed=1).record.fitted == 20
 
     def test_no_entry_known(self) -> None:
         with pytest.raises(UserError, match="0 of the lexicon's 1 entries"):

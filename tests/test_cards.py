@@ -9,9 +9,10 @@ from click.testing import CliRunner
 
 from nmt_ablation import references
 from nmt_ablation.cli import main
+from nmt_ablation.corpus.config import OwnText
 from nmt_ablation.errors import UserError
-from nmt_ablation.experiment import Monolingual, OwnText
-from nmt_ablation.experiment_file import load as load_experiment
+from nmt_ablation.experiment.corpora import Monolingual
+from nmt_ablation.experiment.file import load as load_experiment
 from nmt_ablation.opus.card import FOLDER, Card, CorpusOfPair, TextOfPair, card_for, load
 from nmt_ablation.opus.catalogue import known
 
@@ -144,7 +145,9 @@ class TestRecipes:
         parallel = plain([*experiment.corpora.parallel])
         listed = plain([*card.corpora])
         assert [it for it in listed if it in parallel] == parallel, "in the order of the card"
-        assert set(plain(experiment.corpora.monolingual)) <= set(plain([*card.monolingual]))
+        monolingual = experiment.corpora.monolingual
+        assert isinstance(monolingual, list)
+        assert set(plain(monolingual)) <= set(plain([*card.monolingual]))
 
     @pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
     def test_sizes_ascend_and_the_first_corpus_can_spare_what_is_held_out(

@@ -7,12 +7,13 @@ from hypothesis import strategies as st
 
 from nmt_ablation.corpus.clean import Cleaner, TextCleaner
 from nmt_ablation.corpus.cleaned import INDEX, CleanCorpus, write
+from nmt_ablation.corpus.config import Cleaning
 from nmt_ablation.corpus.hashes import among
 from nmt_ablation.corpus.measure import form_hashes
 from nmt_ablation.corpus.read import RawBlock
+from nmt_ablation.corpus.records import TextRecord
 from nmt_ablation.corpus.text import Pair, read_pairs
 from nmt_ablation.errors import UserError
-from nmt_ablation.experiment import Cleaning
 
 GERMAN = ("de", "en")
 
@@ -56,9 +57,9 @@ class TestFilters:
         (dropped,) = (key for key, count in cleaner.dropped.items() if count)
         assert dropped == name
         assert (cleaner.read, cleaner.kept) == (2, 1)
-        record = cleaner.record()["dropped"][name]
-        assert record["pairs"] == 1
-        assert len(record["examples"]) == 1
+        taken = cleaner.record().dropped[name]
+        assert taken.pairs == 1
+        assert len(taken.examples) == 1
 
     def test_a_pair_is_counted_once_and_three_examples_are_shown(self) -> None:
         cleaner = Cleaner(Cleaning(max_tokens=1), GERMAN)
@@ -66,7 +67,7 @@ class TestFilters:
         assert clean(cleaner, block(bad[:3]), block(bad[3:])) == []
         assert cleaner.dropped["empty side"] == 1
         assert cleaner.dropped["too many tokens"] == 5
-        shown = cleaner.record()["dropped"]["too many tokens"]["examples"]
+        shown = cleaner.record().dropped["too many tokens"].examples
         assert shown == bad[1:4]
 
     def test_pairs_that_their_corpus_scores_low_or_not_at_all_are_dropped(self) -> None:
@@ -88,8 +89,8 @@ class TestFilters:
             ("zwei", "two"),
             ("drei", "thr\u00e9e"),
         ]
-        repaired = cleaner.record()["lines_repaired"]
-        assert repaired == {"control characters": 3, "white space or Unicode form": 2}
+        record = cleaner.record()
+        assert (record.controls, record.respelled) == (3, 2)
 
     def test_not_utf8_is_counted(self) -> None:
         cleaner = Cleaner(Cleaning(), GERMAN)
@@ -146,13 +147,9 @@ def test_monolingual_text_loses_what_is_held_out_and_what_pairs_have() -> None:
     cleaner = TextCleaner(Cleaning(), "de", form_hashes(["Ein Haus."]), parallel)
     blocks = [b"EIN HAUS!\nzwei  Katzen\n\n", b"\xff\ndrei\nVier Hunde.\n"]
     assert b"".join(cleaner.blocks(blocks)) == b"zwei Katzen\ndrei\n"
-    assert cleaner.counts == {
-        "read": 6,
-        "kept": 2,
-        "not UTF-8 or empty": 2,
-        "dropped_as_leaks": 1,
-        "in_parallel_corpora": 1,
-    }
+    assert cleaner.record == TextRecord(
+        read=6, kept=2, not_utf8_or_empty=2, dropped_as_leaks=1, in_parallel_corpora=1
+    )
 
 
 @given(st.lists(st.integers(0, 2**64 - 1)), st.lists(st.integers(0, 2**64 - 1)), st.data())

@@ -71,6 +71,7 @@ def test_corpora_of_every_kind_make_one_pool(new_run: NewRun, mirror: Path, tmp_
             "  parallel:\n    - Synthetic/v1\n    - {corpus: Documents/v1, format: xml}\n"
             "    - {corpus: Scored/v1, pair: xx_yy-en, min_score: 1.1}",
         ),
+        ("sizes: [50, 200]", "sizes: [50, all]"),
         mirror=own,
     )
     pairs = sample(run, "all")
@@ -78,9 +79,9 @@ def test_corpora_of_every_kind_make_one_pool(new_run: NewRun, mirror: Path, tmp_
     assert ("satzlein 7", "little sentence 7") in pairs
     assert ("satzlein 8", "little sentence 8") not in pairs
     record = run.workspace.record(run.pipeline.sample("all", 1))
-    assert record["corpora"]["Documents/v1"] == 29
-    assert record["corpora"]["Scored/v1 xx_yy-en"] == 20
-    assert len(pairs) == sum(record["corpora"].values())
+    assert record.corpora["Documents/v1"] == 29
+    assert record.corpora["Scored/v1 xx_yy-en"] == 20
+    assert len(pairs) == sum(record.corpora.values())
 
 
 def test_what_a_sample_was_made_of_stands_beside_it(new_run: NewRun) -> None:

@@ -1,4 +1,4 @@
-"""What a plan says of bytes and room, against what a real run took."""
+"""Bytes and disk space of a plan, against those of a real run."""
 
 from pathlib import Path
 
@@ -11,9 +11,9 @@ from tests.conftest import NewRun, Run
 def test_parameters_are_those_of_a_real_model(finished: Run) -> None:
     experiment = finished.pipeline.experiment
     trained = finished.workspace.record(finished.pipeline.train(finished.cell(50, "random")))
-    pieces = experiment.segmentation.size
-    assert cost.parameters(experiment.model, pieces) == pytest.approx(
-        trained["parameters"], rel=0.02
+    subwords = experiment.segmentation.size
+    assert cost.parameters(experiment.model, subwords) == pytest.approx(
+        trained.parameters, rel=0.02
     )
 
 

@@ -1,19 +1,30 @@
-"""What is read off curves whose truth is known."""
+"""Sizes and forms that are read off curves whose truth is known."""
 
 import math
 
 import numpy as np
 import pytest
 
-from nmt_ablation.report.curve import FORMS, crossover, equivalent, fit
-from nmt_ablation.report.results import Row
+from nmt_ablation.results.curve import FORMS, crossover, equivalent, fit, fit_means
+from nmt_ablation.results.rows import Gain, MeanRow, MeanScore
+from nmt_ablation.scoring.bleu import Bleu
+from nmt_ablation.scoring.ter import Ter
 
 SIZES = [500, 1000, 2000, 4000, 8000, 16000, 29000]
 
 
-def _mean(pairs: int, bleu: float, gain: float = 0.0, wide: float = 0.2) -> Row:
-    gains = {"gain_bleu": gain, "gain_bleu_low": gain - wide, "gain_bleu_high": gain + wide}
-    return {"pairs": pairs, "bleu": bleu} | gains
+BLEU, TER = Bleu().measure, Ter().measure
+
+
+def _mean(pairs: int, score: float, gain: float = 0.0, wide: float = 0.2) -> MeanRow:
+    return MeanRow(
+        size=pairs,
+        pairs=pairs,
+        arm="a",
+        seeds=1,
+        scores={"m": MeanScore(mean=score, low=score, high=score)},
+        gains={"m": Gain(mean=gain, low=gain - wide, high=gain + wide, p_alone=1, p=1)},
+    )
 
 
 @pytest.mark.parametrize(
@@ -44,16 +55,16 @@ def test_few_sizes_are_not_fitted() -> None:
 
 def test_a_gain_ends_where_its_line_meets_nothing() -> None:
     gains = [4, 3, 2, 1, -1, -2, -2]
-    found = crossover([_mean(n, 10, gain) for n, gain in zip(SIZES, gains, strict=True)])
+    found = crossover([_mean(n, 10, gain) for n, gain in zip(SIZES, gains, strict=True)], "m")
     assert found.at == pytest.approx(math.sqrt(4000 * 8000))
     assert 4000 < found.low < found.at < found.high < 8000
 
 
 def test_a_gain_may_not_end_within_the_data_or_never_begin() -> None:
-    assert crossover([_mean(n, 10, 2) for n in SIZES]).at == math.inf
-    none = crossover([_mean(n, 10, -2) for n in SIZES])
+    assert crossover([_mean(n, 10, 2) for n in SIZES], "m").at == math.inf
+    none = crossover([_mean(n, 10, -2) for n in SIZES], "m")
     assert (none.at, none.high) == (0, 0)
-    unsure = crossover([_mean(n, 10, 0.1, wide=3) for n in SIZES])
+    unsure = crossover([_mean(n, 10, 0.1, wide=3) for n in SIZES], "m")
     assert unsure.low < 29000 and unsure.high == math.inf
 
 
@@ -64,17 +75,29 @@ def test_crossover_intervals_cover_the_truth() -> None:
     for _ in range(times):
         gains = -x + draw.normal(0, wide / 1.96, len(x))
         rows = [_mean(n, 10, float(gain), wide) for n, gain in zip(SIZES, gains, strict=True)]
-        found = crossover(rows)
+        found = crossover(rows, "m")
         covered += found.low <= 5000 <= found.high
     assert covered / times >= 0.9
 
 
 def test_equivalent_data_is_read_off_the_baselines_line() -> None:
     baseline = [_mean(1000, 10), _mean(4000, 20), _mean(16000, 30)]
-    assert equivalent(baseline, _mean(1000, 20)).at == pytest.approx(4000)
-    assert equivalent(baseline, _mean(1000, 15)).at == pytest.approx(2000)
-    assert equivalent(baseline, _mean(4000, 20)).at == pytest.approx(4000)
-    assert equivalent(baseline, _mean(16000, 31)).at == math.inf
-    assert equivalent(baseline, _mean(1000, 5)).at == 0
-    found = equivalent(baseline, _mean(1000, 15, gain=7, wide=5))  # that is 10 to 20
+    for size, score, pairs in (
+        (1000, 20, 4000),
+        (1000, 15, 2000),
+        (4000, 20, 4000),
+        (16000, 31, math.inf),
+        (1000, 5, 0),
+    ):
+        assert equivalent(baseline, _mean(size, score), "m", BLEU).at == pytest.approx(pairs)
+    found = equivalent(baseline, _mean(1000, 15, gain=7, wide=5), "m", BLEU)  # 10 to 20
     assert [found.low, found.high] == pytest.approx([1000, 4000])
+
+
+def test_of_a_metric_that_falls_less_is_better_and_no_curve_of_the_literature_is_fitted() -> None:
+    baseline = [_mean(1000, 90), _mean(4000, 80), _mean(16000, 70)]
+    assert equivalent(baseline, _mean(1000, 85, gain=5), "m", TER).at == pytest.approx(2000)
+    assert equivalent(baseline, _mean(16000, 60, gain=10), "m", TER).at == math.inf
+    rising = [_mean(size, score) for size, score in zip(SIZES[:5], range(10, 60, 10), strict=True)]
+    assert fit_means(rising, "m", BLEU) is not None
+    assert fit_means(rising, "m", TER) is None

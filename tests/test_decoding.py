@@ -7,7 +7,7 @@ import pytest
 import torch
 from fairseq import utils
 
-from nmt_ablation.model.tables import Tables
+from nmt_ablation.transfer.start import Transfer
 from nmt_ablation.translation.engine import Engine
 from tests.conftest import Run
 from tests.stepwise import Stepwise
@@ -19,7 +19,7 @@ def trained(finished: Run, tmp_path_factory: pytest.TempPathFactory) -> Any:
     training = Stepwise(
         finished,
         tmp_path_factory.mktemp("training"),
-        Tables(),
+        Transfer(),
         max_updates=1000,
         validate_every=1000,
     )

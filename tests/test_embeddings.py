@@ -7,20 +7,40 @@ import numpy as np
 import pytest
 
 from nmt_ablation.errors import UserError
-from nmt_ablation.experiment import TrainedVectors
 from nmt_ablation.pretrained import vec
 from nmt_ablation.pretrained.compose import bare, compose, look_up, words
-from nmt_ablation.pretrained.place import Placed, coverage, place
-from nmt_ablation.pretrained.train import train
+from nmt_ablation.pretrained.kind import Built, Given, Setting
+from nmt_ablation.pretrained.word2vec import Word2Vec
 from nmt_ablation.segmentation import Words
+from nmt_ablation.segmentation.config import SegmentationConfig
+from nmt_ablation.transfer.place import Placed, coverage, place
+from nmt_ablation.values import SIDES
 
 
-def _ignore(done: float, whole: float) -> None:
-    pass
+def _train(folder: Path, out: str = ".", **config: Any) -> Built:
+    """Train vectors of the words in the file `text`, into `source.vec`."""
+    setting = Setting(
+        languages={"source": "xx", "target": "en"},
+        dimension=8,
+        segmentation=SegmentationConfig(type="words", size=100, fit_on="pool"),
+        monolingual=("source",),
+    )
+    (folder / out).mkdir(exist_ok=True)
+    given = Given(
+        folder=folder / out,
+        setting=setting,
+        files={},
+        fetched=None,
+        texts={"source": folder / "text"},
+        tokens={},
+        segmenters=dict.fromkeys(SIDES, Words()),
+        progress=lambda done, whole: None,
+    )
+    return Word2Vec(kind="word2vec", **config).build(given)["source"]
 
 
 def _place(folder: Path, **how: Any) -> tuple[Placed, dict[str, Any]]:
-    plain = {"matched": True, "width": 2, "pca": False, "shuffle": None, "mean": False}
+    plain = {"matched": True, "dimension": 2, "pca": False, "shuffle": None, "mean": False}
     out = folder / "rows.npz"
     known = dict(zip(*vec.load(folder / "v.vec"), strict=True))
     placed = place(known, folder / "d.txt", out, **plain | how)
@@ -39,15 +59,15 @@ def _vectors(folder: Path, tokens: int, dimension: int) -> np.ndarray[tuple[int,
 
 def test_raw_rows_are_the_vectors_themselves(tmp_path: Path) -> None:
     values = _vectors(tmp_path, 20, 5)
-    placed, rows = _place(tmp_path, matched=False, width=5)
+    placed, rows = _place(tmp_path, matched=False, dimension=5)
     assert rows["values"] == pytest.approx(values)
     assert placed.lengths["mean"] == pytest.approx(np.linalg.norm(values, axis=1).mean())
 
 
 def test_shuffled_rows_are_the_same_rows_for_other_tokens(tmp_path: Path) -> None:
     _vectors(tmp_path, 50, 5)
-    plain = _place(tmp_path, width=5)[1]
-    shuffled, again, other = (_place(tmp_path, width=5, shuffle=(n, 0))[1] for n in (1, 1, 2))
+    plain = _place(tmp_path, dimension=5)[1]
+    shuffled, again, other = (_place(tmp_path, dimension=5, shuffle=(n, 0))[1] for n in (1, 1, 2))
     assert shuffled["indices"].tolist() == plain["indices"].tolist()
     assert sorted(shuffled["values"].tolist()) == sorted(plain["values"].tolist())
     moved = (shuffled["values"] != plain["values"]).any(axis=1)
@@ -61,7 +81,7 @@ def test_principal_components_keep_the_most_of_distances(tmp_path: Path) -> None
     values[:, :3] *= 100
     lines = [f"w{n} {' '.join(map(str, row))}\n" for n, row in enumerate(values.tolist())]
     (tmp_path / "v.vec").write_text("200 10\n" + "".join(lines))
-    rows = _place(tmp_path, matched=False, width=3, pca=True)[1]["values"]
+    rows = _place(tmp_path, matched=False, dimension=3, pca=True)[1]["values"]
     assert rows.shape == (200, 3)
     distances = [np.linalg.norm(table[1:] - table[:-1], axis=1) for table in (values, rows)]
     assert distances[1] == pytest.approx(distances[0], rel=0.1)
@@ -70,9 +90,13 @@ def test_principal_components_keep_the_most_of_distances(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("tokens", "how", "says"),
     [
-        (20, {"width": 4}, "vectors of dimension 5 for a model of width 4; .* pca or projection"),
-        (20, {"width": 8, "pca": True}, "20 vectors of dimension 5 can't be reduced to 8"),
-        (3, {"width": 4, "pca": True}, "3 vectors of dimension 5 can't be reduced to 4"),
+        (
+            20,
+            {"dimension": 4},
+            "vectors of dimension 5 for a model of dimension 4; .* pca or projection",
+        ),
+        (20, {"dimension": 8, "pca": True}, "20 vectors of dimension 5 can't be reduced to 8"),
+        (3, {"dimension": 4, "pca": True}, "3 vectors of dimension 5 can't be reduced to 4"),
     ],
 )
 def test_vectors_that_do_not_fit_are_refused_with_the_remedy(
@@ -85,7 +109,7 @@ def test_vectors_that_do_not_fit_are_refused_with_the_remedy(
 
 def test_vectors_of_any_dimension_can_be_placed_for_a_projection(tmp_path: Path) -> None:
     _vectors(tmp_path, 20, 5)
-    assert _place(tmp_path, width=None)[1]["values"].shape == (20, 5)
+    assert _place(tmp_path, dimension=None)[1]["values"].shape == (20, 5)
 
 
 def test_rows_have_length_one_whatever_the_vectors_scale(tmp_path: Path) -> None:
@@ -108,25 +132,24 @@ def test_coverage_counts_types_and_tokens(tmp_path: Path) -> None:
 
 def test_the_same_text_gives_the_same_vectors(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("the cat sat on the mat\nthe dog sat on the log\n" * 50)
-    config, found = TrainedVectors(epochs=2), []
-    for name in ("one.vec", "other.vec"):
-        train(config, [(tmp_path / "text", Words())], 8, tmp_path / name, _ignore)
-        found.append((tmp_path / name).read_bytes())
+    found = []
+    for out in ("one", "other"):
+        _train(tmp_path, out, epochs=2)
+        assert [path.name for path in (tmp_path / out).iterdir()] == ["source.vec"]
+        found.append((tmp_path / out / "source.vec").read_bytes())
     assert found[0] == found[1]
-    assert not list(tmp_path.glob("*.txt"))
 
 
 def test_vectors_may_see_no_more_than_the_first_lines(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("a b\n" * 5 + "c d\n" * 5)
-    config = TrainedVectors(lines=5, min_count=1)
-    found = train(config, [(tmp_path / "text", Words())], 8, tmp_path / "v.vec", _ignore)
-    assert found == {"vectors": 2, "tokens_seen": 10}
+    found = _train(tmp_path, lines=5, min_count=1)
+    assert found == Built(vectors=2, dimension=8, details={"tokens_seen": 10})
 
 
 def test_text_without_frequent_tokens_is_refused(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("once\n")
     with pytest.raises(UserError, match="lower min_count or name more corpora"):
-        train(TrainedVectors(), [(tmp_path / "text", Words())], 8, tmp_path / "v.vec", _ignore)
+        _train(tmp_path)
 
 
 def test_tokens_without_a_vector_may_get_the_mean_of_the_others(tmp_path: Path) -> None:
@@ -151,7 +174,7 @@ def test_the_mean_of_centred_vectors_is_no_direction_of_rounding_errors(tmp_path
 def test_vectors_that_cover_nothing_are_refused(tmp_path: Path) -> None:
     (tmp_path / "v.vec").write_text("1 2\nHaus 2 0\n")
     (tmp_path / "d.txt").write_text("dog 1\n")
-    with pytest.raises(UserError, match=r"no token of the dictionary has a vector; .* of: words"):
+    with pytest.raises(UserError, match=r"no token of the dictionary has a vector; .* unit: word"):
         _place(tmp_path)
 
 

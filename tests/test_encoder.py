@@ -29,7 +29,9 @@ from tokenizers import (  # noqa: E402
 
 from nmt_ablation.errors import UserError  # noqa: E402
 from nmt_ablation.opus.synthetic import Language  # noqa: E402
-from nmt_ablation.pretrained.encoder import EncoderTokenizer, fetch, table  # noqa: E402
+from nmt_ablation.pretrained.hub import fetch  # noqa: E402
+from nmt_ablation.pretrained.tokenizer import EncoderTokenizer  # noqa: E402
+from nmt_ablation.pretrained.weights import token_embeddings  # noqa: E402
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 SIZE = {
@@ -53,7 +55,7 @@ SENTENCES = _sentences()
 
 
 def _word_piece() -> Any:
-    """As mBERT's and LaBSE's: cased, no spaces kept."""
+    """Return a tokenizer like mBERT's and LaBSE's: cased, no spaces kept."""
     tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=False)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
@@ -70,7 +72,7 @@ def _word_piece() -> Any:
 
 
 def _unigram() -> Any:
-    """As XLM-R's, with "<s>" both among the pieces and a special token."""
+    """Return a tokenizer like XLM-R's, with "<s>" both as a subword and as a special token."""
     tokenizer = Tokenizer(models.Unigram())
     tokenizer.normalizer = normalizers.NFKC()
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
@@ -146,11 +148,11 @@ def test_rows_are_the_model_s_own_in_the_order_wanted(encoder: tuple[Path, Any],
     fetch(str(folder), None, out, _ignore)
     rows = EncoderTokenizer(out).rows
     wanted = random.Random(1).sample([*rows, "noSuchPiece", "<unk>", "[CLS]", "</s>"], len(rows))
-    found, values = table(out, wanted)
-    assert found == [piece for piece in wanted if piece in rows]
+    found, values = token_embeddings(out, wanted)
+    assert found == [subword for subword in wanted if subword in rows]
     assert values.dtype == np.float32
-    assert np.array_equal(values, weights[[rows[piece] for piece in found]])
-    assert table(out, [])[1].shape == (0, 8)
+    assert np.array_equal(values, weights[[rows[subword] for subword in found]])
+    assert token_embeddings(out, [])[1].shape == (0, 8)
 
 
 def test_tokens_are_the_tokenizer_s_own(encoder: tuple[Path, Any], out: Path) -> None:
@@ -210,7 +212,7 @@ def test_no_token_has_white_space_in_it(encoder: tuple[Path, Any], out: Path) ->
     fetch(str(encoder[0]), None, out, _ignore)
     added = Tokenizer.from_file(str(out / "tokenizer.json"))
     spaced = ["the cat", "big\u00a0dog", "a\u3000b"]
-    added.add_tokens([AddedToken(piece, normalized=False) for piece in spaced])
+    added.add_tokens([AddedToken(subword, normalized=False) for subword in spaced])
     added.save(str(out / "tokenizer.json"))
     tokenizer = EncoderTokenizer(out)
     for line in ("The the cat big\u00a0dog a\u3000b.", "a\nb\tc\r\x85d\u2028e\u2009f  g", " \n "):
@@ -239,11 +241,11 @@ def test_only_what_is_needed_is_fetched_and_put_on_record(
     told: list[tuple[float, float]] = []
     record = fetch(str(mbert[0]), None, out, lambda done, whole: told.append((done, whole)))
     needed = ["config.json", "model.safetensors", "tokenizer.json"]
-    assert sorted(path.name for path in out.iterdir()) == needed == list(record["files"])
-    assert record["model_type"] == "bert"
-    assert record["dimension"] == 8
-    assert record["vocabulary"] == len(mbert[1]) - 5  # the special tokens
-    assert (record["name"], record["revision"]) == (str(mbert[0]), None)
+    assert sorted(path.name for path in out.iterdir()) == needed == list(record.files)
+    assert record.model_type == "bert"
+    assert record.dimension == 8
+    assert record.vocabulary == len(mbert[1]) - 5  # the special tokens
+    assert (record.name, record.revision) == (str(mbert[0]), None)
     assert told[-1][0] == told[-1][1] == sum(path.stat().st_size for path in out.iterdir())
 
 
@@ -255,8 +257,8 @@ def test_weights_of_torch_are_read_too(copy: Path, out: Path, mapped: bool) -> N
     (copy / "model.safetensors").unlink()
     torch.save(weights, copy / "pytorch_model.bin", _use_new_zipfile_serialization=mapped)
     record = fetch(str(copy), None, out, _ignore)
-    assert "pytorch_model.bin" in record["files"]
-    _, values = table(out, ["the"])
+    assert "pytorch_model.bin" in record.files
+    _, values = token_embeddings(out, ["the"])
     row = EncoderTokenizer(out).rows["the"]
     assert np.array_equal(values[0], weights["bert.embeddings.word_embeddings.weight"][row].numpy())
 
@@ -267,7 +269,7 @@ def test_rows_in_half_precision_become_float32(
     model = transformers.BertForMaskedLM.from_pretrained(mbert[0], local_files_only=True)
     model.to(torch.bfloat16).save_pretrained(copy)
     fetch(str(copy), None, out, _ignore)
-    _, values = table(out, ["the"])
+    _, values = token_embeddings(out, ["the"])
     assert values.dtype == np.float32
     assert np.allclose(values[0], mbert[1][EncoderTokenizer(out).rows["the"]], rtol=0.01)
 
@@ -281,10 +283,10 @@ def test_of_weights_in_several_files_the_one_with_the_table_is_fetched(
     (folder / "tokenizer.json").write_bytes((xlmr[0] / "tokenizer.json").read_bytes())
     assert len(list(folder.glob("*.safetensors"))) > 1
     record = fetch(str(folder), None, out, _ignore)
-    assert len([file for file in record["files"] if file.endswith(".safetensors")]) == 1
+    assert len([file for file in record.files if file.endswith(".safetensors")]) == 1
     rows = EncoderTokenizer(out).rows
-    found, values = table(out, list(rows))
-    assert np.array_equal(values, xlmr[1][[rows[piece] for piece in found]])
+    found, values = token_embeddings(out, list(rows))
+    assert np.array_equal(values, xlmr[1][[rows[subword] for subword in found]])
 
 
 Damage = Callable[[Path], object]
@@ -318,7 +320,7 @@ Damage = Callable[[Path], object]
         ),
         (
             lambda at: _change(at / "config.json", model_type="xlm-roberta"),
-            "has no table of input embeddings (embeddings.word_embeddings.weight or roberta.",
+            "has no input embeddings (embeddings.word_embeddings.weight or roberta.",
             "of one model",
         ),
         (
@@ -363,11 +365,11 @@ def test_code_that_comes_with_a_model_is_not_run(copy: Path, out: Path) -> None:
         fetch(str(copy), None, out, _ignore)
 
 
-def test_a_tokenizer_with_more_pieces_than_rows_is_refused(copy: Path, out: Path) -> None:
+def test_a_tokenizer_with_more_subwords_than_embeddings_is_refused(copy: Path, out: Path) -> None:
     larger = Tokenizer.from_file(str(copy / "tokenizer.json"))
     larger.add_tokens(["another"])
     larger.save(str(copy / "tokenizer.json"))
-    with pytest.raises(UserError, match="more pieces than the table has rows"):
+    with pytest.raises(UserError, match="more subwords than there are embeddings"):
         fetch(str(copy), None, out, _ignore)
 
 
@@ -456,20 +458,21 @@ def hub(mbert: tuple[Path, Any]) -> Iterator[Hub]:
 FETCH = """
 import json, sys
 from pathlib import Path
-from nmt_ablation.pretrained.encoder import fetch
+from dataclasses import asdict
+from nmt_ablation.pretrained.hub import fetch
 from nmt_ablation.errors import UserError
 told = []
 try:
     name, revision, folder = sys.argv[1:]
     progress = lambda *bytes: told.append(bytes)
-    print(json.dumps([fetch(name, revision or None, Path(folder), progress), told]))
+    print(json.dumps([asdict(fetch(name, revision or None, Path(folder), progress)), told]))
 except UserError as error:
     print(json.dumps(str(error)))
 """
 
 
 def _fetch(name: str, revision: str, folder: Path, **environment: str) -> Any:
-    """What a process of its own fetches or complains of: the client reads its settings once."""
+    """Fetch in a process of its own, as the client reads its settings once; return the outcome."""
     result = subprocess.run(
         [sys.executable, "-c", FETCH, name, revision, str(folder)],
         env=os.environ | {"HF_HOME": str(folder.parent / "home")} | environment,
@@ -493,7 +496,9 @@ def test_a_commit_of_the_hub_is_fetched_and_nothing_but_what_is_needed(
     assert sorted(path.name for path in out.iterdir()) == needed == sorted(hub.sent)
     assert (record["name"], record["revision"]) == ("some/encoder", COMMIT)
     assert told[-1][0] == told[-1][1] == sum(path.stat().st_size for path in out.iterdir())
-    assert np.array_equal(table(out, ["the"])[1][0], mbert[1][EncoderTokenizer(out).rows["the"]])
+    assert np.array_equal(
+        token_embeddings(out, ["the"])[1][0], mbert[1][EncoderTokenizer(out).rows["the"]]
+    )
 
 
 @pytest.mark.parametrize("revision", ["", "main", COMMIT[:8]])

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from nmt_ablation.experiment import SIDES
 from nmt_ablation.opus.synthetic import Language
+from nmt_ablation.values import SIDES
 from tests.conftest import NewRun
 
 pytest.importorskip("tokenizers", reason="the extra 'encoders' is not installed")
@@ -38,22 +38,19 @@ def test_a_cell_is_trained_on_an_encoders_pieces_and_rows(new_run: NewRun) -> No
     run = new_run(
         (
             "segmentation: {type: sentencepiece-unigram, size: 300, fit_on: monolingual}",
-            "encoder: {name: bert}\nsegmentation: {type: encoder, size: 300, fit_on: monolingual}",
+            "segmentation: {type: checkpoint, checkpoint: bert, size: 300, fit_on: monolingual}",
         ),
-        ("  word2vec: {epochs: 2}", "  word2vec: {encoder: input}"),
-        (
-            "  frozen: {vectors: word2vec, tuning: frozen}",
-            "  frozen: {vectors: word2vec, tuning: frozen, dimension: projection}",
-        ),
+        ("  word2vec: {kind: word2vec, epochs: 2}", "  bert: {kind: checkpoint, path: bert}"),
+        (": word2vec}", ": bert}"),
+        ("tuning: {embeddings: frozen}}", "tuning: {embeddings: frozen}, dimension: projection}"),
     )
     save_encoder(run.file.parent / "bert")
     result = run.call("run", "--cell", "200-frozen-s1")
     assert result.returncode == 0, result.stderr
     train = run.pipeline.train(run.cell(200, "frozen"))
-    record = run.workspace.record(train.inputs["rows"])
     for side in SIDES:
-        assert record[side]["train"]["tokens"] > 0.95
-    vectors = run.workspace.record(train.inputs["rows"].inputs["vectors"])
-    assert vectors["source"]["dimension"] == 16
-    hypotheses = run.workspace.path(run.pipeline.translate(run.cell(200, "frozen")))
-    assert "##" not in (hypotheses / "hypotheses.txt").read_text()
+        assert run.workspace.record(train.rows[side]).train.tokens > 0.95
+    vectors = run.workspace.record(run.pipeline.vectors("bert", 200, 1))
+    assert vectors["source"].dimension == 16
+    hypotheses = run.pipeline.translate(run.cell(200, "frozen")).hypotheses
+    assert "##" not in run.workspace.file(hypotheses).read_text()

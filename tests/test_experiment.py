@@ -6,10 +6,25 @@ import pytest
 
 from nmt_ablation.errors import UserError
 from nmt_ablation.experiment import READY_MADE, Arm
-from nmt_ablation.experiment_file import load
+from nmt_ablation.experiment.file import load
+from nmt_ablation.model.parts import PartName
+from nmt_ablation.transfer.tuning import TUNINGS, Ways
 from tests.conftest import COMPARED, TINY
 
 ROOT = Path(__file__).parents[1]
+
+SEGMENTATION = "{type: sentencepiece-unigram, size: 300, fit_on: monolingual}"
+THING = "word2vec: {kind: word2vec, epochs: 2}"
+DATA = TINY[TINY.index("monolingual:") : TINY.index("arms:")]
+ONE_SIDED = (
+    DATA.replace("[Synthetic/v1]", "{source: [A/v1]}")
+    .replace(SEGMENTATION, "{type: words, size: 300, fit_on: pool}")
+    .replace(f"  {THING}\n", "")
+)
+"""DATA with text of one language, and nothing pretrained yet."""
+FROZEN = "{start: {embeddings: word2vec}, tuning: {embeddings: frozen}}"
+FINETUNED = "finetuned: {start: {embeddings: word2vec}}"
+MODEL = "model: {encoder_layers: 1, decoder_layers: 1, dimension: 16,"
 
 MISTAKES = {
     "unknown key": ("patience: 2", "pateince: 2", 25, "did you mean 'patience'.*allowed: batch"),
@@ -23,12 +38,105 @@ MISTAKES = {
     ),
     "negative size": ("[50, 200]", "[-3, 200]", 7, "greater than 0"),
     "size twice": ("[50, 200]", "[50, 50]", 7, "stands here twice"),
-    "scale of nothing": ("{vectors: word2vec, tuning: frozen}", "{scale: raw}", 14, "names none"),
-    "unknown vectors": ("frozen: {vectors: word2vec,", "frozen: {vectors: x,", 14, "allowed: word"),
+    "scale of nothing": (FROZEN, "{scale: raw}", 14, "scale: .* this arm has no start"),
+    "control of nothing": ("random: {}", "random: {control: shuffled}", 13, "has no start"),
+    "unknown pretrained": (
+        "frozen: {start: {embeddings: word2vec}",
+        "frozen: {start:\n   {embeddings: x}",
+        15,
+        "nothing pretrained is called 'x'; allowed: word2vec",
+    ),
+    "start of an unknown part": (
+        FINETUNED,
+        "finetuned: {start: {embedings: word2vec}}",
+        15,
+        "Input should be 'source-embeddings', 'target-embeddings',",
+    ),
+    "start of a part that it has nothing for": (
+        FINETUNED,
+        "finetuned: {start:\n   {encoder: word2vec}}",
+        15,
+        "encoder-layers can't start from .* parts that can: source-embeddings, target-embeddings",
+    ),
+    "start of one part twice": (
+        FINETUNED,
+        "finetuned: {start: {embeddings: word2vec, source-embeddings: word2vec}}",
+        15,
+        "two keys name one part",
+    ),
+    "start of no part": (FINETUNED, "finetuned: {start: word2vec}", 15, "{embeddings: word2vec}"),
+    "kind unknown": (
+        THING,
+        "word2vec:\n    kind: word2vek",
+        12,
+        "'word2vek' is no kind of pretrained thing; allowed: word2vec, fasttext, vectors,",
+    ),
+    "kind of several": (THING, "word2vec: {kind: [word2vec]}", 11, "is no kind of pretrained"),
+    "kind missing": (THING, "word2vec: {epochs: 2}", 11, "write what it is"),
+    "key of another kind": (
+        THING,
+        "word2vec:\n    kind: word2vec\n    source: a.vec",
+        13,
+        "unknown key 'source'",
+    ),
+    "negative value of a kind": (
+        THING,
+        "word2vec:\n    kind: word2vec\n    epochs: -2",
+        13,
+        "pretrained.word2vec.epochs: Input should be greater than 0",
+    ),
+    "key of a kind missing": (
+        THING,
+        "word2vec: {kind: vectors, source: a.vec}",
+        11,
+        "the key 'target' is missing",
+    ),
+    "lexicon of subwords": (
+        THING,
+        "word2vec:\n    kind: word2vec\n    align:\n      {lexicon: identical}",
+        14,
+        "subwords stand in no lexicon",
+    ),
+    "alignment of one side": (
+        DATA,
+        f"{ONE_SIDED}  word2vec:\n    kind: word2vec\n    align: {{lexicon: identical}}\n",
+        13,
+        "text of one side only, so there is nothing to align",
+    ),
+    "one set of one language": (
+        DATA,
+        f"{ONE_SIDED}  word2vec:\n    kind: word2vec\n    joint: true\n",
+        13,
+        "text of one language only; leave joint out",
+    ),
+    "a checkpoint's embeddings on other subwords": (
+        THING,
+        "word2vec: {kind: checkpoint, path: bert}",
+        11,
+        "are of its own subwords; set segmentation to",
+    ),
+    "a checkpoint's tokenizer alone": (
+        SEGMENTATION,
+        "{type: checkpoint, size: 300, fit_on: pool}",
+        9,
+        "goes with checkpoint: NAME",
+    ),
+    "the tokenizer of what is no checkpoint": (
+        SEGMENTATION,
+        "\n  {type: checkpoint, checkpoint: word2vec, size: 300, fit_on: pool}",
+        10,
+        "no checkpoint is called 'word2vec'; name it under pretrained",
+    ),
+    "alignment of one set": (
+        THING,
+        "word2vec:\n    kind: word2vec\n    joint: true\n    align: {lexicon: induced}",
+        14,
+        "in one space already",
+    ),
     "unknown baseline": ("baseline: random", "baseline: rnd", 17, "allowed: random, frozen"),
-    "baseline with vectors": ("baseline: random", "baseline: frozen", 17, "must have none"),
+    "baseline with a start": ("baseline: random", "baseline: frozen", 17, "must have none"),
     "missing key": ("baseline: random\n", "", 1, "the key 'baseline' is missing"),
-    "heads": ("heads: 2", "heads: 3", 18, "width 16 is no multiple of heads 3"),
+    "heads": ("heads: 2", "heads: 3", 18, "dimension 16 is no multiple of heads 3"),
     "name outside": ("name: tiny", "name: ../../tmp/x", 1, "is no name that is allowed"),
     "name with a slash": ("  random: {}", "  ran/dom: {}", 13, "is no name that is allowed"),
     "name for a shell": ("  random: {}", "  $(reboot): {}", 13, "is no name that is allowed"),
@@ -55,56 +163,166 @@ MISTAKES = {
     "contrast with whom": ("[[finetuned, frozen]]", "[[finetuned, x]]", 27, "no arm is called 'x'"),
     "contrast with itself": ("[[finetuned, frozen]]", "[[frozen, frozen]]", 27, "two arms"),
     "contrast with all": ("[[finetuned, frozen]]", "[[frozen, random]]", 27, "neither of them the"),
-    "vectors of nothing": ("word2vec: {epochs: 2}", "word2vec:", 11, "write keys and values"),
-    "vectors of a name": (
-        "word2vec: {epochs: 2}",
-        "word2vec: x",
-        11,
-        "write keys and values",
-    ),
-    "no look": ("max_updates: 60", "max_updates: 19", 19, "ends before the first look"),
-    "two sets for one table": (
-        "{vectors: word2vec}",
-        "{vectors: word2vec, tying: all}",
+    "pretrained of nothing": (THING, "word2vec:", 11, "write what it is, and its keys"),
+    "pretrained of a name": (THING, "word2vec: x", 11, "kinds: word2vec, fasttext, vectors, check"),
+    "no validation": ("max_updates: 60", "max_updates: 19", 19, "ends before the first validation"),
+    "two sets for one matrix": (
+        FINETUNED,
+        "finetuned: {start: {embeddings: word2vec}, tying: all}",
         15,
-        "two sets, one for each side",
+        "'word2vec' has two sets of vectors, one for each side",
     ),
     "version outside": ("[Synthetic/v1]", "[Synthetic/../../x]", 4, "is no corpus"),
     "version of dots": ("[Synthetic/v1]", "[Synthetic/..]", 4, "is no name that is allowed"),
     "pair outside": ("pair: xx-en", "pair: ../xx-en", 2, "is no pair"),
     "same language": ("pair: xx-en", "pair: en-en", 2, "same language"),
     "half a file pair": ("{valid: 20,", "{valid: {source: a},", 6, "both source and target"),
-    "no monolingual text": ("  monolingual: [Synthetic/v1]\n", "", 10, "needs text"),
+    "no monolingual text": ("  monolingual: [Synthetic/v1]\n", "", 10, "needs text: name corpora"),
+    "no text to fit on": ("fit_on: monolingual", "fit_on: sample", 11, "segmented once"),
+    "text of no side": ("monolingual: [Synthetic/v1]", "monolingual: {}", 5, "under both"),
+    "text of half a corpus": (
+        "monolingual: [Synthetic/v1]",
+        "monolingual:\n    source: [A/v1, A/v1]",
+        6,
+        "stands here twice",
+    ),
+    "text of one language to fit both on": (
+        "monolingual: [Synthetic/v1]",
+        "monolingual: {source: [A/v1]}",
+        9,
+        "needs text of both languages",
+    ),
+    "text of neither form": (
+        "monolingual: [Synthetic/v1]",
+        "monolingual: remainder",
+        5,
+        "monolingual",
+    ),
     "not YAML": ("pair: xx-en", "pair: [xx-en", 3, "is not YAML"),
     "seed too large": ("seeds: [1]", "seeds: [4294967296]", 8, "less than 2147483648"),
     "key twice": ("seeds: [1]", "seeds: [1]\nseeds: [2]", 9, "duplicate key"),
-    "an arm's size": ("tuning: frozen}", "sizes: [50, 1k]}", 14, "1000 is none of the experiment"),
-    "baseline's sizes": ("random: {}", "random: {sizes: [50]}", 13, "compared with at all sizes"),
-    "thawed and when": ("tuning: frozen}", "tuning: thawed}", 14, "thaw_at goes with"),
-    "frozen and learning": (
-        "{vectors: word2vec, tuning: frozen}",
-        "{vectors: word2vec, tuning: frozen, learning_rate: 0.1}",
+    "an arm's size": (
+        "frozen: {start",
+        "frozen: {sizes: [50, 1k], start",
         14,
-        "no learning rate",
+        "1000 is none of the experiment",
     ),
-    "a side of nothing": ("  random: {}", "  random: {side: source}", 13, "neither does"),
+    "baseline's sizes": ("random: {}", "random: {sizes: [50]}", 13, "compared with at all sizes"),
+    "tuning of an unknown part": (
+        "tuning: {embeddings: frozen}",
+        "tuning: {tables: frozen}",
+        14,
+        "Input should be 'source-embeddings', 'target-embeddings',",
+    ),
+    "tuning of no part": (
+        "tuning: {embeddings: frozen}",
+        "tuning: frozen",
+        14,
+        "say of which part: tuning: {embeddings: frozen}",
+    ),
+    "a word of tuning misspelled": (
+        "tuning: {embeddings: frozen}",
+        "tuning: {embeddings: frozn}",
+        14,
+        "'frozn' is no way of tuning; allowed: frozen, fine-tuned, or .*rate: 0.1",
+    ),
+    "a way of tuning misspelled": (
+        "tuning: {embeddings: frozen}",
+        "tuning: {embeddings:\n   {rat: 0.1}}",
+        15,
+        "'rat' is no way of tuning; allowed: frozen, rate, unfreeze, gradual, decay",
+    ),
+    "a negative rate": (
+        "tuning: {embeddings: frozen}",
+        "tuning: {embeddings:\n   {rate: -0.1}}",
+        15,
+        "arms.frozen.tuning.embeddings.rate: Input should be greater than 0",
+    ),
+    "unfrozen at no update": (
+        "tuning: {embeddings: frozen}",
+        "tuning: {embeddings:\n   {rate: 0.1,\n   unfreeze: never}}",
+        16,
+        "arms.frozen.tuning.embeddings.unfreeze: Input should be a valid integer",
+    ),
+    "a decay that grows": (
+        "tuning: {embeddings: frozen}",
+        "tuning: {encoder: {decay: 1.5}}",
+        14,
+        "less than or equal to 1",
+    ),
     "tied and projected": (
-        "{vectors: word2vec}",
-        "{vectors: word2vec, tying: decoder, dimension: projection}",
+        FINETUNED,
+        "finetuned: {start: {embeddings: word2vec}, tying: decoder, dimension: projection}",
         15,
         "can't be tied",
     ),
-    "one table, one side": (
-        "{vectors: word2vec}",
-        "{vectors: word2vec, tying: all, side: source}",
+    "one matrix, one side": (
+        FINETUNED,
+        "finetuned: {start: {source-embeddings: word2vec}, tying: all}",
         15,
-        "side must be both",
+        "both sides must start alike",
     ),
-    "frozen and tied": (
-        "heads: 2}",
-        "heads: 2, tying: decoder}",
+    "one matrix of two things": (
+        f"{THING}\narms:\n  random: {{}}\n  frozen: {FROZEN}\n  {FINETUNED}",
+        "a: {kind: word2vec, joint: true}\n  b: {kind: fasttext, joint: true}\narms:\n"
+        "  random: {}\n  two: {start: {source-embeddings: a, target-embeddings: b}, tying: all}",
+        15,
+        "both sides must start alike",
+    ),
+    "nothing learns": (
+        "tuning: {embeddings: frozen}",
+        "tuning: {model: frozen}",
         14,
-        "is the output layer too",
+        "nothing would learn",
+    ),
+    "tied and tuned": ("heads: 2}", "heads: 2, tying: decoder}", 14, "are the output layer too"),
+    "the key vectors": (
+        "pretrained:",
+        "vectors:",
+        10,
+        "no key 'vectors' any more; write pretrained: {NAME: {kind: word2vec}}",
+    ),
+    "the key encoder": (
+        "pretrained:",
+        "encoder: {name: bert}\npretrained:",
+        10,
+        "no key 'encoder' any more; write pretrained: {NAME: {kind: checkpoint, path",
+    ),
+    "an arm's key vectors": (
+        FINETUNED,
+        "finetuned:\n    vectors: word2vec",
+        16,
+        "no key 'vectors' any more; write start: {embeddings: NAME}",
+    ),
+    "an arm's key side": (
+        FINETUNED,
+        "finetuned:\n    side: source",
+        16,
+        "no key 'side' any more; write the part: start: {source-embeddings: NAME}",
+    ),
+    "an arm's key thaw_at": (
+        FINETUNED,
+        "finetuned:\n    thaw_at: 30",
+        16,
+        "no key 'thaw_at' any more; write tuning: {embeddings: {unfreeze: 1000}}",
+    ),
+    "an arm's key learning_rate": (
+        FINETUNED,
+        "finetuned:\n    learning_rate: 0.1",
+        16,
+        "no key 'learning_rate' any more; write tuning: {embeddings: {rate: 0.1}}",
+    ),
+    "an arm's key shuffled": (
+        FINETUNED,
+        "finetuned:\n    shuffled: true",
+        16,
+        "no key 'shuffled' any more; write control: shuffled",
+    ),
+    "the model's key width": (
+        MODEL,
+        "model: {encoder_layers: 1, decoder_layers: 1,\n  width: 16,",
+        19,
+        "no key 'width' any more; write dimension: 128",
     ),
 }
 
@@ -156,7 +374,7 @@ def test_recipes_are_valid(recipe: Path) -> None:
     assert load(recipe).experiment.name == recipe.stem
 
 
-def test_one_table_for_both_sides_needs_one_dictionary(tmp_path: Path) -> None:
+def test_one_matrix_for_both_sides_needs_one_dictionary(tmp_path: Path) -> None:
     text = TINY.replace("fit_on: monolingual", "fit_on: monolingual, joint: false")
     file = tmp_path / "bad.yaml"
     file.write_text(text.replace("random: {}", "random: {tying: all}"))
@@ -175,26 +393,40 @@ def test_the_usual_arms_and_the_controls_have_names(tmp_path: Path) -> None:
     arms = load(file).experiment.arms
     assert list(arms) == list(READY_MADE)
     assert arms["random"] == Arm()
-    assert arms["frozen-random"] == Arm(tuning="frozen")
-    assert arms["frozen"] == Arm(vectors="word2vec", tuning="frozen")
-    assert arms["shuffled"] == Arm(vectors="word2vec", shuffled=True)
-    assert arms["source-only"] == Arm(vectors="word2vec", side="source")
+    frozen: dict[PartName, Ways] = {
+        "embeddings": {"frozen": TUNINGS["frozen"].model_validate(True)}
+    }
+    assert arms["frozen-random"] == Arm(tuning=frozen)
+    assert arms["frozen"] == Arm(start={"embeddings": "word2vec"}, tuning=frozen)
+    assert arms["shuffled"] == Arm(start={"embeddings": "word2vec"}, control="shuffled")
+    assert arms["source-only"] == Arm(start={"source-embeddings": "word2vec"})
 
 
 @pytest.mark.parametrize(
-    ("vectors", "arms", "says"),
+    ("things", "arms", "says"),
     [
-        ("word2vec: {epochs: 2}", "[random,\n  finetund]", r":13: .*did you mean 'finetuned'"),
-        ("a: {epochs: 2}\n  b: {epochs: 3}", "[random,\n  frozen]", ":14: .* there are 2; write"),
+        (THING, "[random,\n  finetund]", r":13: .*did you mean 'finetuned'"),
+        (
+            "a: {kind: word2vec}\n  b: {kind: fasttext}",
+            "[random,\n  frozen]",
+            ":14: .* there are 2; write",
+        ),
     ],
 )
 def test_arms_that_no_name_stands_for_are_refused(
-    tmp_path: Path, vectors: str, arms: str, says: str
+    tmp_path: Path, things: str, arms: str, says: str
 ) -> None:
     file = tmp_path / "named.yaml"
-    text = TINY.replace("word2vec: {epochs: 2}", vectors)
+    text = TINY.replace(THING, things)
     file.write_text(text.replace(ARMS, f"arms: {arms}\n"))
     with pytest.raises(UserError, match=says):
+        load(file)
+
+
+def test_an_unknown_key_is_said_before_arms_that_lack_it(tmp_path: Path) -> None:
+    file = tmp_path / "named.yaml"
+    file.write_text(TINY.replace(ARMS, "arms: [frozen]\n").replace("pretrained:", "pretraind:"))
+    with pytest.raises(UserError, match=r":10: pretraind: .*did you mean 'pretrained'"):
         load(file)
 
 
@@ -216,3 +448,13 @@ def test_an_arm_may_be_trained_at_some_sizes_only(tmp_path: Path) -> None:
     cells = load(file).experiment.cells()
     assert len(cells) == 7
     assert [cell.size for cell in cells if cell.arm == "frozen"] == [200]
+
+
+def test_words_may_be_trained_on_text_where_each_sample_has_its_segmentation(
+    tmp_path: Path,
+) -> None:
+    """Words need no segmentation, so that vectors of words are the same for all samples."""
+    file = tmp_path / "words.yaml"
+    text = TINY.replace("fit_on: monolingual", "fit_on: sample")
+    file.write_text(text.replace("{kind: word2vec,", "{kind: word2vec, unit: word,"))
+    assert load(file).experiment.pretrained["word2vec"].unit == "word"

@@ -23,11 +23,12 @@ from pathlib import Path
 import pytest
 
 from nmt_ablation.errors import UserError
-from nmt_ablation.experiment import CorpusVersion
-from nmt_ablation.experiment_file import load
+from nmt_ablation.experiment.file import load
+from nmt_ablation.experiment.versions import resolve
 from nmt_ablation.opus import download
+from nmt_ablation.opus.corpora import CorpusVersion
 from nmt_ablation.opus.fetch import alignment_file, documents_file, fetch
-from nmt_ablation.opus.lock import Lock, resolve
+from nmt_ablation.opus.lock import Lock
 from nmt_ablation.opus.mirror import write_listing
 from nmt_ablation.opus.synthetic import write_mirror
 from nmt_ablation.pipeline import Pipeline
@@ -142,8 +143,11 @@ def _etag(data: bytes) -> str:
 
 
 def _good_head(to: Handler, data: bytes) -> int:
-    """As a good server answers: the part that is asked for, if the file is still the same. Returns
-    where that begins."""
+    """Answer as a good server does: with the part asked for, if the file is still the same.
+
+    Returns:
+        where that part begins.
+    """
     start = 0
     if (asked := to.headers.get("Range")) and to.headers.get("If-Range") == _etag(data):
         start = int(asked.removeprefix("bytes=").removesuffix("-"))
@@ -281,10 +285,10 @@ class TestFolder:
         record = fetch(PARALLEL, str(mirror), tmp_path, _ignore)
         copy = tmp_path / "en-xx.txt.zip"
         assert copy.read_bytes() == (mirror / PARALLEL).read_bytes()
-        assert record["bytes"] == copy.stat().st_size
-        assert len(record["sha256"]) == 64
-        assert record["url"] == f"https://object.pouta.csc.fi/{PARALLEL}"
-        assert record["licence"] == "pairs 500, lines 2000, seed 3\n"  # of its README
+        assert record.bytes == copy.stat().st_size
+        assert len(record.sha256) == 64
+        assert record.url == f"https://object.pouta.csc.fi/{PARALLEL}"
+        assert record.licence == "pairs 500, lines 2000, seed 3\n"  # of its README
         assert list(tmp_path.iterdir()) == [copy]
 
     def test_a_missing_file_is_named_with_what_there_is(self, mirror: Path, tmp_path: Path) -> None:
@@ -325,7 +329,7 @@ class TestFolder:
         (tmp_path / FILE).write_bytes(_archive(LICENSE="CC BY\n" * 1000, README="read"))
         (tmp_path / "to").mkdir()
         record = fetch(FILE, str(tmp_path), tmp_path / "to", _ignore)
-        assert record["licence"] == "CC BY\n" * 1000
+        assert record.licence == "CC BY\n" * 1000
 
     def test_documents_and_their_alignment_are_files_like_others(self, tmp_path: Path) -> None:
         corpus = CorpusVersion(name="Made", version="v1")
@@ -366,8 +370,8 @@ class TestServer:
         )
         (arrived,) = tmp_path.iterdir()
         assert arrived.read_bytes() == server.files[FILE]
-        assert seen[-1] == (record["bytes"], 0 if without_length in answers else record["bytes"])
-        assert record["url"] == f"https://object.pouta.csc.fi/{FILE}"
+        assert seen[-1] == (record.bytes, 0 if without_length in answers else record.bytes)
+        assert record.url == f"https://object.pouta.csc.fi/{FILE}"
         assert server.parts_asked(FILE) == parts
         if busy in answers:
             assert time.monotonic() - started >= 1
@@ -581,9 +585,9 @@ class TestLock:
 
         for _ in range(2):
             corpora = resolve(file.experiment, Lock.beside(file.path), latest).corpora
-            names = ["Synthetic/v1", "Other/v1", "Synthetic/v1"]
-            assert [str(one.corpus) for one in corpora.of_opus()] == names
-            assert corpora.of_opus()[-1].pair == "xx-en_GB"
+            assert [str(one) for one in corpora.parallel] == ["Synthetic/v1", "Other/v1"]
+            assert [str(one) for one in corpora.monolingual] == ["Synthetic/v1 xx-en_GB"]
+            assert [str(one) for one in corpora.of_opus()] == ["Synthetic/v1", "Other/v1"]
         assert asked == [("Synthetic", "xx-en")]
 
 

@@ -1,4 +1,4 @@
-"""What is measured of lines is what the plain definitions say, for any text."""
+"""Measurements of lines agree with the plain definitions, for any text."""
 
 import unicodedata
 

@@ -6,15 +6,16 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from nmt_ablation.corpus.text import normal_form, stream_lines
-from nmt_ablation.experiment import SIDES
-from nmt_ablation.experiment_file import load
+from nmt_ablation.experiment.file import load
 from nmt_ablation.pipeline import Pipeline
 from nmt_ablation.places import Places
+from nmt_ablation.values import SIDES, Size
 from nmt_ablation.workspace import Workspace
 
 ROOT = Path(__file__).parents[1]
@@ -53,16 +54,15 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 def test_the_pool_is_clean_and_without_leaks(pipeline: Pipeline, workspace: Workspace) -> None:
     folder = workspace.ensure(pipeline.hold_out())
     record = workspace.record(pipeline.hold_out())
-    assert (record["valid"]["pairs"], record["test"]["pairs"]) == (1014, 1000)
+    assert (record["valid"].pairs, record["test"].pairs) == (1014, 1000)
     every = workspace.ensure(pipeline.sample("all", 4))
     (corpus,) = pipeline.experiment.corpora.parallel
     cleaned = workspace.record(pipeline.clean(corpus))
-    assert cleaned["read"] == 29_000
-    assert (
-        sum(workspace.record(pipeline.pool())["corpora"]["Multi30k/v1"].values())
-        == (cleaned["kept"])
-    )
-    assert 28_000 < workspace.record(pipeline.pool())["pairs"] < 29_000
+    assert cleaned.read == 29_000
+    pool = workspace.record(pipeline.pool())
+    pooled = pool.corpora["Multi30k/v1"]
+    assert pooled.pairs + pooled.duplicates + pooled.dropped_as_leaks == cleaned.kept
+    assert 28_000 < pool.pairs < 29_000
     for language in ("de", "en"):
         lines = {
             path.stem: {normal_form(line) for line in stream_lines(path)}
@@ -83,24 +83,26 @@ def test_vectors_and_segmentation_never_see_dev_or_test_or_a_side_of_a_pair(
     texts = [workspace.ensure(pipeline.hold_out()) / name for name in ("valid", "test")]
     texts.append(workspace.ensure(pipeline.sample("all", 4)) / "train")
     for side in SIDES:
-        step = pipeline.monolingual(side)
+        stage = pipeline.monolingual(side)
         language = pipeline.experiment.language(side)
-        seen = {normal_form(line) for line in stream_lines(workspace.ensure(step) / "text")}
-        record = workspace.record(step)
-        assert record["read"] == 145_000
+        seen = {normal_form(line) for line in stream_lines(workspace.ensure(stage) / "text")}
+        record = workspace.record(stage)
+        assert record.read == 145_000
         assert len(seen) > 100_000
-        assert record["in_parallel_corpora"] > (28_000 if side == "target" else 100)
+        assert record.in_parallel_corpora > (28_000 if side == "target" else 100)
         for text in texts:
             assert seen.isdisjoint(map(normal_form, stream_lines(Path(f"{text}.{language}"))))
 
 
 def test_samples_are_nested(pipeline: Pipeline, workspace: Workspace) -> None:
-    samples = {
-        size: list(stream_lines(workspace.ensure(pipeline.sample(size, 4)) / "train.de"))
-        for size in (1000, 4000, 16_000)
-    }
-    assert samples[16_000][:4000] == samples[4000]
-    assert samples[4000][:1000] == samples[1000]
+    sizes: tuple[Size, ...] = (500, 1000, 4000, "all")
+    samples = [
+        list(stream_lines(workspace.ensure(pipeline.sample(size, 4)) / "train.de"))
+        for size in sizes
+    ]
+    for smaller, larger in pairwise(samples):
+        assert len(smaller) < len(larger)
+        assert larger[: len(smaller)] == smaller
 
 
 def test_a_clone_of_its_repository_is_laid_out_as_the_mirror_is(

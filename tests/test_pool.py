@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from nmt_ablation.corpus import cleaned, pool
 from nmt_ablation.corpus.clean import Cleaner
 from nmt_ablation.corpus.cleaned import CleanCorpus, write
+from nmt_ablation.corpus.config import Cleaning
 from nmt_ablation.corpus.hold_out import HeldOutText, set_aside
 from nmt_ablation.corpus.read import RawBlock
 from nmt_ablation.corpus.text import Pair, normal_form, read_pairs
-from nmt_ablation.experiment import Cleaning
 
 LANGUAGES = ("de", "en")
 SIDE = st.text(alphabet="abAB .", min_size=1, max_size=4)

@@ -26,11 +26,9 @@ def _run(make: NewRun, *training: str, updates: int = 40) -> Run:
     )
 
 
-def _looks(run: Run) -> list[dict[str, float]]:
-    looks: list[dict[str, float]] = run.workspace.record(
-        run.pipeline.train(run.cell(200, "random"))
-    )["valid"]
-    return looks
+def _losses(run: Run) -> list[float | None]:
+    record = run.workspace.record(run.pipeline.train(run.cell(200, "random")))
+    return [validation.loss for validation in record.validations]
 
 
 def test_two_processes_come_to_what_one_with_twice_the_batches_does(
@@ -38,37 +36,37 @@ def test_two_processes_come_to_what_one_with_twice_the_batches_does(
 ) -> None:
     one = _run(new_run, "accumulate: 2")
     assert one.call("run", "--cell", ALL).returncode == 0
-    alone = [look["loss"] for look in _looks(one)]
+    alone = _losses(one)
     two = _run(new_run, "processes: 2")
     result = two.call("run", "--cell", ALL)
     assert result.returncode == 0, result.stderr
-    assert [look["loss"] for look in _looks(two)] == pytest.approx(alone, rel=1e-3)
+    assert _losses(two) == pytest.approx(alone, rel=1e-3)
     plain = _run(new_run)
     assert plain.call("run", "--cell", ALL).returncode == 0
-    assert [look["loss"] for look in _looks(plain)] != pytest.approx(alone, rel=1e-3)
+    assert _losses(plain) != pytest.approx(alone, rel=1e-3)
 
 
 def test_processes_that_are_stopped_go_on_to_the_same_end(new_run: NewRun, tmp_path: Path) -> None:
     whole = _run(new_run, "processes: 2", updates=200)
     assert whole.call("run", "--cell", ALL).returncode == 0
     run = Run(whole.file, tmp_path / "stopped", whole.mirror)
-    step = run.pipeline.train(run.cell(200, "random"))
+    stage = run.pipeline.train(run.cell(200, "random"))
     process = subprocess.Popen(run.arguments("run", "--cell", ALL), stderr=subprocess.PIPE)
-    until(lambda: (run.workspace.progress(step) or (0, 0))[0] > 30, process)
+    until(lambda: (run.workspace.progress(stage) or (0, 0))[0] > 30, process)
     process.send_signal(signal.SIGUSR1)
     _, stderr = process.communicate(timeout=120)
     assert process.returncode == 75, stderr
     assert run.call("run", "--cell", ALL).returncode == 0
-    one, other = (each.workspace.record(step) for each in (whole, run))
-    assert (one["weights"], one["valid"]) == (other["weights"], other["valid"])
+    one, other = (each.workspace.record(stage) for each in (whole, run))
+    assert (one.weights, one.validations) == (other.weights, other.validations)
 
 
 def test_when_one_dies_the_others_are_ended_and_it_is_said(new_run: NewRun) -> None:
     run = _run(new_run, "processes: 2", updates=100_000)
-    step = run.pipeline.train(run.cell(200, "random"))
+    stage = run.pipeline.train(run.cell(200, "random"))
     process = subprocess.Popen(run.arguments("run", "--cell", ALL), stderr=subprocess.PIPE)
-    until(lambda: (run.workspace.progress(step) or (0, 0))[0] > 5, process)
-    partial = run.workspace.path(step).with_suffix(".partial")
+    until(lambda: (run.workspace.progress(stage) or (0, 0))[0] > 5, process)
+    partial = run.workspace.path(stage).with_suffix(".partial")
     workers = _workers(partial)
     assert len(workers) == 2
     os.kill(workers[1], signal.SIGKILL)
@@ -80,8 +78,8 @@ def test_when_one_dies_the_others_are_ended_and_it_is_said(new_run: NewRun) -> N
 
 def test_a_killed_run_leaves_no_process_behind(new_run: NewRun) -> None:
     run = _run(new_run, "processes: 2", updates=100_000)
-    step = run.pipeline.train(run.cell(200, "random"))
-    partial = run.workspace.path(step).with_suffix(".partial")
+    stage = run.pipeline.train(run.cell(200, "random"))
+    partial = run.workspace.path(stage).with_suffix(".partial")
     process = subprocess.Popen(run.arguments("run", "--cell", ALL), stderr=subprocess.DEVNULL)
     until(lambda: _workers(partial), process)  # which then have much to import
     process.kill()

@@ -33,7 +33,7 @@ class TestMoses:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines: int
     ) -> None:
         monkeypatch.setattr(read, "LINES", lines)
-        monkeypatch.setattr(read, "PIECE", 5)
+        monkeypatch.setattr(read, "CHUNK", 5)
         source, target = b"a\n\nccc\rc\nd\ne\n", b"1\n22222222222222\n3\n\n5"
         read_blocks = blocks(archive(tmp_path / "made.zip", de=source, en=target))
         assert all(b.source.count(b"\n") == b.target.count(b"\n") <= lines for b in read_blocks)

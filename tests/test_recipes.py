@@ -72,7 +72,7 @@ def test_setting_up_twice_does_nothing() -> None:
 
 
 class TestTargets:
-    """Of the script that recipes share."""
+    """The options of the script that recipes share."""
 
     @pytest.fixture
     def checkout(self, tmp_path: Path) -> Path:

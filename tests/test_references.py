@@ -9,7 +9,7 @@ import pytest
 from nmt_ablation import references
 from nmt_ablation.errors import UserError
 from nmt_ablation.experiment import Experiment
-from nmt_ablation.experiment_file import load
+from nmt_ablation.experiment.file import load
 from tests.conftest import COMMAND
 
 ROOT = Path(__file__).parents[1]

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from nmt_ablation.corpus.text import stream_lines, tidy
 from nmt_ablation.errors import UserError
-from nmt_ablation.experiment import SIDES, SegmentationConfig
 from nmt_ablation.segmentation import Words, dictionary_file, fit, load
+from nmt_ablation.segmentation.config import SegmentationConfig
+from nmt_ablation.values import SIDES
 
 TEXT = [
     "Der alte Mann, der am Fluss sitzt, liest eine Zeitung.",
@@ -64,5 +65,5 @@ def test_fitting_twice_gives_the_same_dictionary(tmp_path: Path, kind: str) -> N
 def test_a_size_that_the_text_can_not_give_is_said(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("\n".join(TEXT) + "\n")
     config = SegmentationConfig(type="sentencepiece-unigram", size=10, fit_on="pool")
-    with pytest.raises(UserError, match=r"can't make 10 pieces .* change segmentation\.size"):
+    with pytest.raises(UserError, match=r"can't make 10 subwords .* change segmentation\.size"):
         fit(config, {side: [tmp_path / "text"] for side in SIDES}, tmp_path)

@@ -22,12 +22,15 @@ from tests.conftest import NewRun, Run, until
 ROOT = Path(__file__).parents[1]
 GOLDEN = Path(__file__).parent / "golden"
 SCRIPT = ROOT / "slurm" / "one-node-cluster.sh"
-NO_FROZEN = ("  frozen: {vectors: word2vec, tuning: frozen}\n", "")
-NO_FINETUNED = ("  finetuned: {vectors: word2vec}\n", "")
-NO_SOURCE = ("  source: {vectors: word2vec, side: source, tuning: frozen}\n", "")
+NO_FROZEN = ("  frozen: {start: {embeddings: word2vec}, tuning: {embeddings: frozen}}\n", "")
+NO_FINETUNED = ("  finetuned: {start: {embeddings: word2vec}}\n", "")
+NO_SOURCE = (
+    "  source: {start: {source-embeddings: word2vec}, tuning: {source-embeddings: frozen}}\n",
+    "",
+)
 TWO_ARMS = (NO_FINETUNED, NO_SOURCE)
 ONE_ARM = (NO_FROZEN, *TWO_ARMS)
-"""What is enough for most tests: each arm costs a process that imports all anew."""
+"""One arm is enough for most tests: each costs a process that imports everything."""
 CLUSTER = {"SLURM_TRY_DIR": "/var/tmp/nmt-ablation-test-cluster", "SLURM_TRY_MEMORY": "8192"}
 
 
@@ -39,7 +42,7 @@ def _script(action: str, **settings: str) -> subprocess.CompletedProcess[str]:
 
 
 def _why_not() -> str | None:
-    """What keeps a cluster from being brought up here."""
+    """Return the reason why no cluster can start here, if there is one."""
     if os.geteuid() != 0:
         return "a cluster needs root: run the tests as root, as CI does"
     if not shutil.which("slurmctld") and not shutil.which("apt-get"):
@@ -92,7 +95,7 @@ def _ended(jobs: list[str]) -> bool:
 
 
 def _states(run: Run) -> set[str]:
-    """What `status` says of the cells."""
+    """Return the states that `status` prints."""
     lines = run.call("status", "--json").stdout.splitlines()
     return {json.loads(line)["state"] for line in lines}
 
@@ -140,8 +143,8 @@ def test_an_experiment_is_submitted_from_corpora_to_report(
     here = Run(run.file, tmp_path / "here", run.mirror)
     assert here.call("run", "--cache", str(preparation)).returncode == 0
     for arm in ("random", "frozen"):
-        step = run.pipeline.train(run.cell(200, arm))
-        assert run.workspace.record(step)["weights"] == here.workspace.record(step)["weights"]
+        stage = run.pipeline.train(run.cell(200, arm))
+        assert run.workspace.record(stage).weights == here.workspace.record(stage).weights
 
 
 def test_elements_stopped_in_mid_training_come_to_the_same_end(
@@ -163,25 +166,25 @@ def test_elements_stopped_in_mid_training_come_to_the_same_end(
         # What it does when the machine is wanted back.
         ("frozen", ["scontrol", "requeue"]),
     ]
-    steps = [run.pipeline.train(run.cell(200, arm)) for arm, _ in asking]
+    stages = [run.pipeline.train(run.cell(200, arm)) for arm, _ in asking]
     waiting = {0, 1}
 
     def asked() -> bool:
         for number in list(waiting):
-            if (run.workspace.progress(steps[number]) or (0, 0))[0] > 20:
+            if (run.workspace.progress(stages[number]) or (0, 0))[0] > 20:
                 subprocess.run([*asking[number][1], f"{jobs[0]}_{number}"], check=True)
                 waiting.remove(number)
         return not waiting
 
     until(asked)
     until(lambda: _ended(jobs))
-    for number, step in enumerate(steps):
+    for number, stage in enumerate(stages):
         told = subprocess.check_output(
             ["scontrol", "show", "job", f"{jobs[0]}_{number}"], text=True
         )
         assert "Restarts=1" in told and "COMPLETED" in told
-        one, other = (each.workspace.record(step) for each in (run, uninterrupted))
-        assert all(one[key] == other[key] for key in ("weights", "valid"))
+        one, other = (each.workspace.record(stage) for each in (run, uninterrupted))
+        assert (one.weights, one.validations) == (other.weights, other.validations)
         log = run.workspace_root / "tiny" / "slurm" / "001" / "cells" / str(number) / "log.txt"
         said = log.read_text()
         assert "the same command goes on from here" in said and "done in" in said
@@ -302,8 +305,8 @@ def test_processes_of_a_cell_are_started_by_srun(
     assert _states(run) == {"done"}
     here = Run(run.file, tmp_path / "here", run.mirror)
     assert here.call("run", "--cell", "200-random-s1").returncode == 0
-    step = run.pipeline.train(run.cell(200, "random"))
-    assert run.workspace.record(step)["weights"] == here.workspace.record(step)["weights"]
+    stage = run.pipeline.train(run.cell(200, "random"))
+    assert run.workspace.record(stage).weights == here.workspace.record(stage).weights
 
 
 def test_two_submit_at_once_from_an_odd_folder_to_nodes_without_a_network(
@@ -340,7 +343,7 @@ def test_two_submit_at_once_from_an_odd_folder_to_nodes_without_a_network(
 def test_what_fails_holds_nothing_up_and_is_submitted_again_when_asked(
     slurm: None, new_run: NewRun
 ) -> None:
-    broken = "  source: {vectors: word2vec, learning_rate: 1.0e+30}\n"
+    broken = "  source: {start: {embeddings: word2vec}, tuning: {embeddings: {rate: 1.0e+30}}}\n"
     run = new_run(
         ("[50, 200]", "[50]"),
         NO_FROZEN,

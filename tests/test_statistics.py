@@ -5,8 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nmt_ablation import scoring
-from nmt_ablation.statistics import (
+from nmt_ablation.results.statistics import (
     Spread,
     corrected,
     interval,
@@ -115,20 +114,3 @@ def test_correction_only_raises_and_keeps_the_order(p_values: list[float]) -> No
     assert found[order[0]] == pytest.approx(min(1, len(p_values) * p_values[order[0]]))
     # What is still to come is taken for 1: the same as if it had come, and was that.
     assert corrected(p_values, len(p_values) + 2) == corrected([*p_values, 1, 1], 0)[:-2]
-
-
-def test_resampled_scores_are_sacrebleus() -> None:
-    draw = np.random.default_rng(3)
-    words = ["a", "small", "red", "dog", "runs", "over", "the", "green", "field", "and", "sees"]
-    references = [" ".join(draw.choice(words, 8)) for _ in range(60)]
-    good = [reference.replace("dog", "cat") for reference in references]
-    bad = [" ".join(reference.split()[::-1]) for reference in references]
-    found = scoring.resampled([good, bad], references, "13a")
-    for at, hypotheses in enumerate((good, bad)):
-        whole = scoring.score(hypotheses, references, "13a")
-        for name in ("bleu", "chrf"):
-            assert found[name][at, 0] == pytest.approx(whole[name])
-            assert found[name].shape == (2, 1 + scoring.RESAMPLES)
-            assert found[name][at, 1:].std() > 0
-    # Paired: a resample that is easy for one is easy for the other.
-    assert np.corrcoef(found["chrf"][:, 1:])[0, 1] > 0.2

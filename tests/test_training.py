@@ -1,10 +1,10 @@
 """Promise 2: what arms share and what they don't, on real trainings by fairseq."""
 
-import json
 import os
 import re
 import signal
 import subprocess
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -12,20 +12,24 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from fairseq import checkpoint_utils
 from fairseq.file_io import PathManager
 from fairseq.trainer import Trainer
 
 from nmt_ablation.errors import UserError
-from nmt_ablation.model.tables import SPECIAL_SYMBOLS, Tables
+from nmt_ablation.model import checkpoint
+from nmt_ablation.model.config import SPECIAL_SYMBOLS
 from nmt_ablation.stopping import StoppedError
-from nmt_ablation.training import plugin
+from nmt_ablation.training import task
 from nmt_ablation.training.calibration import calibrate
 from nmt_ablation.training.launch import LOG, train
-from nmt_ablation.training.plugin import ArmPlan
+from nmt_ablation.training.plan import ArmPlan
+from nmt_ablation.training.record import Trained
+from nmt_ablation.transfer.start import Transfer
+from nmt_ablation.values import Side
 from tests.conftest import COMMAND, NewRun, Run
 from tests.stepwise import Stepwise, arguments_of
 
+FROZEN = "  frozen: {start: {embeddings: word2vec}, tuning: {embeddings: frozen}}"
 Weights = dict[str, torch.Tensor]
 
 
@@ -33,19 +37,19 @@ def _folder(run: Run, arm: str, size: int = 200) -> Path:
     return run.workspace.path(run.pipeline.train(run.cell(size, arm)))
 
 
-def _record(run: Run, arm: str, size: int = 200) -> Any:
+def _record(run: Run, arm: str, size: int = 200) -> Trained:
     return run.workspace.record(run.pipeline.train(run.cell(size, arm)))
 
 
 def _weights(run: Run, arm: str) -> Weights:
     path = _folder(run, arm) / "checkpoint_best.pt"
-    weights: Weights = checkpoint_utils.load_checkpoint_to_cpu(str(path))["model"]
+    weights: Weights = checkpoint.read(path)["model"]
     return weights
 
 
-def _rows(run: Run, side: str) -> tuple[torch.Tensor, torch.Tensor]:
-    step = run.pipeline.train(run.cell(200, "frozen")).inputs["rows"]
-    with np.load(run.workspace.path(step) / f"{side}.npz") as rows:
+def _rows(run: Run, side: Side) -> tuple[torch.Tensor, torch.Tensor]:
+    stage = run.pipeline.train(run.cell(200, "frozen")).rows[side]
+    with np.load(run.workspace.file(stage.rows)) as rows:
         return torch.from_numpy(rows["indices"]) + SPECIAL_SYMBOLS, torch.from_numpy(rows["values"])
 
 
@@ -56,7 +60,8 @@ def _losses(run: Run, arm: str) -> list[tuple[str, str]]:
 
 def test_a_frozen_table_drifts_by_exactly_nothing(finished: Run) -> None:
     weights = _weights(finished, "frozen")
-    for side, stack in (("source", "encoder"), ("target", "decoder")):
+    stacks: dict[Side, str] = {"source": "encoder", "target": "decoder"}
+    for side, stack in stacks.items():
         indices, values = _rows(finished, side)
         assert torch.equal(weights[f"{stack}.embed_tokens.weight"][indices], values)
 
@@ -86,30 +91,29 @@ def test_rows_have_the_scale_of_random_rows(finished: Run) -> None:
 
 def test_all_arms_share_data_order_and_other_weights(finished: Run) -> None:
     records = [_record(finished, arm) for arm in ("random", "frozen", "finetuned", "source")]
-    assert len({record["pairing"]["initial_weights"] for record in records}) == 1
+    assert len({record.initial_weights for record in records}) == 1
     cells = [finished.cell(200, arm) for arm in ("random", "frozen", "finetuned")]
-    steps = [finished.pipeline.train(cell) for cell in cells]
-    assert len({step.inputs["binarise"].digest for step in steps}) == 1
-    for one, other in pairwise(record["pairing"]["batches"] for record in records):
+    assert len({finished.pipeline.train(cell).binarise for cell in cells}) == 1
+    for one, other in pairwise(record.batches for record in records):
         shared = one.keys() & other.keys()
-        assert "1" in shared
+        assert 1 in shared
         assert all(one[update] == other[update] for update in shared)
-    other_size = _record(finished, "random", 50)["pairing"]["batches"]
-    assert other_size["1"] != records[0]["pairing"]["batches"]["1"]
+    other_size = _record(finished, "random", 50).batches
+    assert other_size[1] != records[0].batches[1]
 
 
 def test_two_identical_arms_train_alike_to_the_last_digit(finished: Run, new_run: NewRun) -> None:
-    again = new_run(("  frozen: {vectors: word2vec, tuning: frozen}", "  same: {}"))
+    again = new_run((FROZEN, "  same: {}"))
     result = again.call("run", "--cell", "200-same-s1")
     assert result.returncode == 0, result.stderr
     assert len(_losses(again, "same")) >= 2
     assert _losses(again, "same") == _losses(finished, "random")
-    for key in ("weights", "valid", "pairing", "best_update"):
-        assert _record(again, "same")[key] == _record(finished, "random")[key]
+    ours, theirs = _record(again, "same"), _record(finished, "random")
+    assert replace(ours, training_seconds=0) == replace(theirs, training_seconds=0)
 
 
 def test_arms_of_equal_content_are_one_artifact(new_run: NewRun) -> None:
-    run = new_run(("  frozen: {vectors: word2vec, tuning: frozen}", "  same: {}"))
+    run = new_run((FROZEN, "  same: {}"))
     same, random = (run.pipeline.train(run.cell(200, arm)) for arm in ("same", "random"))
     assert same.digest == random.digest
 
@@ -117,38 +121,37 @@ def test_arms_of_equal_content_are_one_artifact(new_run: NewRun) -> None:
 def test_how_a_training_ended_is_recorded(finished: Run) -> None:
     for arm in ("random", "frozen", "finetuned"):
         record = _record(finished, arm)
-        best = max(look["bleu"] for look in record["valid"])
-        assert record["valid_bleu"] == best
-        at = [look["update"] for look in record["valid"] if look["bleu"] == best]
-        assert record["best_update"] in at
-        if record["ended_by"] == "patience":
-            assert record["updates"] - min(at) >= 2 * 20
+        best = max(validation.bleu for validation in record.validations)
+        assert record.valid_bleu == best
+        at = [validation.update for validation in record.validations if validation.bleu == best]
+        assert record.best_update in at
+        if record.ended_by == "patience":
+            assert record.updates - min(at) >= 2 * 20
         else:
-            assert record["updates"] == 60
+            assert record.updates == 60
 
 
 def test_coverage_is_recorded_by_types_and_tokens(finished: Run) -> None:
-    step = finished.pipeline.train(finished.cell(200, "frozen")).inputs["rows"]
-    record = finished.workspace.record(step)
-    for side in ("source", "target"):
-        for split in ("train", "test"):
-            assert 0.5 < record[side][split]["types"] <= 1
-            assert 0.9 < record[side][split]["tokens"] <= 1
+    for stage in finished.pipeline.train(finished.cell(200, "frozen")).rows.values():
+        record = finished.workspace.record(stage)
+        for coverage in (record.train, record.test):
+            assert 0.5 < coverage.types <= 1
+            assert 0.9 < coverage.tokens <= 1
 
 
 def test_every_pair_is_in_every_epoch(finished: Run, tmp_path: Path) -> None:
     """With fairseq's own default up to 7 pairs are silently left out."""
-    batches = Stepwise(finished, tmp_path, Tables()).epoch.next_epoch_itr()
+    batches = Stepwise(finished, tmp_path, Transfer()).epoch.next_epoch_itr()
     assert sorted(int(i) for batch in batches for i in batch["id"]) == list(range(200))
 
 
 def test_stock_fairseq_translates_with_a_cell(finished: Run) -> None:
-    """Without the plug-in and without any vectors at hand."""
-    step = finished.pipeline.train(finished.cell(200, "frozen"))
+    """Without the task and without any vectors at hand."""
+    stage = finished.pipeline.train(finished.cell(200, "frozen"))
     command = [
         str(COMMAND.with_name("fairseq-generate")),
-        str(finished.workspace.path(step.inputs["binarise"]) / "data-bin"),
-        f"--path={_folder(finished, 'frozen') / 'checkpoint_best.pt'}",
+        str(finished.workspace.file(stage.binarise.data)),
+        f"--path={finished.workspace.file(stage.checkpoint)}",
         "--beam=2",
         "--cpu",
         "--required-batch-size-multiple=1",
@@ -169,13 +172,13 @@ def test_a_checkpoint_that_names_code_is_not_run(tmp_path: Path) -> None:
 
     torch.save({"model": Malicious()}, tmp_path / "bad.pt")
     with pytest.raises(pickle.UnpicklingError):
-        checkpoint_utils.load_checkpoint_to_cpu(str(tmp_path / "bad.pt"))
+        checkpoint.read(tmp_path / "bad.pt")
     assert not (tmp_path / "ran").exists()
 
 
 def test_hypotheses_are_plain_text_in_the_order_of_the_test_set(finished: Run) -> None:
-    step = finished.pipeline.translate(finished.cell(200, "finetuned"))
-    lines = (finished.workspace.path(step) / "hypotheses.txt").read_text().splitlines()
+    stage = finished.pipeline.translate(finished.cell(200, "finetuned"))
+    lines = finished.workspace.file(stage.hypotheses).read_text().splitlines()
     assert len(lines) == 30
     assert not any("▁" in line for line in lines)
 
@@ -183,9 +186,9 @@ def test_hypotheses_are_plain_text_in_the_order_of_the_test_set(finished: Run) -
 def test_scores_carry_their_signatures(finished: Run) -> None:
     for cell in finished.pipeline.experiment.cells():
         score = finished.workspace.record(finished.pipeline.score(cell))
-        assert score["bleu_signature"].startswith("nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|v")
-        assert score["chrf_signature"].startswith("nrefs:1|case:mixed|eff:yes|nc:6|nw:0|space:no|v")
-        assert json.dumps(score)
+        signatures = {name: of.signature for name, of in score.scores.items()}
+        assert signatures["bleu"].startswith("nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|v")
+        assert signatures["chrf"].startswith("nrefs:1|case:mixed|eff:yes|nc:6|nw:0|space:no|v")
 
 
 def test_a_training_that_breaks_is_scored_with_a_warning(new_run: NewRun) -> None:
@@ -194,8 +197,8 @@ def test_a_training_that_breaks_is_scored_with_a_warning(new_run: NewRun) -> Non
     cell = run.cell(50, "random")
     result = run.call("run", "--cell", str(cell))
     assert result.returncode == 0, result.stderr
-    assert run.workspace.record(run.pipeline.train(cell))["ended_by"] == "divergence"
-    assert run.workspace.record(run.pipeline.score(cell))["warnings"]
+    assert run.workspace.record(run.pipeline.train(cell)).ended_by == "divergence"
+    assert run.workspace.record(run.pipeline.score(cell)).warnings
     assert "warning:" in result.stderr
 
 
@@ -220,8 +223,8 @@ def test_too_little_memory_is_said_with_the_remedy(
     def too_much(*_: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.\nSee also")
 
-    monkeypatch.setattr(plugin, "batch_losses", too_much)
-    arm = ArmPlan(Tables(), tmp_path / "arm")
+    monkeypatch.setattr(task, "batch_losses", too_much)
+    arm = ArmPlan(Transfer(), tmp_path / "arm")
     arm.folder.mkdir()
     with pytest.raises(
         UserError, match=r"enough memory \(CUDA .*GiB\.\); lower training\.batch_tok"
@@ -244,9 +247,9 @@ def test_a_calibration_that_is_stopped_is_none(
 
 
 def test_pairs_that_no_batch_takes_are_counted(finished: Run, tmp_path: Path) -> None:
-    all_taken = Stepwise(finished, tmp_path, Tables())
-    assert all_taken.task.too_long == 0
+    all_taken = Stepwise(finished, tmp_path, Transfer())
+    assert all_taken.task.training.too_long == 0
     lengths = all_taken.task.dataset("train").sizes.max(axis=1)
     limit = int(lengths.max()) - 1
-    some_left_out = Stepwise(finished, tmp_path, Tables(), batch_tokens=limit)
-    assert some_left_out.task.too_long == int((lengths > limit).sum()) > 0
+    some_left_out = Stepwise(finished, tmp_path, Transfer(), batch_tokens=limit)
+    assert some_left_out.task.training.too_long == int((lengths > limit).sum()) > 0

@@ -11,17 +11,18 @@ from fairseq.criterions.label_smoothed_cross_entropy import LabelSmoothedCrossEn
 from torch import Tensor
 
 from nmt_ablation.model import transformer
-from nmt_ablation.model.tables import Tables
 from nmt_ablation.model.transformer import losses
+from nmt_ablation.transfer.start import Transfer
 from tests.conftest import Run
-from tests.stepwise import Stepwise
+from tests.stepwise import Stepwise, tuning
 
 
 @pytest.fixture(scope="module")
 def training(finished: Run, tmp_path_factory: pytest.TempPathFactory) -> Stepwise:
     """Two models of one shape that have learnt a little; what they learn from."""
     folder = tmp_path_factory.mktemp("training")
-    both = Stepwise(finished, folder, Tables(), Tables(seed=2, sides=("source",), frozen=True))
+    frozen = Transfer(seed=2, tuning=tuning("source-embeddings", frozen=True))
+    both = Stepwise(finished, folder, Transfer(), frozen)
     both.update(5)
     for model in both.task.models:
         for weight in model.parameters():
@@ -101,7 +102,7 @@ def test_a_loss_in_pieces_is_the_whole_loss(
     model, batch = training.model.eval(), _batches(training)[0]
     found = []
     for size in (4, 10_000, 1 << 30):
-        monkeypatch.setitem(transformer.PIECE_BYTES, "cpu", size)
+        monkeypatch.setitem(transformer.BLOCK_BYTES, "cpu", size)
         smoothed, _ = _ours(training, [model], batch)
         torch.autograd.backward(smoothed.sum())
         found.append((float(smoothed), _gradients(model)))

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from nmt_ablation.errors import UserError
-from nmt_ablation.pretrained.read import NOT_UTF8, Vectors, read
+from nmt_ablation.pretrained.vector_file import NOT_UTF8, Vectors, read
 
 SENTENCES = [["the", "cat", "sat"], ["the", "größe", "猫"], ["a", "Köln", "cat"]] * 5
 ALL = ["the", "cat", "sat", "größe", "猫", "a", "Köln"]

@@ -7,24 +7,42 @@ import multiprocessing
 import os
 import signal
 import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
 
 from nmt_ablation.errors import UserError
-from nmt_ablation.experiment_file import load
+from nmt_ablation.experiment.file import load
 from nmt_ablation.files import lock
 from nmt_ablation.pipeline import Pipeline
 from nmt_ablation.places import Places
-from nmt_ablation.workspace import Build, Step, Workspace
+from nmt_ablation.stage import Build, Stage
+from nmt_ablation.workspace import Workspace
 from tests.conftest import TINY, NewRun
 
 
-def _step(builder: object, **parameters: object) -> Step:
-    return Step("made", 1, parameters, {}, builder)  # type: ignore[arg-type]
+@dataclass(frozen=True, eq=False)
+class Made(Stage[Any]):
+    """An artifact that a function makes."""
+
+    name: ClassVar[str] = "made"
+
+    builder: Callable[[Build], object] = field(compare=False)
+    title: str = ""
+    needed: "Made | None" = None
+
+    def build(self, to: Build) -> Any:
+        return self.builder(to)
 
 
-def test_a_step_is_built_once_and_its_record_kept(tmp_path: Path) -> None:
+class Resumable(Made):
+    resumable = True
+
+
+def test_a_stage_is_built_once_and_its_record_kept(tmp_path: Path) -> None:
     calls = []
 
     def build(to: Build) -> object:
@@ -32,12 +50,12 @@ def test_a_step_is_built_once_and_its_record_kept(tmp_path: Path) -> None:
         (to.folder / "text").write_text("x")
         return {"lines": 1}
 
-    workspace, step = Workspace(tmp_path), _step(build)
-    assert not workspace.done(step)
+    workspace, stage = Workspace(tmp_path), Made(build)
+    assert not workspace.done(stage)
     for _ in range(2):
-        assert (workspace.ensure(step) / "text").read_text() == "x"
+        assert (workspace.ensure(stage) / "text").read_text() == "x"
     assert len(calls) == 1
-    assert workspace.record(step) == {"lines": 1}
+    assert workspace.record(stage) == {"lines": 1}
 
 
 def test_a_builder_that_fails_leaves_nothing_to_trust(tmp_path: Path) -> None:
@@ -51,9 +69,9 @@ def test_a_builder_that_fails_leaves_nothing_to_trust(tmp_path: Path) -> None:
 
     workspace = Workspace(tmp_path)
     with pytest.raises(RuntimeError):
-        workspace.ensure(_step(fail))
-    assert not workspace.done(_step(fail))
-    workspace.ensure(_step(build))
+        workspace.ensure(Made(fail))
+    assert not workspace.done(Made(fail))
+    workspace.ensure(Made(build))
 
 
 def test_killed_right_before_the_end_the_artifact_is_the_same(tmp_path: Path) -> None:
@@ -64,12 +82,12 @@ def test_killed_right_before_the_end_the_artifact_is_the_same(tmp_path: Path) ->
         return None
 
     workspace = Workspace(tmp_path)
-    step = Step("made", 1, {}, {}, build, resumable=True)
-    final = workspace.ensure(step)
+    stage = Resumable(build)
+    final = workspace.ensure(stage)
     manifest = json.loads((final / "artifact.json").read_text())
     partial = final.rename(final.with_suffix(".partial"))
     (partial / ".artifact.json.123.unfinished").touch()
-    workspace.ensure(step)
+    workspace.ensure(stage)
     assert sorted(path.name for path in final.iterdir()) == [
         *("artifact.json", "made-of.json", "text")
     ]
@@ -84,8 +102,8 @@ def test_what_a_cache_has_is_not_built_again_and_the_cache_is_only_read(tmp_path
         built.append(to.folder)
         return len(built)
 
-    first = Step("first", 1, {}, {}, build)
-    second = Step("second", 1, {}, {"first": first}, build)
+    first = Made(build, "first")
+    second = Made(build, "second", first)
     Workspace(tmp_path / "cache").ensure(first)
     before = sorted((path, path.stat().st_mtime_ns) for path in (tmp_path / "cache").rglob("*"))
     workspace = Workspace(tmp_path / "own", tmp_path / "cache")
@@ -118,18 +136,18 @@ def test_progress_says_how_fast_and_being_built_who_is_at_it(tmp_path: Path) -> 
         to.progress(10, 100)
         time.sleep(1.1)
         to.progress(32, 100)
-        seen.append((workspace.progress(step), workspace.being_built(step)))
+        seen.append((workspace.progress(stage), workspace.being_built(stage)))
         raise RuntimeError("stopped")
 
-    step = Step("slow", 1, {}, {}, build, resumable=True)
-    assert workspace.progress(step) is None and not workspace.being_built(step)
+    stage = Resumable(build)
+    assert workspace.progress(stage) is None and not workspace.being_built(stage)
     with pytest.raises(RuntimeError):
-        workspace.ensure(step)
+        workspace.ensure(stage)
     ((told, at_it),) = seen
     assert told is not None and (told.done, told.whole) == (32, 100)
     assert told.speed == pytest.approx(20, rel=0.2)
-    assert at_it and not workspace.being_built(step)
-    assert workspace.progress(step) == told
+    assert at_it and not workspace.being_built(stage)
+    assert workspace.progress(stage) == told
 
 
 def test_a_resumable_builder_finds_what_it_left(tmp_path: Path) -> None:
@@ -139,11 +157,11 @@ def test_a_resumable_builder_finds_what_it_left(tmp_path: Path) -> None:
             raise RuntimeError("stopped")
         return None
 
-    workspace, step = Workspace(tmp_path), Step("made", 1, {}, {}, count, resumable=True)
+    workspace, stage = Workspace(tmp_path), Resumable(count)
     for _ in range(2):
         with pytest.raises(RuntimeError):
-            workspace.ensure(step)
-    assert sorted(path.name for path in workspace.ensure(step).glob("[0-9]")) == ["0", "1", "2"]
+            workspace.ensure(stage)
+    assert sorted(path.name for path in workspace.ensure(stage).glob("[0-9]")) == ["0", "1", "2"]
 
 
 def _build_slowly(root: Path, seconds: float) -> None:
@@ -153,7 +171,7 @@ def _build_slowly(root: Path, seconds: float) -> None:
         time.sleep(seconds)
         return None
 
-    Workspace(root).ensure(_step(build))
+    Workspace(root).ensure(Made(build))
 
 
 def test_two_processes_do_not_do_the_same_work_twice(tmp_path: Path) -> None:
@@ -173,17 +191,17 @@ def test_a_killed_build_is_built_anew_and_holds_no_lock(tmp_path: Path) -> None:
         time.sleep(0.02)
     os.kill(process.pid or 0, signal.SIGKILL)
     process.join()
-    step = _step(None)
-    assert not Workspace(tmp_path).done(step)
+    stage = Made(lambda to: None)
+    assert not Workspace(tmp_path).done(stage)
     _build_slowly(tmp_path, 0)
-    assert Workspace(tmp_path).done(step)
+    assert Workspace(tmp_path).done(stage)
 
 
 # A value of the experiment, and the stages that depend on it; no other stage may be rebuilt.
 TRAINED = {"train", "translate", "score", "compare"}
 CHANGES = {
     "beam": ("beam: 2", "beam: 3", {"translate", "score", "compare"}),
-    "tokenizer": ("decoding:", "scoring: {bleu_tokenizer: char}\ndecoding:", TRAINED),
+    "tokenizer": ("decoding:", "scoring: {metrics: {bleu: {tokenizer: char}}}\ndecoding:", TRAINED),
     "patience": ("patience: 2", "patience: 3", TRAINED),
     "vectors": (
         "epochs: 2",
@@ -204,10 +222,10 @@ def test_a_change_rebuilds_what_depends_on_it_and_nothing_else(
         file.write_text(text)
         pipeline = Pipeline(load(file), Places(mirror=None, data=tmp_path))
         return {
-            (step.stage, f"{cell.size} {cell.seed} {cell.arm} {at}"): step.digest
+            (stage.name, f"{cell.size} {cell.seed} {cell.arm} {at}"): stage.digest
             for cell in pipeline.experiment.cells()
             if cell.arm == "finetuned"
-            for at, step in enumerate(pipeline.compare(cell).ancestors())
+            for at, stage in enumerate(pipeline.compare(cell).ancestors())
         }
 
     before, after = digests(TINY), digests(TINY.replace(old, new, 1))

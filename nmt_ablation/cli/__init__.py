@@ -1,5 +1,7 @@
-"""The command line: parse, call, print. Heavy modules are imported by the commands that use them,
-so that `--help` answers at once."""
+"""The command line: parse, call, print.
+
+Heavy modules are imported by the commands that use them, so that `--help` answers at once.
+"""
 
 from typing import Any
 
@@ -12,7 +14,7 @@ from nmt_ablation.stopping import EXIT_CODE, StoppedError
 
 
 class _Group(click.Group):
-    """Prints what the user can mend as a message, never as a traceback."""
+    """A group of commands that prints errors the user can mend as messages, without a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -36,7 +38,7 @@ class _Group(click.Group):
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="nmt-ablation")
 def main() -> None:
-    """Will pretrained embeddings help my translation model, at my corpus size?
+    """Measure whether pretrained embeddings help a translation model, by corpus size.
 
     \b
     Examples:

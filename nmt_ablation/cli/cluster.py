@@ -1,6 +1,5 @@
 """The command that hands an experiment to a SLURM cluster."""
 
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,11 +17,11 @@ if TYPE_CHECKING:
     "--cluster",
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
     envvar="NMT_ABLATION_CLUSTER",
-    help="What to ask the cluster for; see slurm/cluster.yaml.",
+    help="The resources to ask for; see slurm/cluster.yaml.",
 )
-@click.option("--failed", is_flag=True, help="Submit just what failed before.")
-@click.option("--memory", help="Ask for so much: 8G. For --failed, or all that is submitted.")
-@click.option("--time", help="Ask for so long: 08:00:00.")
+@click.option("--failed", is_flag=True, help="Submit only cells that failed before.")
+@click.option("--memory", help="Memory to ask for, for all jobs submitted: 8G.")
+@click.option("--time", help="Time to ask for: 08:00:00.")
 @click.option("--dry-run", is_flag=True, help="Print the scripts, and submit nothing.")
 def submit(
     runner: "Runner",
@@ -32,10 +31,10 @@ def submit(
     time: str | None,
     dry_run: bool,
 ) -> None:
-    """Hand all that is not done yet to SLURM.
+    """Hand everything that is not done yet to SLURM.
 
-    That is preparation, arrays of cells, and the report. What needs a network is fetched here
-    first. What is queued or done already is not submitted again.
+    Submits preparation, arrays of cells, and the report. Files from the network are fetched here
+    first. Cells that are queued or done are not submitted again.
 
     \b
     Examples:
@@ -44,7 +43,6 @@ def submit(
       nmt-ablation submit recipes/quickstart.yaml --mirror DIR --failed --memory 16G
     """
     from nmt_ablation.cli.progress import Bars
-    from nmt_ablation.pipeline import Pipeline
     from nmt_ablation.runner import Work
     from nmt_ablation.slurm import cluster as clusters
     from nmt_ablation.slurm.submission import Submissions, write_scripts
@@ -63,10 +61,9 @@ def submit(
             click.echo(f"There is nothing to submit: {others} are done or queued.")
             return
         if not dry_run:
-            digests = {step.digest for step in runner.to_prepare()}
             with Bars(runner, {}) as bars:
-                fetching = Work(partial(Pipeline.from_network, digests=digests))
-                runner.run({"fetch": fetching}, 1, bars)
+                fetching = [it for it in runner.to_prepare() if it.needs_network]
+                runner.run({"fetch": Work(fetching)}, 1, bars)
         made = write_scripts(runner, asked, cells, submissions.next_folder())
         if dry_run:
             for script in made.all():
@@ -76,5 +73,5 @@ def submit(
         for line in submissions.submit(made):
             click.echo(line)
     click.echo(
-        f"Logs are in {made.folder}; how far it is says: nmt-ablation status {runner.file.path}"
+        f"Logs are in {made.folder}; see the progress: nmt-ablation status {runner.file.path}"
     )

@@ -1,4 +1,4 @@
-"""What several commands ask for, and what they make of it."""
+"""Arguments and options that several commands share, and the objects made of them."""
 
 import functools
 import re
@@ -12,7 +12,7 @@ import click
 from nmt_ablation.errors import UserError
 
 if TYPE_CHECKING:
-    from nmt_ablation.experiment_file import ExperimentFile
+    from nmt_ablation.experiment.file import ExperimentFile
     from nmt_ablation.runner import Runner
 EXPERIMENT = click.argument("experiment", type=click.Path(path_type=Path))
 WORKSPACE = click.option(
@@ -21,7 +21,7 @@ WORKSPACE = click.option(
     default=Path("checkpoints"),
     envvar="NMT_ABLATION_WORKSPACE",
     show_default=True,
-    help="Where everything that is built goes.",
+    help="The folder for everything that is built.",
 )
 
 
@@ -39,14 +39,13 @@ CACHE = click.option(
     "--cache",
     type=click.Path(path_type=Path, file_okay=False, exists=True),
     envvar="NMT_ABLATION_CACHE",
-    help="Another workspace, perhaps of many people, from which finished work is taken. It is only "
-    "read.",
+    help="Another workspace, perhaps a shared one, to take finished work from. It is only read.",
 )
 DATA = click.option(
     "--data",
     type=click.Path(path_type=Path, file_okay=False),
     envvar="NMT_ABLATION_DATA",
-    help="Where files named in the experiment are: corpora, held-out sets, vectors, lexicons.  "
+    help="The folder of files named in the experiment: corpora, held-out sets, vectors, lexicons.  "
     "[default: beside the experiment file]",
 )
 MIRROR = click.option(
@@ -60,12 +59,12 @@ MAX_BYTES = click.option(
     callback=_bytes,
     metavar="BYTES",
     envvar="NMT_ABLATION_MAX_BYTES",
-    help="Fetch no file that is larger: 500M, 5G.",
+    help="Fetch no larger file: 500M, 5G.",
 )
 
 
 def on_experiment(command: Callable[..., None]) -> Callable[..., None]:
-    """A command on an experiment and a workspace: it is given a `Runner` in their place."""
+    """Give a command the options of an experiment and a workspace, and pass it a `Runner`."""
 
     @functools.wraps(command)
     def call(
@@ -93,7 +92,7 @@ def runner_of(
     mirror: str | None,
     max_bytes: int | None = None,
 ) -> "Runner":
-    """What runs an experiment's cells, and knows what became of them."""
+    """Return the runner of an experiment in a workspace."""
     from nmt_ablation.places import Places
     from nmt_ablation.runner import Runner
     from nmt_ablation.workspace import Workspace
@@ -103,10 +102,11 @@ def runner_of(
 
 
 def load_file(experiment: Path, mirror: str | None) -> "ExperimentFile":
-    """An experiment whose corpora all have versions, to be fetched from a mirror that is there."""
-    from nmt_ablation.experiment_file import load
+    """Load an experiment file, with a version for each corpus, and check that the mirror exists."""
+    from nmt_ablation.experiment.file import load
+    from nmt_ablation.experiment.versions import resolve
     from nmt_ablation.opus.fetch import is_url
-    from nmt_ablation.opus.lock import Lock, resolve
+    from nmt_ablation.opus.lock import Lock
 
     if mirror is not None and not is_url(mirror) and not Path(mirror).is_dir():
         raise UserError(f"{mirror}: there is no such folder to fetch corpora from")

@@ -1,8 +1,9 @@
-"""Bars in a terminal, plain lines in a log."""
+"""Progress bars in a terminal, plain lines in a log."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from types import TracebackType
+from typing import Any
 
 from rich.console import Console
 from rich.progress import (
@@ -21,17 +22,19 @@ from rich.text import Text
 
 from nmt_ablation.experiment import Cell
 from nmt_ablation.runner import Runner, Watcher
-from nmt_ablation.workspace import Step, Workspace
+from nmt_ablation.stage import Stage
+from nmt_ablation.stages.corpora import Fetch
+from nmt_ablation.workspace import Workspace
 
 
 def short_name(file: str) -> str:
-    """What a bar has room for: `NeuLab-TedTalks/v1 en-gl.txt.zip`."""
+    """Shorten a file's path for a bar: `NeuLab-TedTalks/v1 en-gl.txt.zip`."""
     corpus, version, _, name = PurePosixPath(file).parts
     return f"{corpus.removeprefix('OPUS-')}/{version} {name}"
 
 
 def transfers() -> Progress:
-    """Bars for files that are on their way here, told in bytes."""
+    """Return bars for files being fetched, in bytes."""
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -43,7 +46,7 @@ def transfers() -> Progress:
 
 
 class _Amount(MofNCompleteColumn):
-    """How much is done of the whole: bytes of a file, or a number of whatever a stage counts."""
+    """A column with the amount done and the whole: bytes of a file, or a stage's own unit."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -61,7 +64,7 @@ class Bars(Watcher):
     """
 
     def __init__(self, runner: Runner, cells: Mapping[str, Sequence[Cell]]) -> None:
-        """`cells` are the unfinished ones whose scores each job makes."""
+        """Create bars for jobs; `cells` are the unfinished cells whose scores each job makes."""
         self.runner, self.cells = runner, cells
         self.budget = runner.file.experiment.training.max_updates
         self.console = Console(stderr=True, highlight=False)
@@ -95,11 +98,11 @@ class Bars(Watcher):
             self.progress.remove_task(bar)
         self.progress.stop()
 
-    def running(self, name: str, left: list[Step], workspace: Workspace) -> None:
-        stage = left[0].stage if left else "done"
+    def running(self, name: str, left: list[Stage[Any]], workspace: Workspace) -> None:
+        stage = left[0].name if left else "done"
         told = workspace.progress(left[0]) if left else None
         done, whole = (told.done, told.whole) if told else (0, 0)
-        fetched = left[0].parameters["file"] if stage == "fetch" else None
+        fetched = left[0].file if left and isinstance(left[0], Fetch) else None
         label = f"{stage} {short_name(fetched)}" if fetched else stage
         if name not in self.bars:
             self.bars[name] = self.progress.add_task(name, total=None)
@@ -124,19 +127,16 @@ class Bars(Watcher):
         self.console.print(line, markup=False, soft_wrap=True)  # a log's lines stay whole
 
     def _scores(self, name: str) -> str:
-        """What the cells of a job have come to."""
+        """Return the scores of a job's cells, in words."""
+        from nmt_ablation.results.gather import outcome
+
         cells = self.cells.get(name, ())
         if cells:
             self._reach(name, self.budget)
         text = ""
         for cell in cells:
-            pipeline, workspace = self.runner.pipeline, self.runner.workspace
-            score = workspace.record(pipeline.score(cell))
-            trained = workspace.record(pipeline.train(cell))
             text += f", {cell.arm}: " if len(cells) > 1 else ", "
-            text += f"BLEU {score['bleu']:.1f}, chrF {score['chrf']:.1f}"
-            text += f" ({trained['updates']:,} updates, ended by {trained['ended_by']})"
-            text += "".join(f"; warning: {warning}" for warning in score["warnings"])
+            text += outcome(self.runner.pipeline, self.runner.workspace, cell)
         return text
 
     def _reach(self, name: str, updates: float) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, get_args
 import click
 
 from nmt_ablation.cli.options import CACHE, DATA, MIRROR, WORKSPACE, on_experiment, runner_of
-from nmt_ablation.experiment import BleuTokenizer
+from nmt_ablation.scoring.bleu import BleuTokenizer
 
 if TYPE_CHECKING:
     from nmt_ablation.runner import Runner
@@ -29,22 +29,23 @@ FOLDER = click.Path(path_type=Path, file_okay=False)
 def report(runner: "Runner", out: Path | None, examples: bool) -> None:
     """Draw figure and tables of what is finished.
 
-    The verdict is printed, and stands in all of them.
+    The verdict is printed, and stands in all of them. A report that has more cells, or is of
+    another definition, is not replaced.
 
     \b
     Example:
       nmt-ablation report recipes/quickstart.yaml
     """
-    from nmt_ablation.report.findings import gather
-    from nmt_ablation.report.write import write, write_hypotheses
+    from nmt_ablation.files import write_atomically
+    from nmt_ablation.report.write import write
+    from nmt_ablation.results.gather import gather, hypotheses_table
 
     name = runner.file.experiment.name
-    findings = gather(runner.pipeline, runner.workspace, _command(), examples)
-    write([findings], out or runner.folder / "report", name, _command())
+    results = gather(runner.pipeline, runner.workspace, _command(), examples)
+    write([results], out or runner.folder / "report", name, _command())
     hypotheses = runner.folder / "hypotheses.tsv"
-    if findings.cells:
-        write_hypotheses(runner.pipeline, runner.workspace, hypotheses)
-        click.echo(f"{'translations':13} {hypotheses}")
+    write_atomically(hypotheses, hypotheses_table(runner.pipeline, runner.workspace))
+    click.echo(f"{'translations':13} {hypotheses}")
 
 
 @click.command()
@@ -63,8 +64,9 @@ def draw(results: Sequence[Path], out: Path, name: str | None) -> None:
       nmt-ablation draw weak/weak.jsonl strong/strong.jsonl --out both --name baselines
       nmt-ablation draw laptop/mine.jsonl cluster/mine.jsonl --out whole
     """
-    from nmt_ablation.report.findings import join, load
     from nmt_ablation.report.write import write
+    from nmt_ablation.results.files import load
+    from nmt_ablation.results.join import join
 
     experiments = join([load(path) for path in results])
     write(experiments, out, name or "-".join(each.name for each in experiments), _command())
@@ -90,7 +92,7 @@ def compare(
     one: str,
     other: str,
     reference: Path | None,
-    tokenize: str,
+    tokenize: BleuTokenizer,
     experiment: Path | None,
     workspace: Path,
     cache: Path | None,
@@ -99,8 +101,8 @@ def compare(
 ) -> None:
     """Compare two translations of a test set.
 
-    They are files, or cells of an experiment. BLEU and chrF of each, the difference with its
-    interval, and two tests of it.
+    They are files, or cells of an experiment. Shown are the scores of each, the gain of the second
+    with its interval, and two tests of it.
 
     \b
     Examples:
@@ -110,15 +112,19 @@ def compare(
     from rich.console import Console
 
     from nmt_ablation.report import pairwise
+    from nmt_ablation.results.gather import compare_cells
+    from nmt_ablation.results.pairwise import of_files
+    from nmt_ablation.scoring.config import Scoring
 
     if (reference is None) == (experiment is None):
         raise click.UsageError("give --reference for two files, or --experiment for two cells")
     if experiment is None:
         assert reference is not None
-        found = pairwise.of_files(Path(one), Path(other), reference, tokenize)
+        metrics = Scoring.usual(tokenize).metrics
+        found = of_files(Path(one), Path(other), reference, metrics)
     else:
         runner = runner_of(experiment, workspace, cache, data, mirror)
-        found = pairwise.of_cells(runner.pipeline, runner.workspace, one, other)
+        found = compare_cells(runner.pipeline, runner.workspace, one, other)
     console = Console(highlight=False)
     console.print(pairwise.as_rich(found, one, other))
     for line in pairwise.notes(found):

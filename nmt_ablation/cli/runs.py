@@ -1,25 +1,22 @@
-"""Commands on a whole experiment: check it, run it, see how far it is."""
+"""Commands on a whole experiment: validate, plan, calibrate, run, status."""
 
 import itertools
 import json
 import math
 import os
-import shutil
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from nmt_ablation.cli.options import EXPERIMENT, MAX_BYTES, on_experiment
-from nmt_ablation.errors import UserError
+from nmt_ablation.errors import UserError, require
 
 if TYPE_CHECKING:
-    from nmt_ablation.experiment import Cell
     from nmt_ablation.runner import Runner
 
 WATCH_SECONDS = 2
@@ -34,7 +31,7 @@ def validate(experiment: Path) -> None:
     Example:
       nmt-ablation validate recipes/quickstart.yaml
     """
-    from nmt_ablation.experiment_file import load
+    from nmt_ablation.experiment.file import load
 
     valid = load(experiment).experiment
     click.echo(
@@ -46,10 +43,10 @@ def validate(experiment: Path) -> None:
 @click.command()
 @on_experiment
 def plan(runner: "Runner") -> None:
-    """Show what is done, what is to do, and what it will take.
+    """Show what is done, what is left, and what it will take.
 
-    Builds nothing. Hours are known after `nmt-ablation calibrate`; `nmt-ablation status` names each
-    cell.
+    Builds nothing. Hours are known after `nmt-ablation calibrate`; `nmt-ablation status` lists the
+    cells.
 
     \b
     Example:
@@ -64,7 +61,7 @@ def plan(runner: "Runner") -> None:
             left = runner.left(cell)
             finished.setdefault(cell.arm, []).append(not left)
             done += not left
-            to_build |= {step.digest: step.stage for step in left}
+            to_build |= {stage.digest: stage.name for stage in left}
         arms = ", ".join(f"{arm} {sum(each)}/{len(each)}" for arm, each in finished.items())
         click.echo(f"{size if isinstance(size, str) else f'{size:,}':>10}  {arms}")
     needed = Counter(to_build.values())
@@ -76,12 +73,12 @@ def plan(runner: "Runner") -> None:
 
 @click.command()
 @on_experiment
-@click.option("--again", is_flag=True, help="Measure anew, for instance on another machine.")
+@click.option("--again", is_flag=True, help="Measure again, for instance on another machine.")
 def calibrate(runner: "Runner", again: bool) -> None:
     """Time an update of an experiment's model.
 
-    It takes about a minute, on made-up text. `plan` then says hours, and `submit` knows how many
-    cells an element of an array has time for. Run it on the kind of machine that will train.
+    Takes about a minute, on made-up text. Afterwards `plan` estimates hours, and `submit` fills
+    the elements of an array with cells. Run it on the kind of machine that will train.
 
     \b
     Examples:
@@ -89,14 +86,13 @@ def calibrate(runner: "Runner", again: bool) -> None:
       srun --gpus 1 nmt-ablation calibrate recipes/quickstart.yaml --again
     """
     from nmt_ablation.cli.progress import Bars
-    from nmt_ablation.pipeline import Pipeline
     from nmt_ablation.runner import Work
 
     if again:
-        runner.workspace.cache = None  # what others measured isn't asked for
+        runner.workspace.cache = None  # another machine's measurement doesn't count
         runner.workspace.forget(runner.pipeline.calibration())
     with Bars(runner, {}) as bars:
-        runner.run({"calibration": Work(Pipeline.calibrated)}, 1, bars)
+        runner.run({"calibration": Work([runner.pipeline.calibration()])}, 1, bars)
     for line in _hours(runner, len(runner.file.experiment.cells())):
         click.echo(line)
 
@@ -114,8 +110,8 @@ def calibrate(runner: "Runner", again: bool) -> None:
 @click.option(
     "--together/--apart",
     default=None,
-    help="Train the arms of a size and seed in one process, which is faster on a GPU; each comes "
-    "to what it comes to alone, but for rounding.  [default: together on a GPU]",
+    help="Train the arms of a size and seed in one process, which is faster on a GPU. The results "
+    "are the same as apart, except for rounding.  [default: together on a GPU]",
 )
 @click.option(
     "--tensorboard",
@@ -133,9 +129,9 @@ def run(
     together: bool | None,
     tensorboard: bool,
 ) -> None:
-    """Do all that is not done yet: prepare, train, translate, score.
+    """Build everything that is not done yet: prepare, train, translate, score.
 
-    Stop it at any moment and call it again: it goes on where it was.
+    Stop it at any moment; the same command goes on from there.
 
     \b
     Examples:
@@ -143,66 +139,50 @@ def run(
       nmt-ablation run recipes/quickstart.yaml --mirror DIR --cell 500-random-s1
       nmt-ablation run recipes/quickstart.yaml --mirror DIR --size 500 --size 2k
     """
+    from nmt_ablation import machine, schedule
     from nmt_ablation.cli.progress import Bars
-    from nmt_ablation.pipeline import Pipeline
-    from nmt_ablation.runner import Work
 
     _refuse_copies()
     runner.check()
     if tensorboard:
-        from nmt_ablation.training import events  # loads fairseq
-
-        events.check()
+        require("tensorboardX", "--tensorboard needs", "tensorboard")
         runner.write_events()
-    file = runner.file.experiment
     cells = runner.unfinished(runner.file.choose(names, sizes))
     if not cells:
         click.echo("There is nothing to do: these cells are done.", err=True)
         return
-    gpu = shutil.which("nvidia-smi") is not None
-    # A GPU is one device, however many cores stand beside it.
-    places = 1 if gpu else _cores()
-    if file.training.precision == "bfloat16" and not gpu and not _computes_bfloat16():
+    training, gpu = runner.file.experiment.training, machine.has_gpu()
+    if training.precision == "bfloat16" and not gpu and not machine.computes_bfloat16():
         click.echo(
             "warning: this processor has no instructions for bfloat16, so it is slower than "
             "float32 here; set training.precision: float32",
             err=True,
         )
-    of_one = file.training.threads * file.training.processes
-    at_once = jobs or max(1, places // of_one)
-    together = gpu if together is None else together
-    groups: dict[str, list[Cell]] = {}
-    for cell in cells:
-        group = f"{cell.size}-s{cell.seed}" if together else str(cell)
-        groups.setdefault(group, []).append(cell)
-    groups = {name if len(of) > 1 else str(of[0]): of for name, of in groups.items()}
+    groups = schedule.group(cells, gpu if together is None else together)
     if len(groups) < len(cells) and not prepare:
         click.echo("Arms of one size and seed train in one process, on the same batches.", err=True)
-    phases = [{"preparation": Work(partial(Pipeline.preparation, cells=cells))}]
-    if not prepare:
-        phases.append(
-            {
-                name: Work(partial(Pipeline.scores, cells=group), group, together=len(group) > 1)
-                for name, group in groups.items()
-            }
-        )
+    at_once = jobs or schedule.jobs_at_once(training, gpu, machine.cores())
     with Bars(runner, groups) as bars:
-        for phase in phases:
+        for phase in schedule.phases(runner.pipeline, cells, groups, prepare_only=prepare):
             runner.run(phase, at_once, bars)
 
 
 @click.command()
 @on_experiment
-@click.option("--json", "as_json", is_flag=True, help="For machines: one object a cell.")
-@click.option("--watch", is_flag=True, help="Show it anew until there is nothing left to wait for.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print machine-readable output: one JSON object a cell."
+)
+@click.option(
+    "--watch", is_flag=True, help="Keep showing the status until no cell runs or is queued."
+)
 def status(
     runner: "Runner",
     as_json: bool,
     watch: bool,
 ) -> None:
-    """Show how far each cell is, and why it failed if it did.
+    """Show the progress of each cell, and why it failed if it did.
 
-    Here, and in a cluster's queue.
+    Cells may run here or in a cluster's queue.
 
     \b
     Examples:
@@ -237,7 +217,7 @@ def status(
 
 
 def _refuse_copies() -> None:
-    """Of several commands started side by side, each would want to train every model."""
+    """Raise an error if several copies of this command run side by side."""
     for name, starter in (("WORLD_SIZE", "torchrun"), ("SLURM_STEP_NUM_TASKS", "srun")):
         if int(os.environ.get(name, 1)) > 1:
             raise UserError(
@@ -247,7 +227,7 @@ def _refuse_copies() -> None:
 
 
 def _hours(runner: "Runner", cells: int) -> Iterator[str]:
-    """What so many trainings take at most."""
+    """Yield lines about the updates and hours that so many trainings take at most."""
     from rich.filesize import decimal
 
     from nmt_ablation import cost
@@ -264,18 +244,18 @@ def _hours(runner: "Runner", cells: int) -> Iterator[str]:
         yield "Hours: time an update with nmt-ablation calibrate."
         return
     found = runner.workspace.record(calibration)
-    hours = math.ceil(cells * cost.cell_seconds(experiment, found["seconds"]) / 360) / 10
-    threads = "1 thread" if found["threads"] == 1 else f"{found['threads']} threads"
-    memory = decimal(found["gpu_memory"] or found["memory"])
+    hours = math.ceil(cells * cost.cell_seconds(experiment, found.seconds) / 360) / 10
+    threads = "1 thread" if found.threads == 1 else f"{found.threads} threads"
+    memory = decimal(found.gpu_memory or found.memory)
     yield (
         f"Hours: at most {hours:,.1f}, one cell after another; an update takes "
-        f"{found['seconds']:.3f} s and {memory} on {found['device']} "
-        f"({threads} of {found['machine']})."
+        f"{found.seconds:.3f} s and {memory} on {found.device} "
+        f"({threads} of {found.machine})."
     )
 
 
 def _needs(runner: "Runner") -> Iterator[str]:
-    """What is to be fetched, and the room it all takes."""
+    """Yield lines about files to fetch and disk space."""
     from rich.filesize import decimal
 
     from nmt_ablation import cost
@@ -296,17 +276,3 @@ def _needs(runner: "Runner") -> Iterator[str]:
         f"(corpora {decimal(room.corpora)}, samples {decimal(room.samples)}, "
         f"models {decimal(room.models)})."
     )
-
-
-def _computes_bfloat16() -> bool:
-    from llvmlite import binding
-
-    features = binding.get_host_cpu_features()
-    return any(features.get(name) for name in ("avx512bf16", "amx-bf16", "bf16"))
-
-
-def _cores() -> int:
-    """Those this process may use, where the system can say."""
-    if sys.platform == "linux":
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

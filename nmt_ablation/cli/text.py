@@ -1,4 +1,4 @@
-"""Commands about corpora: find them, copy them, cite them, make them up."""
+"""Commands about corpora: list, mirror, cite, make up."""
 
 import json
 import sys
@@ -24,9 +24,11 @@ if TYPE_CHECKING:
     "--mirror",
     metavar="DIR_OR_URL",
     envvar="NMT_ABLATION_MIRROR",
-    help="List what a mirror of OPUS has; --offline goes first.",
+    help="List a mirror of OPUS instead; --offline takes precedence.",
 )
-@click.option("--json", "as_json", is_flag=True, help="For machines: one array.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print machine-readable output: a JSON array."
+)
 def corpora(
     pair: str,
     monolingual: bool,
@@ -35,10 +37,10 @@ def corpora(
     mirror: str | None,
     as_json: bool,
 ) -> None:
-    """List what OPUS has for a pair of languages.
+    """List the corpora of a language pair in OPUS.
 
-    Largest first, and however OPUS spells them. CORPUS and VERSION are what an experiment names:
-    `WikiMatrix/v1`; and PAIR too, where the corpus's codes aren't the experiment's.
+    The largest comes first; all spellings of the languages are searched. An experiment names CORPUS
+    and VERSION (`WikiMatrix/v1`), and PAIR too if the corpus spells the languages differently.
 
     \b
     Examples:
@@ -71,16 +73,15 @@ def corpora(
     "--to",
     type=click.Path(path_type=Path, file_okay=False),
     required=True,
-    help="The folder to fill; what it has already stays.",
+    help="The folder to fill; files that are there stay.",
 )
 @MIRROR
 @MAX_BYTES
 def fill_mirror(experiment: Path, to: Path, mirror: str | None, max_bytes: int | None) -> None:
     """Copy the files of OPUS that an experiment needs.
 
-    They go to a folder, for machines without a network.
-
-    Stop it at any moment and call it again: it goes on where it was.
+    The folder serves machines without a network. Stop it at any moment; the same command goes on
+    from there.
 
     \b
     Example:
@@ -96,7 +97,7 @@ def fill_mirror(experiment: Path, to: Path, mirror: str | None, max_bytes: int |
 
     places = Places(mirror=mirror, data=experiment.parent, max_bytes=max_bytes)
     pipeline = Pipeline(load_file(experiment, mirror), places)
-    files = dict.fromkeys(step.parameters["file"] for step in pipeline.fetched())
+    files = dict.fromkeys(stage.file for stage in pipeline.fetched())
     arrived, failed = [], []
     with machine_lock(f"mirror {to.resolve()}"), transfers() as bars:
         for file in files:
@@ -127,10 +128,10 @@ def fill_mirror(experiment: Path, to: Path, mirror: str | None, max_bytes: int |
     type=click.Choice(["bibtex", "text"]),
     default="bibtex",
     show_default=True,
-    help="BibTeX entries, or a line of text for each.",
+    help="BibTeX entries, or one line of text a reference.",
 )
 def cite(experiment: Path, form: str) -> None:
-    """Write whom to cite, and the licences of the corpora.
+    """Print the references to cite, and the licences of the corpora.
 
     \b
     Examples:
@@ -138,7 +139,7 @@ def cite(experiment: Path, form: str) -> None:
       nmt-ablation cite recipes/opus-gl-en.yaml --format text
     """
     from nmt_ablation import references
-    from nmt_ablation.experiment_file import load
+    from nmt_ablation.experiment.file import load
 
     write = references.as_bibtex if form == "bibtex" else references.as_text
     click.echo(write(load(experiment).experiment, references.entries()), nl=False)
@@ -152,7 +153,7 @@ def cite(experiment: Path, form: str) -> None:
     type=click.IntRange(1),
     default=120_000,
     show_default=True,
-    help="Of monolingual text on each side.",
+    help="Lines of monolingual text on each side.",
 )
 @click.option("--seed", type=int, default=1, show_default=True)
 def synthesise(mirror: Path, pairs: int, lines: int, seed: int) -> None:

@@ -1,1 +1,1 @@
-"""Text in memory and on disk: read, clean, hold out, sample."""
+"""Text on disk: read, cleaned, held out, pooled, sampled."""

@@ -1,4 +1,4 @@
-"""Drop the pairs that no model should learn from, and count what each rule took."""
+"""Filters that drop pairs no model should learn from, and counts of what each one dropped."""
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -11,13 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from nmt_ablation.corpus.cleaned import INDEX, CleanBlock
+from nmt_ablation.corpus.config import Cleaning
 from nmt_ablation.corpus.hashes import Flags, Hashes, among, pair_hashes
 from nmt_ablation.corpus.measure import Lines, Measure
 from nmt_ablation.corpus.read import RawBlock
+from nmt_ablation.corpus.records import CleanRecord, Dropped, TextRecord
 from nmt_ablation.corpus.text import Pair
-from nmt_ablation.errors import UserError
-from nmt_ablation.experiment import Cleaning
-from nmt_ablation.workspace import Json
+from nmt_ablation.errors import UserError, optional
 
 if TYPE_CHECKING:
     from py3langid.langid import LanguageIdentifier
@@ -27,7 +27,7 @@ EXAMPLES = 3
 
 @dataclass
 class Block:
-    """Pairs being filtered."""
+    """A block of pairs on their way through the filters."""
 
     source: Lines
     target: Lines
@@ -35,7 +35,7 @@ class Block:
     languages: tuple[str, str]
     min_score: float | None
     left: Flags = field(init=False)
-    """Those no filter has dropped so far."""
+    """A flag for each pair: no filter has dropped it yet."""
 
     def __post_init__(self) -> None:
         self.left = np.ones(self.source.form.size, np.bool_)
@@ -73,12 +73,12 @@ def _other_language(block: Block, limits: Cleaning) -> Flags:
             texts = lines.text.decode().split("\n")
             for number in np.flatnonzero(block.left & ~dropped).tolist():
                 found, probability = _identifier().classify(texts[number])
-                sure = probability >= limits.min_language_probability
-                dropped[number] = found != code and sure
+                confident = probability >= limits.min_language_probability
+                dropped[number] = found != code and confident
     return dropped
 
 
-# In order: a pair is counted by the first that drops it.
+# The order matters: a pair counts for the first filter that drops it.
 FILTERS: dict[str, Callable[[Block, Cleaning], Flags]] = {
     "not UTF-8": lambda block, _: _either(block, lambda lines: lines.not_utf8),
     "empty side": lambda block, _: _either(block, lambda lines: lines.characters == 0),
@@ -102,12 +102,12 @@ FILTERS: dict[str, Callable[[Block, Cleaning], Flags]] = {
 
 
 class Cleaner:
-    """Yields what passes, and keeps count of the rest.
+    """A pass of the filters over a corpus.
 
     Args:
-        limits: what the filters go by.
+        limits: the thresholds of the filters.
         languages: source and target, as OPUS spells them.
-        min_score: pairs that their corpus scores lower are dropped.
+        min_score: the lowest score, given by the corpus itself, of a pair that is kept.
     """
 
     def __init__(
@@ -123,7 +123,7 @@ class Cleaner:
         self.controls = self.respelled = 0
 
     def blocks(self, blocks: Iterable[RawBlock]) -> Iterator[CleanBlock]:
-        """Tidy pairs that pass every filter."""
+        """Yield the pairs that pass every filter, tidied."""
         for block in self._measured(blocks):
             self.read += block.left.size
             self.controls += sum(lines.controls for lines in block.sides)
@@ -140,23 +140,15 @@ class Cleaner:
             self.kept += int(block.left.sum())
             yield self._clean(block)
 
-    def record(self) -> Json:
-        """What was read, kept, dropped by each filter (with examples) and repaired."""
-        return {
-            "read": self.read,
-            "kept": self.kept,
-            "dropped": {
-                name: {"pairs": count, "examples": self.examples[name]}
-                for name, count in self.dropped.items()
-            },
-            "lines_repaired": {
-                "control characters": self.controls,
-                "white space or Unicode form": self.respelled,
-            },
+    def record(self) -> CleanRecord:
+        """Return the outcome so far."""
+        dropped = {
+            name: Dropped(count, self.examples[name]) for name, count in self.dropped.items()
         }
+        return CleanRecord(self.read, self.kept, dropped, self.controls, self.respelled)
 
     def _measured(self, blocks: Iterable[RawBlock]) -> Iterator[Block]:
-        """The next block is read while the last one is measured, its two sides at once."""
+        """Measure blocks, both sides at once, while the next block is read."""
         measures = [Measure(language, self.limits.unicode) for language in self.languages]
         waiting: tuple[RawBlock, list[Future[Lines]]] | None = None
 
@@ -189,53 +181,43 @@ class Cleaner:
 
 
 class TextCleaner:
-    """Cleans text in one language, of which no line may be held out or stand in a sentence pair.
+    """A pass over text in one language.
+
+    Drops held-out lines and lines of sentence pairs. A small sample simulates a language pair that
+    has no more text, so the pairs it leaves out must not return as text for vectors.
 
     Args:
-        limits: of which the Unicode form is kept to.
-        language: as OPUS spells it.
-        held_out: hashes of the normal forms of dev and test.
-        parallel: hashes of the normal forms of all pairs' sides in this language. A small sample
-            stands for a pair that has no more than that: what is left out of it must not come back
-            as text for vectors.
+        limits: the thresholds; only the Unicode form is used.
+        language: the code, as OPUS spells it.
+        held_out: hashes of the normal forms of validation and test sentences.
+        parallel: hashes of the normal forms of all sides of pairs in this language.
     """
 
     def __init__(self, limits: Cleaning, language: str, held_out: Hashes, parallel: Hashes) -> None:
         self.measure = Measure(language, limits.unicode)
         self.held_out, self.parallel = np.unique(held_out), np.unique(parallel)
-        self.counts = {
-            "read": 0,
-            "kept": 0,
-            "not UTF-8 or empty": 0,
-            "dropped_as_leaks": 0,
-            "in_parallel_corpora": 0,
-        }
+        self.record = TextRecord()
 
     def blocks(self, blocks: Iterable[bytes]) -> Iterator[bytes]:
-        """Tidy lines that say something and stand nowhere else."""
+        """Yield the lines that are kept, tidied."""
         for block in blocks:
             lines = self.measure.lines(block)
             says = lines.characters > 0
             leaks = says & among(lines.form, self.held_out)
             paired = says & ~leaks & among(lines.form, self.parallel)
             kept = says & ~leaks & ~paired
-            self.counts["read"] += says.size
-            self.counts["kept"] += int(kept.sum())
-            self.counts["not UTF-8 or empty"] += int((~says).sum())
-            self.counts["dropped_as_leaks"] += int(leaks.sum())
-            self.counts["in_parallel_corpora"] += int(paired.sum())
+            self.record.read += says.size
+            self.record.kept += int(kept.sum())
+            self.record.not_utf8_or_empty += int((~says).sum())
+            self.record.dropped_as_leaks += int(leaks.sum())
+            self.record.in_parallel_corpora += int(paired.sum())
             yield lines.keep(kept)
 
 
 @cache
 def _identifier() -> "LanguageIdentifier":
-    try:
+    with optional("cleaning.min_language_probability needs", "langid"):
         from py3langid.langid import MODEL_FILE, LanguageIdentifier
-    except ModuleNotFoundError:
-        raise UserError(
-            "cleaning.min_language_probability needs py3langid; install it: "
-            "bash recipes/setup.sh langid"
-        ) from None
     return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
 
 

@@ -1,7 +1,7 @@
-"""A corpus that was cleaned: text for people and trainers, and an index for numbers.
+"""A cleaned corpus: its text, and an index of numbers.
 
-Everything after cleaning (holding out, duplicates, samples) is decided on the index, which has a
-row of a few numbers for each pair; the text is looked at again only to write what was chosen.
+Holding out, removing duplicates and sampling use the index alone, which has a few numbers for each
+pair. The text is read again only to write the pairs chosen.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -25,10 +25,10 @@ INDEX = np.dtype(
         ("tokens", "u4"),
     ]
 )
-"""What is kept of each clean pair beside its text: hashes of the normal forms and of the text as it
-is, the bytes of its lines in the two files, and the tokens of its target side."""
+"""An entry of the index: hashes of both normal forms and of the exact text, the bytes of both lines
+in their files, and the tokens of the target side."""
 ROWS = 1 << 20
-"""Of an index that are in memory together."""
+"""Pairs of an index in memory at once."""
 _SLAB = 1 << 19  # pairs whose text is gathered together
 _WINDOW = 1 << 27  # bytes of a file
 Numbers = npt.NDArray[np.uint64]
@@ -36,7 +36,7 @@ Numbers = npt.NDArray[np.uint64]
 
 @dataclass(frozen=True)
 class CleanBlock:
-    """Pairs that stay: their text, a line each, and their part of the index."""
+    """Pairs that passed the filters: their text, a line each, and their part of the index."""
 
     source: bytes
     target: bytes
@@ -44,7 +44,7 @@ class CleanBlock:
 
 
 class CleanCorpus:
-    """A corpus that was cleaned: its index, and its pairs by their numbers."""
+    """A cleaned corpus: its index, and its pairs by their numbers."""
 
     def __init__(self, folder: Path, languages: tuple[str, str]) -> None:
         self._index = folder / "index.bin"
@@ -54,13 +54,13 @@ class CleanCorpus:
         return self._index.stat().st_size // INDEX.itemsize
 
     def index(self) -> Iterator[npt.NDArray[np.void]]:
-        """The rows of the index, in their order, some at a time."""
+        """Yield the index in order, `ROWS` pairs at a time."""
         with self._index.open("rb") as file:
             while (rows := np.fromfile(file, INDEX, ROWS)).size:
                 yield rows
 
     def pairs(self, numbers: Numbers) -> list[Pair]:
-        """The text of some pairs."""
+        """Return the text of pairs, by their numbers."""
         corpora = np.zeros(numbers.size, np.int64)
         sides = (
             b"".join(side).decode() for side in zip(*gather([self], corpora, numbers), strict=True)
@@ -68,7 +68,7 @@ class CleanCorpus:
         return list(zip(*(side.split("\n")[:-1] for side in sides), strict=True))
 
     def places(self, numbers: Numbers) -> npt.NDArray[np.int64]:
-        """Where lines start and their bytes, for both sides: an array of 2 x 2 x pairs."""
+        """Return the starts of lines and their lengths in bytes (side x start or length x pair)."""
         places = np.zeros((2, 2, numbers.size), np.int64)
         order = np.argsort(numbers)
         ascending = numbers[order]
@@ -90,12 +90,12 @@ class CleanCorpus:
 def gather(
     corpora: Sequence[CleanCorpus], which: npt.NDArray[np.int64], numbers: Numbers
 ) -> Iterator[tuple[bytes, bytes]]:
-    """The text of pairs of several corpora, both sides, some pairs at a time.
+    """Yield the text of pairs from several corpora, both sides, some pairs at a time.
 
     Args:
-        corpora: that the pairs are in.
-        which: of them each pair is in.
-        numbers: of the pairs in their corpora.
+        corpora: the corpora that hold the pairs.
+        which: the position in `corpora` of each pair's corpus.
+        numbers: the number of each pair in its corpus.
     """
     # In slabs, as it takes a corpus's whole index to find where its lines start.
     for first in range(0, numbers.size, _SLAB):
@@ -122,7 +122,7 @@ def _copy_lines(
     text: npt.NDArray[np.uint8],
     into: npt.NDArray[np.int64],
 ) -> None:
-    """Copy lines of a file to their places in a text, a window of the file in memory at a time."""
+    """Copy lines of a file to their places in a text, reading a window of the file at a time."""
     order = np.argsort(starts)
     starts, octets, into = starts[order], octets[order], into[order]
     first = 0
@@ -151,7 +151,7 @@ def _copy(
 
 
 def write(blocks: Iterable[CleanBlock], folder: Path, languages: tuple[str, str]) -> None:
-    """Write a clean corpus: `pairs.SOURCE`, `pairs.TARGET`, and `index.bin` for programs."""
+    """Write a cleaned corpus: `pairs.SOURCE`, `pairs.TARGET` and `index.bin`."""
     with (
         (folder / f"pairs.{languages[0]}").open("wb") as source,
         (folder / f"pairs.{languages[1]}").open("wb") as target,

@@ -1,8 +1,8 @@
-"""Hashes of sentences: 64 bits, the same on every machine, and cheap enough for every line of OPUS.
+"""Hashes of sentences: 64 bits, equal on every machine, and cheap enough for all of OPUS.
 
-Libraries' hashes can't be called from compiled loops, which is where most lines are hashed. Nobody
-chooses sentences to collide here, so nothing cryptographic is needed: among a hundred million pairs
-the odds of any two meeting by chance are one in 3,700.
+Most lines are hashed in compiled loops, which can't call a library's hash. The hash needn't be
+cryptographic, as nobody chooses sentences to collide: among a hundred million pairs, the odds of
+any collision are one in 3,700.
 """
 
 from collections.abc import Iterable, Sequence
@@ -20,30 +20,30 @@ _STEP = np.uint64(0xD6E8FEB86659FD93)
 
 
 def code_points(text: str) -> CodePoints:
-    """What a compiled loop goes through; in bytes where they suffice."""
+    """Return the code points of a text, in bytes where they suffice."""
     if text.isascii():
         return np.frombuffer(text.encode("ascii"), np.uint8)
     return np.frombuffer(text.encode("utf-32-le"), np.uint32)
 
 
 def hash_texts(texts: Iterable[str]) -> Hashes:
-    """A hash of each text."""
+    """Hash each text."""
     return np.array([_hash(code_points(text)) for text in texts], np.uint64)
 
 
 def pair_hashes(sources: Hashes, targets: Hashes) -> Hashes:
-    """One hash for each pair of hashes; which side is which matters."""
+    """Hash pairs of hashes; swapped sides give another hash."""
     return np.asarray(_pair_hash(sources, targets))
 
 
 def stirred(hashes: Hashes) -> Hashes:
-    """Each hash mixed so that all its bits depend on all others, and none meet."""
+    """Mix the bits of each hash, one-to-one."""
     return np.asarray(_stirred(hashes))
 
 
 def firsts(hashes: Hashes, ties: Sequence[npt.NDArray[np.uint64]]) -> npt.NDArray[np.int64]:
-    """Where the distinct hashes stand, in their order; of equal ones where the ties, the first of
-    them first, are smallest."""
+    """Return the positions of the distinct hashes, in the order of the hashes. Among equal hashes,
+    the one with the smallest ties is taken; the first tie counts most."""
     order = np.argsort(hashes)
     ordered = hashes[order]
     same = ordered[1:] == ordered[:-1]
@@ -57,8 +57,8 @@ def firsts(hashes: Hashes, ties: Sequence[npt.NDArray[np.uint64]]) -> npt.NDArra
 
 
 def among(hashes: Hashes, known: Hashes) -> Flags:
-    """Which of the hashes are among those known, which are in their order."""
-    # Where few are known, most are told apart by 16 of their bits, in a tenth of the time.
+    """Return a flag for each hash: it is among the known ones, which are sorted."""
+    # 16 bits rule out most hashes if few are known, in a tenth of the time.
     seen = np.zeros(1 << 16, np.bool_)
     seen[known >> np.uint64(48)] = True
     found = seen[hashes >> np.uint64(48)]

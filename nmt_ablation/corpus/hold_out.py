@@ -1,4 +1,4 @@
-"""Set dev and test aside, and know what would leak them."""
+"""Validation and test pairs set aside, and training pairs that would leak them."""
 
 from collections.abc import Iterable, Mapping
 
@@ -12,7 +12,7 @@ from nmt_ablation.corpus.text import Pair, normal_form
 
 
 class HeldOutText:
-    """The normal forms of all sentences of dev and test, hashed, side by side."""
+    """The hashed normal forms of all validation and test sentences, by side."""
 
     def __init__(self, pairs: Iterable[Pair] = ()) -> None:
         self.sides: tuple[Hashes, Hashes] = (np.zeros(0, np.uint64), np.zeros(0, np.uint64))
@@ -26,21 +26,21 @@ class HeldOutText:
         )
 
     def leaks(self, source_forms: Hashes, target_forms: Hashes) -> Flags:
-        """Which pairs have a side that occurs in dev or test, on that side."""
+        """Return a flag for each pair: one of its sides is a held-out sentence on that side."""
         return among(source_forms, self.sides[0]) | among(target_forms, self.sides[1])
 
 
 def set_aside(
     corpus: CleanCorpus | None, wanted: Mapping[str, tuple[int, list[Pair]]]
 ) -> dict[str, list[Pair]]:
-    """Held-out sets by name: the pairs given for each, then so many more from a corpus.
+    """Return the held-out sets by name: the pairs given for each, then pairs drawn from a corpus.
 
-    No side of a pair from the corpus occurs in another set, or among the pairs given. A set is
-    smaller than wanted where the corpus has no more.
+    No side of a drawn pair occurs in another set or among the pairs given. A set is smaller than
+    wanted if the corpus has no more.
 
     Args:
-        corpus: that is drawn from, if pairs are to be drawn.
-        wanted: for each set how many are drawn, and the pairs given.
+        corpus: the corpus to draw from, if any.
+        wanted: for each set, the number of pairs to draw, and the pairs given.
     """
     number = sum(number for number, _ in wanted.values())
     candidates = 2 * number
@@ -53,7 +53,7 @@ def set_aside(
 
 
 def _first(corpus: CleanCorpus, number: int) -> list[Pair]:
-    """The pairs of a corpus that come first in the order of holding out."""
+    """Return the pairs of a corpus that come first in the order of holding out."""
     smallest = Smallest(number)
     start = 0
     for rows in corpus.index():
@@ -68,7 +68,7 @@ def _first(corpus: CleanCorpus, number: int) -> list[Pair]:
 def _share_out(
     drawn: Iterable[Pair], wanted: Mapping[str, tuple[int, list[Pair]]]
 ) -> dict[str, list[Pair]]:
-    """Fill the sets, one after the other, with what shares no side with another set."""
+    """Fill the sets, one after the other, with pairs that share no side with another set."""
     chosen: dict[str, list[Pair]] = {name: [] for name in wanted}
     taken = {
         (side, normal_form(pair[side])): ""

@@ -1,9 +1,9 @@
-"""All that cleaning and sampling need to know of each line, found in one pass over the text.
+"""Everything that cleaning and sampling need to know of each line, measured in one pass.
 
-At a hundred million pairs a Python call for each line costs hours, so the pass is a loop that numba
-compiles: what it needs of Unicode stands in tables, one entry for each code point. A line for which
-tables don't suffice (combining marks change with their neighbours) goes through `text.normal_form`,
-with the same result.
+A Python call for each line would take hours for a hundred million pairs, so numba compiles the
+pass. Tables hold what it needs of Unicode, an entry for each code point. Tables don't suffice for
+lines whose combining marks change with their neighbours: these go through `text.normal_form`, with
+the same result.
 """
 
 import unicodedata
@@ -42,12 +42,12 @@ _MIXED = {"Jpan": ("Hani", "Hira", "Kana"), "Kore": ("Hang", "Hani")} | dict.fro
 
 @dataclass(frozen=True)
 class Lines:
-    """What is known of a block of lines; each array has an entry for each of them."""
+    """Measurements of a block of lines; each array has an entry for each line."""
 
     text: bytes
-    """Tidy, in UTF-8; each line ends with a line feed."""
+    """The tidied text, in UTF-8; each line ends with a line feed."""
     octets: Counts
-    """Bytes of UTF-8, the line feed not among them."""
+    """Bytes of UTF-8, without the line feed."""
     characters: Counts
     tokens: Counts
     """Parts between spaces."""
@@ -56,24 +56,24 @@ class Lines:
     letters: Counts
     """Letters and the marks that belong to them."""
     native: Counts
-    """Those of them that the language is written with."""
+    """Letters of the scripts that the language is written in."""
     form: Hashes
-    """Of the normal form: lines that count as the same have the same."""
+    """Hashes of the normal form: equal for lines that count as the same."""
     exact: Hashes
-    """Of the line as it is."""
+    """Hashes of the line as it stands."""
     not_utf8: Flags
     controls: int
-    """Lines that had characters which are not text, a line separator among them."""
+    """Lines that had control characters or line separators."""
     respelled: int
     """Other lines that changed in white space or Unicode form."""
 
     def line(self, number: int) -> str:
-        """One line, without its line feed."""
+        """Return one line, without its line feed."""
         start = int(self.octets[:number].sum()) + number
         return self.text[start : start + int(self.octets[number])].decode()
 
     def keep(self, chosen: Flags) -> bytes:
-        """The text of the chosen lines."""
+        """Return the text of the chosen lines."""
         if chosen.all():
             return self.text
         octets = np.frombuffer(self.text, np.uint8)
@@ -81,10 +81,10 @@ class Lines:
 
 
 class Measure:
-    """Measures text in one language.
+    """A measuring pass over text in one language.
 
     Args:
-        language: as OPUS spells it; says which script is its own.
+        language: the code, as OPUS spells it; decides which scripts are native.
         form: the Unicode form that lines are brought to.
     """
 
@@ -93,7 +93,7 @@ class Measure:
         self.table = _table(scripts(language), form)
 
     def lines(self, block: bytes) -> Lines:
-        """Measure a block of whole lines. A line ends at a line feed and nowhere else."""
+        """Measure a block of whole lines; only a line feed ends a line."""
         if b"\r" in block:
             block = block.replace(b"\r\n", b"\n")
         try:
@@ -140,23 +140,25 @@ class Measure:
 
 
 def has_controls(line: str) -> bool:
-    """Whether a line holds characters that are not text."""
+    """Return whether a line holds characters that are not text."""
     return NOT_TEXT.search(line) is not None
 
 
 def form_hashes(lines: Iterable[str]) -> Hashes:
-    """What `Lines.form` would be of these lines."""
+    """Hash the normal forms of lines, as `Lines.form` has them."""
     return hash_texts(map(normal_form, lines))
 
 
 def scripts(language: str) -> tuple[str, ...]:
-    """ISO 15924 codes of the scripts a language is most likely written in, by Unicode's CLDR."""
+    """Return the ISO 15924 codes of the scripts that a language is most likely written in
+    (CLDR)."""
     script = langcodes.get(language).maximize().script or "Latn"
     return _MIXED.get(script, (script,))
 
 
 def _decode_each(block: bytes) -> tuple[str, npt.NDArray[np.int64]]:
-    """The text with an empty line for each that is not UTF-8, and the numbers of those."""
+    """Decode a block, each line that is not UTF-8 as an empty one; return the numbers of those
+    too."""
     lines, bad = [], []
     for number, line in enumerate(block.split(b"\n")):
         try:
@@ -169,21 +171,21 @@ def _decode_each(block: bytes) -> tuple[str, npt.NDArray[np.int64]]:
 
 @cache
 def _assigned() -> str:
-    """All characters that mean something, or are to be thrown out, but for the line feed."""
-    # By regex's Unicode, which is newer than Python's, and which normal forms go by.
+    """Return all characters that have a meaning or are to be dropped, without the line feed."""
+    # regex's Unicode is newer than Python's, and normal forms use it.
     every = "".join(map(chr, range(CODE_POINTS)))
     return regex.sub(r"[\p{Cn}\p{Co}\p{Cs}\n]+", "", every)
 
 
 def _each(change: Callable[[str], str]) -> list[str]:
-    """What becomes of each assigned character alone."""
+    """Apply a change to each assigned character alone."""
     # All at once, on lines of their own: nothing composes over the end of a line.
     return change("\n".join(_assigned())).split("\n")
 
 
 @cache
 def _unsteady() -> set[str]:
-    """Characters that may change, or change others, with what stands before or after them."""
+    """Return the characters that may change with their neighbours, or change them."""
     parts = (unicodedata.decomposition(one).split() for one in _assigned())
     seconds = {chr(int(two[1], 16)) for two in parts if len(two) == 2 and two[0][0] != "<"}
     jamo = map(chr, range(0x1100, 0x1200))
@@ -192,7 +194,8 @@ def _unsteady() -> set[str]:
 
 
 def _untidy(form: UnicodeForm) -> str:
-    """Characters that `text.tidy` may change, but for spaces, which go by their neighbours."""
+    """Return the characters that `text.tidy` may change, except spaces, which depend on
+    neighbours."""
     odd = "".join(regex.findall(r"[\s--[ \n]]", _assigned(), regex.V1))
     odd += "".join(NOT_TEXT.findall(_assigned()))
     if form == "none":
@@ -206,10 +209,10 @@ def _untidy(form: UnicodeForm) -> str:
 def _table(
     own: tuple[str, ...], form: UnicodeForm
 ) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32]]:
-    """What there is to know of each character: its normal form and the bits below it.
+    """Return a table of all characters: the normal form of each, and flags above it.
 
-    A normal form of several characters stands in the second array, its length first, and the
-    entry says where.
+    A normal form of several characters stands in a second array, behind its length; the entry is
+    its position there.
     """
     table = np.zeros(CODE_POINTS, np.uint32)
     several = [0]
@@ -243,8 +246,9 @@ def _measure(
     table: npt.NDArray[np.uint32],
     several: npt.NDArray[np.uint32],
 ) -> tuple[Counts, Hashes, Flags, Flags]:
-    """Counts (octets, characters, tokens, solid, letters, native) and hashes (normal form, exact)
-    of each line, whether the first hash has to be found by hand, and whether it may be untidy."""
+    """Measure each line: counts (octets, characters, tokens, solid, letters, native), hashes
+    (normal form, exact), and flags for a normal form that tables can't give and for a line that may
+    be untidy."""
     lines = 0
     for code in codes:
         lines += code == _NEWLINE
@@ -264,7 +268,7 @@ def _measure(
             counts[4, line], counts[5, line] = letters, native
             hashes[0, line] = stir(form, np.uint64(folded))
             hashes[1, line] = stir(exact, np.uint64(characters))
-            # Of a line without words other characters count, which are not in the table.
+            # The normal form of a line without words has other characters, which no table has.
             by_hand[line] = (seen & _UNSTEADY) != 0 or (folded == 0 and characters > 0)
             untidy[line] = (seen & _UNTIDY) != 0 or (space_before and characters > 0)
             line += 1

@@ -1,9 +1,9 @@
-"""Near-duplicates of dev and test among training pairs: what an exact comparison lets through.
+"""Near-duplicates of validation and test pairs among training pairs.
 
-Two sentences are alike if they share half of all character 5-grams of their normal forms
-(resemblance, Broder 1997, "On the resemblance and containment of documents"). Such pairs stay in
-the sample, as captions and subtitles are alike by nature; they are counted, so that a reader can
-judge how much of a score is memory.
+Two sentences are near-duplicates if they share half of all character 5-grams of their normal forms
+(Broder 1997, "On the resemblance and containment of documents"). Near-duplicates stay in the
+sample, as captions and subtitles are alike by nature. Their counts let a reader judge how much of a
+score is memory.
 """
 
 from collections.abc import Iterable
@@ -14,29 +14,28 @@ import numpy as np
 import numpy.typing as npt
 
 from nmt_ablation.corpus.hashes import SEED, CodePoints, Flags, Hashes, code_points, stir
+from nmt_ablation.corpus.records import NearDuplicateCounts
 from nmt_ablation.corpus.text import Pair, normal_form
-from nmt_ablation.workspace import Json
 
 GRAM = 5
 SHARE = 0.5
 _TOGETHER = 1 << 14
 
 
-class Resemblance:
-    """Counts what is alike to some held-out sentences.
+class NearDuplicates:
+    """An index of held-out sentences, to count the training pairs that are alike to them.
 
     Args:
-        sources: of the held-out pairs.
-        targets: of the same pairs.
+        sources: source sides of the held-out pairs.
+        targets: target sides of the same pairs.
     """
 
     def __init__(self, sources: list[str], targets: list[str]) -> None:
         self.sides = [_Index(sources), _Index(targets)]
         self.size = len(sources)
 
-    def count(self, pairs: Iterable[Pair]) -> Json:
-        """How many pairs have a side that is alike to a held-out one, and how many held-out pairs
-        have a side that such a pair is alike to."""
+    def count(self, pairs: Iterable[Pair]) -> NearDuplicateCounts:
+        """Count the near-duplicates between training pairs and the held-out ones."""
         alike = 0
         hit = np.zeros(self.size, np.bool_)
         pairs = iter(pairs)
@@ -45,27 +44,28 @@ class Resemblance:
             for index, lines in zip(self.sides, zip(*block, strict=True), strict=True):
                 found |= index.alike(lines, hit)
             alike += int(found.sum())
-        return {"pairs": alike, "held_out": int(hit.sum()), "of": self.size}
+        return NearDuplicateCounts(alike, int(hit.sum()), self.size)
 
 
 class _Index:
-    """Which sentences hold which grams."""
+    """An inverted index: for each gram, the sentences that hold it."""
 
     def __init__(self, lines: list[str]) -> None:
         grams, ends = _grams(_codes(lines), len(lines))
         numbers = np.repeat(np.arange(len(lines)), np.diff(ends, prepend=0))
         order = np.argsort(grams, kind="stable")
         self.numbers = numbers[order].astype(np.int32)
-        """Of sentences, those of one gram together."""
+        """Sentences, ordered by their grams."""
         self.grams, starts = np.unique(grams[order], return_index=True)
         self.starts = np.append(starts, grams.size).astype(np.int64)
         self.sizes = np.diff(ends, prepend=0).astype(np.int32)
-        # Most grams of other text are in no sentence: 20 bits tell nearly all of them.
+        # Most grams of other text are in no sentence: 20 bits rule out nearly all of them.
         self.known = np.zeros(1 << 20, np.bool_)
         self.known[self.grams >> np.uint64(44)] = True
 
     def alike(self, lines: Iterable[str], hit: Flags) -> Flags:
-        """Which lines are alike to a sentence; marks those sentences in `hit`."""
+        """Return a flag for each line that is alike to a sentence, and set that sentence's in
+        `hit`."""
         lines = list(lines)
         grams, ends = _grams(_codes(lines), len(lines))
         return np.asarray(
@@ -79,7 +79,8 @@ def _codes(lines: list[str]) -> CodePoints:
 
 @numba.njit(nogil=True, cache=True)
 def _grams(codes: CodePoints, lines: int) -> tuple[Hashes, npt.NDArray[np.int64]]:
-    """The distinct grams of each line in a row, and where those of each line end."""
+    """Return the distinct grams of all lines, one line after the other, and where each line
+    ends."""
     row = np.zeros(codes.size + lines, np.uint64)
     ends = np.zeros(lines, np.int64)
     size = start = line = 0
@@ -123,7 +124,7 @@ def _alike(
     start = 0
     for line in range(ends.size):
         size = ends[line] - start
-        # What is alike shares at least so many grams: no need to count if too many are unknown.
+        # A near-duplicate shares at least so many grams; fewer known ones need no counting.
         needed = SHARE * size
         there = 0
         for gram in grams[start : ends[line]]:

@@ -1,7 +1,7 @@
-"""The pool: every clean pair of all corpora once, unless it would leak dev or test.
+"""The pool: every clean pair of all corpora once, except pairs that leak held-out sentences.
 
-It holds no text, only where each pair stands. Duplicates are found by sorting hashes, a share of
-them at a time, so that memory doesn't grow with the corpora.
+The pool holds no text, only the place of each pair. Duplicates are found by sorting hashes, a share
+of them at a time, so memory doesn't grow with the corpora.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,9 +17,9 @@ from nmt_ablation.corpus.hold_out import HeldOutText
 from nmt_ablation.corpus.sample import Smallest, ranks
 
 POOL = np.dtype([("pair", "u8"), ("place", "u8"), ("exact", "u8"), ("tokens", "u4")])
-"""Of each pair the hash of its normal form, its place (the corpus's number in the upper 16 bits,
-the pair's below them), the hash of its text and the tokens of its target side. In the order of the
-first."""
+"""An entry of the pool: the hash of a pair's normal form, its place (the corpus's number in the
+upper 16 bits, the pair's below them), the hash of its text, and the tokens of its target side.
+Entries are ordered by the first."""
 
 _SHARE = 1 << 22  # entries sorted at once, 28 bytes each
 _NUMBER_BITS = np.uint64(48)
@@ -27,7 +27,7 @@ _NUMBER_BITS = np.uint64(48)
 
 @dataclass
 class Counts:
-    """What became of the clean pairs of each corpus."""
+    """Pairs of each corpus in the pool, dropped as duplicates, and dropped as leaks."""
 
     pool: list[int]
     duplicates: list[int]
@@ -37,14 +37,16 @@ class Counts:
 def build(
     corpora: Sequence[CleanCorpus], held_out: HeldOutText, folder: Path, path: Path
 ) -> Counts:
-    """Write the pool of some corpora. Of duplicates the earliest corpus's is kept, and within a
-    corpus the one whose text has the smallest hash.
+    """Write the pool of some corpora.
+
+    Of duplicates, the earliest corpus's is kept; within a corpus, the one whose text has the
+    smallest hash.
 
     Args:
-        corpora: in their order.
-        held_out: what may not be trained on.
-        folder: where files may stand for a while.
-        path: of the pool.
+        corpora: the corpora in their order.
+        held_out: sentences that may not be trained on.
+        folder: a place for temporary files.
+        path: the file to write.
     """
     bits = max(0, (sum(map(len, corpora)) - 1) // _SHARE).bit_length()
     shares = [folder / f"share-{number}" for number in range(1 << bits)]
@@ -82,7 +84,7 @@ def build(
 
 
 def draw(path: Path, limit: int | None, by_tokens: bool, key: str) -> Smallest:
-    """The pairs of a pool that come first under a key, in one pass over it."""
+    """Choose the pairs of a pool that come first under a key, in one pass over it."""
     smallest = Smallest(limit)
     for rows in chunks(path):
         weights = rows["tokens"] if by_tokens else np.ones(rows.size, np.uint32)
@@ -93,13 +95,12 @@ def draw(path: Path, limit: int | None, by_tokens: bool, key: str) -> Smallest:
 def write(
     chosen: Smallest, corpora: Sequence[CleanCorpus], stem: Path, languages: tuple[str, str]
 ) -> list[int]:
-    """Write the chosen pairs in their order to `STEM.SOURCE` and `STEM.TARGET`.
+    """Write the chosen pairs in order to `STEM.SOURCE` and `STEM.TARGET`.
 
-    Returns how many come from each corpus.
+    Returns:
+        the number of pairs from each corpus.
     """
-    places = chosen.places()
-    which = (places >> _NUMBER_BITS).astype(np.int64)
-    numbers = places & ((np.uint64(1) << _NUMBER_BITS) - np.uint64(1))
+    which, numbers = split(chosen.places())
     paths = [Path(f"{stem}.{language}") for language in languages]
     with paths[0].open("wb") as sources, paths[1].open("wb") as targets:
         for source, target in gather(corpora, which, numbers):
@@ -108,8 +109,16 @@ def write(
     return [int(count) for count in np.bincount(which, minlength=len(corpora))]
 
 
+def split(
+    places: npt.NDArray[np.uint64],
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint64]]:
+    """Return the corpus of each place, by number, and the pair's number in that corpus."""
+    numbers = places & ((np.uint64(1) << _NUMBER_BITS) - np.uint64(1))
+    return (places >> _NUMBER_BITS).astype(np.int64), numbers
+
+
 def chunks(path: Path) -> Iterator[npt.NDArray[np.void]]:
-    """The rows of a pool, some at a time."""
+    """Yield the rows of a pool, some at a time."""
     with path.open("rb") as file:
         while (rows := np.fromfile(file, POOL, ROWS)).size:
             yield rows
@@ -118,7 +127,8 @@ def chunks(path: Path) -> Iterator[npt.NDArray[np.void]]:
 def _entries(
     number: int, corpus: CleanCorpus, held_out: HeldOutText
 ) -> Iterator[tuple[npt.NDArray[np.void], int]]:
-    """What may be trained on, some at a time, and how many leak between them."""
+    """Yield the entries that may be trained on, some at a time, with the number of leaks among
+    them."""
     start = 0
     for rows in corpus.index():
         may = ~held_out.leaks(rows["source_form"], rows["target_form"])

@@ -1,4 +1,4 @@
-"""Text out of OPUS's archives: streamed, in blocks of lines, the two sides always in step."""
+"""Text from archives, streamed in blocks of lines, with the two sides in step."""
 
 import contextlib
 import zipfile
@@ -18,26 +18,26 @@ from nmt_ablation.packed import readable, unpacked
 from nmt_ablation.progress import OnProgress
 
 LINES = 1 << 15
-"""Of a block; the last one of a file may be shorter."""
-PIECE = 1 << 20
+"""Lines in a block; the last block of a file may be shorter."""
+CHUNK = 1 << 20
 LONGEST = 1 << 28
-"""Bytes that a block may have: more is no text."""
+"""Bytes that a block may have; a longer one is no text."""
 
 
 @dataclass(frozen=True)
 class RawBlock:
-    """Lines of both sides as they stand in the archive; each ends with a line feed."""
+    """Lines of both sides as the archive has them; each ends with a line feed."""
 
     source: bytes
     target: bytes
     scores: npt.NDArray[np.float64] | None
-    """The corpus's own opinion of each pair, where it was asked for."""
+    """The corpus's own score of each pair, if asked for."""
 
 
 def moses_pairs(
     archive: Path, languages: tuple[str, str], scored: bool, progress: OnProgress
 ) -> Iterator[RawBlock]:
-    """The pairs of an OPUS zip in Moses format, its scores too if `scored`.
+    """Yield the pairs of an OPUS zip in Moses format, with its scores if `scored`.
 
     Raises:
         UserError: a member is missing or damaged, or members differ in their number of lines.
@@ -57,7 +57,7 @@ def moses_pairs(
 
 
 def own_pairs(paths: Sequence[Path], progress: OnProgress) -> Iterator[RawBlock]:
-    """The pairs of two files, packed by gzip or not, that hold the same sentences line by line.
+    """Yield the pairs of two files, gzipped or not, that hold the same sentences line by line.
 
     Raises:
         UserError: one is damaged, or they differ in their number of lines.
@@ -74,7 +74,7 @@ def own_pairs(paths: Sequence[Path], progress: OnProgress) -> Iterator[RawBlock]
 def xml_pairs(
     alignment: Path, documents: tuple[Path, Path], corpus: str, languages: tuple[str, str]
 ) -> Iterator[RawBlock]:
-    """The pairs that an XCES alignment makes of documents, by opustools' reader.
+    """Yield the pairs that an XCES alignment makes of documents, by opustools' reader.
 
     Raises:
         UserError: an archive is damaged.
@@ -103,7 +103,7 @@ def xml_pairs(
 
 
 def text_blocks(path: Path) -> Iterator[bytes]:
-    """The lines of a file, packed by gzip or not.
+    """Yield the lines of a file, gzipped or not.
 
     Raises:
         UserError: it is damaged.
@@ -116,7 +116,7 @@ def text_blocks(path: Path) -> Iterator[bytes]:
 def _in_step(
     streams: Sequence[IO[bytes] | GzipFile], names: Sequence[str]
 ) -> Iterator[tuple[tuple[bytes, ...], int]]:
-    """Blocks of as many lines of each file, and how many lines came before.
+    """Yield blocks of equally many lines of each file, and the number of lines before each.
 
     Raises:
         UserError: a file ends before the others.
@@ -146,7 +146,7 @@ def _member(archive: Path, names: list[str], ending: str) -> str:
 
 
 def _blocks(file: IO[bytes] | GzipFile, name: str) -> Iterator[tuple[bytes, int]]:
-    """The lines of a file, `LINES` at a time, with their number.
+    """Yield the lines of a file, `LINES` at a time, with their number.
 
     Raises:
         UserError: it is damaged, or is no text.
@@ -154,16 +154,16 @@ def _blocks(file: IO[bytes] | GzipFile, name: str) -> Iterator[tuple[bytes, int]
     read = readable(name)(file.read)
     parts: list[bytes] = []
     lines = size = 0
-    while piece := read(PIECE):
-        ends = np.flatnonzero(np.frombuffer(piece, np.uint8) == ord("\n")) + 1
+    while chunk := read(CHUNK):
+        ends = np.flatnonzero(np.frombuffer(chunk, np.uint8) == ord("\n")) + 1
         start = taken = 0
         while lines + ends.size - taken >= LINES:
             taken += LINES - lines
             cut = int(ends[taken - 1])
-            yield b"".join([*parts, piece[start:cut]]), LINES
+            yield b"".join([*parts, chunk[start:cut]]), LINES
             parts, lines, size, start = [], 0, 0, cut
-        parts.append(piece[start:])
-        lines, size = lines + ends.size - taken, size + len(piece) - start
+        parts.append(chunk[start:])
+        lines, size = lines + ends.size - taken, size + len(chunk) - start
         if size > LONGEST:
             raise UserError(f"{name}: has {size:,} bytes in {lines + 1:,} lines; is no text")
     if rest := b"".join(parts):

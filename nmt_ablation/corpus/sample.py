@@ -1,9 +1,9 @@
 """Nested samples that don't depend on any order: the pairs with the smallest keyed hashes.
 
-The hash is of a pair's normal form, so duplicates share it and one of them is kept. For one key
-a smaller sample is the beginning of every larger one. One pass, and memory for the largest sample;
-samples of parts of a corpus merge into the sample of the whole (bottom-k sampling, Cohen and Kaplan
-2007).
+A pair's normal form is hashed, so duplicates share a hash and one of them is kept. For one key, a
+smaller sample is the beginning of every larger one. Sampling takes one pass, and memory for the
+largest sample; samples of parts of a corpus merge into the sample of the whole (bottom-k sampling,
+Cohen and Kaplan 2007).
 """
 
 import hashlib
@@ -14,14 +14,15 @@ import numpy.typing as npt
 from nmt_ablation.corpus.hashes import Hashes, firsts, stirred
 
 TOGETHER = 1 << 20
-"""Candidates that are collected before they are compared."""
+"""Candidates collected before they are compared."""
 
 
 def ranks(pairs: Hashes, key: str) -> Hashes:
-    """Each pair's place under a key: no two pairs share one, and each key has an order of its own.
+    """Return each pair's rank under a key: different for different pairs, and ordered differently
+    by each key.
 
     Args:
-        pairs: hashes of pairs, by `pair_hashes` of their normal forms.
+        pairs: `pair_hashes` of the pairs' normal forms.
         key: any text.
     """
     salt = int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "little")
@@ -29,12 +30,12 @@ def ranks(pairs: Hashes, key: str) -> Hashes:
 
 
 class Smallest:
-    """Collects the pairs of smallest rank until their weights come to a limit.
+    """The pairs of smallest rank whose weights sum to a limit.
 
-    With a weight of 1 for each the limit is a number of pairs; with their tokens, of tokens.
+    Weights of 1 make the limit a number of pairs; weights of tokens, a number of tokens.
 
     Args:
-        limit: the sum of weights that is wanted, `None` for all pairs.
+        limit: the sum of weights wanted, None for all pairs.
     """
 
     def __init__(self, limit: int | None) -> None:
@@ -50,7 +51,7 @@ class Smallest:
         places: npt.NDArray[np.uint64],
         weights: npt.NDArray[np.uint32],
     ) -> None:
-        """Offer pairs. Of those of equal rank the one of smallest tie is taken."""
+        """Offer pairs; among pairs of equal rank, the one with the smallest tie is taken."""
         if self._full:
             last = self._best["rank"][-1] if self._best.size else np.uint64(0)
             near = ranks <= last
@@ -62,12 +63,13 @@ class Smallest:
             self._settle()
 
     def places(self) -> npt.NDArray[np.uint64]:
-        """Where the chosen pairs are, in the order of their ranks."""
+        """Return the places of the chosen pairs, in the order of their ranks."""
         self._settle()
         return np.asarray(self._best["place"])
 
     def weight(self) -> int:
-        """What the chosen pairs weigh together: at least the limit, unless there were no more."""
+        """Return the sum of the chosen weights: at least the limit, unless there were no more
+        pairs."""
         self._settle()
         return int(self._best["weight"].sum())
 

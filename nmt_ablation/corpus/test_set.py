@@ -10,7 +10,7 @@ from nmt_ablation.errors import UserError
 
 
 def named(name: str, pair: str) -> list[Pair]:
-    """Source and first reference of each sentence of a test set; downloaded where that is needed.
+    """Return source and first reference of each sentence of a test set, downloading it if needed.
 
     Raises:
         UserError: there is no such set for the pair, or it can't be had.

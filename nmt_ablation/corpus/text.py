@@ -1,4 +1,4 @@
-"""Reading text without shifting it, and the normal form by which sentences are compared."""
+"""Text read without shifting its lines, and the normal form by which sentences are compared."""
 
 import codecs
 import unicodedata
@@ -20,8 +20,8 @@ _NOT_WORDS = regex.compile(r"[^\p{L}\p{M}\p{N}]+")
 
 
 def tidy(line: str, form: Literal["NFC", "NFKC", "none"] = "NFC") -> str:
-    """A line in a Unicode form, without control characters, each run of white space one space,
-    none at the ends."""
+    """Bring a line to a Unicode form, drop control characters, and make each run of white space one
+    space, with none at the ends."""
     line = NOT_TEXT.sub(" ", line)
     if form != "none":
         line = unicodedata.normalize(form, line)
@@ -29,14 +29,14 @@ def tidy(line: str, form: Literal["NFC", "NFKC", "none"] = "NFC") -> str:
 
 
 def normal_form(line: str) -> str:
-    """What two sentences have in common that count as the same: letters and digits, but not case,
-    width, punctuation or spacing. Of a line without words nothing but the spacing is taken."""
+    """Return what two sentences that count as the same have in common: letters and digits, without
+    case, width, punctuation and spacing. A line without words only loses its spacing."""
     folded = unicodedata.normalize("NFKC", line).casefold()
     return _NOT_WORDS.sub("", folded) or _SPACES.sub("", folded)
 
 
 def is_number(text: bytes) -> bool:
-    """Whether a field of a file says a number."""
+    """Return whether a field of a file is a number."""
     try:
         float(text)
     except ValueError:
@@ -45,7 +45,7 @@ def is_number(text: bytes) -> bool:
 
 
 def read_lines(path: Path) -> list[str]:
-    """The lines of a text file, exactly as they stand but for line ends and a byte order mark.
+    """Read the lines of a text file, unchanged except for line ends and a byte order mark.
 
     Raises:
         UserError: it doesn't exist, is empty, or a line is not UTF-8.
@@ -64,7 +64,7 @@ def read_lines(path: Path) -> list[str]:
 
 
 def read_pair_of_files(source: Path, target: Path) -> list[Pair]:
-    """The pairs of two files that hold the same sentences, line by line.
+    """Read the pairs of two files that hold the same sentences, line by line.
 
     Raises:
         UserError: either can't be read, or they differ in their number of lines.
@@ -88,14 +88,14 @@ def write_lines(path: Path, lines: Iterable[str]) -> None:
 
 
 def stream_lines(path: Path) -> Iterator[str]:
-    """The lines of a file this program wrote."""
+    """Yield the lines of a file that this program wrote."""
     with path.open(encoding="utf-8", newline="\n") as file:
         for line in file:
             yield line.removesuffix("\n")
 
 
 def write_pairs(pairs: Iterable[Pair], stem: Path, languages: tuple[str, str]) -> None:
-    """Two files of lines that belong together: `STEM.SOURCE` and `STEM.TARGET`."""
+    """Write the two sides of pairs to `STEM.SOURCE` and `STEM.TARGET`."""
     paths = [Path(f"{stem}.{language}") for language in languages]
     with (
         paths[0].open("w", encoding="utf-8", newline="\n") as source,

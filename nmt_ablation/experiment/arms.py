@@ -1,97 +1,113 @@
-"""Arms: how tables start and learn, and the usual ones by name."""
+"""Arms: the start and the tuning of the model's parts, and ready-made arms by name."""
 
 import difflib
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
-from nmt_ablation.values import SIDES, Block, Positive, Rate, Side, Sizes, fail
-
-Tying = Literal["none", "decoder", "all"]
+from nmt_ablation.model.config import Tying
+from nmt_ablation.model.parts import EMBEDDINGS, SUMS, Part, PartName
+from nmt_ablation.transfer.tuning import Tuning, Ways
+from nmt_ablation.values import SIDES, Block, Side, Sizes, fail
 
 
 class Arm(Block):
-    """One way to start and tune the embeddings. Without any key both tables start at random and
-    learn like the rest of the model."""
+    """One way to use pretrained things. In an arm without any key, the whole model starts at random
+    and all of it learns."""
 
-    vectors: str | None = None
-    """The name of a set of vectors that tables start from."""
-    side: Literal["source", "target", "both"] = "both"
-    """The tables that the arm speaks of; the other one starts at random, and learns."""
-    tuning: Literal["frozen", "finetuned", "thawed"] = "finetuned"
-    """Never updated, updated always, or not before `thaw_at`. Frozen without vectors is a control:
-    what freezing alone does."""
-    thaw_at: Positive | None = None
-    """The number of updates for which a thawed table stands still."""
-    learning_rate: Rate = 1.0
-    """Of the tables, as a multiple of the rest's."""
+    renamed: ClassVar[Mapping[str, str]] = {
+        "vectors": "start: {embeddings: NAME}",
+        "side": "the part: start: {source-embeddings: NAME}, or target-embeddings",
+        "thaw_at": "tuning: {embeddings: {unfreeze: 1000}}",
+        "learning_rate": "tuning: {embeddings: {rate: 0.1}}",
+        "shuffled": "control: shuffled",
+    }
+
+    start: dict[PartName, str] = Field(default={})
+    """The pretrained thing that each part starts from, by name. All other parts start at random,
+    as in every other arm."""
+    tuning: dict[PartName, Ways] = Field(default={})
+    """The tuning of each part: frozen, fine-tuned, or ways of tuning with their values. A part that
+    is frozen without a start is a control, which shows the effect of freezing alone."""
+    control: Literal["shuffled"] | None = None
+    """A control with the same numbers and without the knowledge: `shuffled` gives each token the
+    vector of another."""
     scale: Literal["matched", "raw"] = "matched"
-    """Vectors of length 1, as random rows have on average, or as they come."""
+    """The length of vectors: 1, the mean length of random embeddings, or as in the file."""
     dimension: Literal["as-is", "pca", "projection"] = "as-is"
-    """Vectors of the model's width; or reduced to it by principal components; or of any width, with
-    a projection that is learnt."""
-    shuffled: bool = False
-    """Give each token the vector of another, by chance: a control with the same numbers, which say
-    nothing about words any more."""
+    """The dimension of vectors: the model's; any larger one, reduced to the model's by principal
+    components; or any, with a learned projection."""
     tying: Tying | None = None
-    """`model.tying`, if it is not the model's."""
+    """The arm's own `model.tying`."""
     sizes: Sizes | None = None
-    """Those of the experiment's at which it is trained; all of them if none are named."""
+    """The sizes at which the arm is trained; all of the experiment's sizes if it is None."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _parts_named(cls, data: Any) -> Any:
+        if isinstance(data, Mapping):
+            for key, example in (("start", "NAME"), ("tuning", "frozen")):
+                if isinstance(data.get(key), str):
+                    fail(
+                        (key,), f"say of which part: {key}: {{embeddings: {data[key] or example}}}"
+                    )
+        return data
 
     @model_validator(mode="after")
-    def _speaks_of_something(self) -> "Arm":
-        of_vectors = {"scale", "dimension", "shuffled"} & self.model_fields_set
-        if self.vectors is None and of_vectors:
+    def _consistent(self) -> "Arm":
+        parts = [part for name in self.start for part in SUMS[name]]
+        if len(parts) > len(set(parts)):
+            fail(("start",), "two keys name one part; name each part once")
+        of_vectors = {"control", "scale", "dimension"} & self.model_fields_set
+        if not self.start and of_vectors:
             names = ", ".join(sorted(of_vectors))
-            raise ValueError(f"{names}: speaks of vectors, and this arm names none")
-        if (self.thaw_at is not None) != (self.tuning == "thawed"):
-            raise ValueError("thaw_at goes with tuning: thawed, and that with thaw_at")
-        if self.tuning == "frozen" and self.learning_rate != 1:
-            raise ValueError("a frozen table has no learning rate")
-        if "side" in self.model_fields_set and not self.differs:
-            raise ValueError("side speaks of tables that differ, and here neither does")
+            raise ValueError(f"{names}: speaks of what parts start from, and this arm has no start")
         return self
 
     @property
-    def sides(self) -> tuple[Side, ...]:
-        """The sides whose tables the arm speaks of."""
-        return SIDES if self.side == "both" else (self.side,)
+    def starts(self) -> dict[Part, str]:
+        """The name of the pretrained thing that each part starts from."""
+        return {part: thing for name, thing in self.start.items() for part in SUMS[name]}
 
     @property
-    def differs(self) -> bool:
-        """Whether there is anything about its tables that a plain model's don't have."""
-        return self.vectors is not None or self.tuning != "finetuned" or self.learning_rate != 1
+    def started_sides(self) -> tuple[Side, ...]:
+        """The sides whose embeddings start from vectors."""
+        return tuple(side for side in SIDES if EMBEDDINGS[side] in self.starts)
 
     @property
-    def vector_sides(self) -> tuple[Side, ...]:
-        """The sides whose table starts from vectors."""
-        return self.sides if self.vectors is not None else ()
-
-    @property
-    def has_own_parameters(self) -> bool:
-        """Whether a table is more than a table: computed from what is learnt."""
-        return self.dimension == "projection" or self.learning_rate != 1
+    def tunings(self) -> dict[Part, list[tuple[str, Tuning]]]:
+        """All ways of tuning of each part, by name; parts that learn as usual are left out."""
+        found: dict[Part, list[tuple[str, Tuning]]] = {}
+        for name, ways in self.tuning.items():
+            for part in SUMS[name]:
+                found.setdefault(part, []).extend(ways.items())
+        return {part: ways for part, ways in found.items() if ways}
 
 
 READY_MADE: dict[str, dict[str, Any]] = {
-    "random": {"vectors": None},
+    "random": {"start": {}},
     "finetuned": {},
-    "frozen": {"tuning": "frozen"},
-    "slow": {"learning_rate": 0.1},
-    "source-only": {"side": "source"},
-    "target-only": {"side": "target"},
+    "frozen": {"tuning": {"embeddings": "frozen"}},
+    "slow": {"tuning": {"embeddings": {"rate": 0.1}}},
+    "source-only": {"start": ("source-embeddings",)},
+    "target-only": {"start": ("target-embeddings",)},
     "raw-scale": {"scale": "raw"},
-    "frozen-random": {"vectors": None, "tuning": "frozen"},
-    "shuffled": {"shuffled": True},
-    "frozen-shuffled": {"shuffled": True, "tuning": "frozen"},
+    "frozen-random": {"start": {}, "tuning": {"embeddings": "frozen"}},
+    "shuffled": {"control": "shuffled"},
+    "frozen-shuffled": {"control": "shuffled", "tuning": {"embeddings": "frozen"}},
 }
-"""The usual arms, and the controls, by name; all but those that say otherwise have the one set of
-vectors that there is."""
+"""The usual arms and controls, by name. Unless an arm says otherwise, the embeddings of both sides
+start from the experiment's only pretrained thing."""
 
 
-def ready_made(names: list[Any], vectors: Any) -> dict[str, Any]:
-    """Arms of a list of names."""
-    sets = list(vectors) if isinstance(vectors, dict) else []
+def ready_made(names: list[Any], pretrained: Any) -> dict[str, Any]:
+    """Return the ready-made arms that a list names.
+
+    Args:
+        pretrained: the value of the experiment's key `pretrained`.
+    """
+    things = list(pretrained) if isinstance(pretrained, dict) else []
     arms = {}
     for at, name in enumerate(names):
         if name in names[:at]:
@@ -101,12 +117,13 @@ def ready_made(names: list[Any], vectors: Any) -> dict[str, Any]:
             hint = f" (did you mean '{near[0]}'?)" if near else ""
             known = ", ".join(READY_MADE)
             fail(("arms", at), f"no ready-made arm is called '{name}'{hint}; there are: {known}")
-        arm = {"vectors": sets[0] if len(sets) == 1 else None} | READY_MADE[name]
-        if arm["vectors"] is None and "vectors" not in READY_MADE[name]:
+        arm = dict(READY_MADE[name])
+        parts = arm.pop("start", ("embeddings",))
+        if parts and len(things) != 1:
             fail(
                 ("arms", at),
-                f"'{name}' has the one set of vectors that there is, and there are {len(sets)}; "
-                "write arms as a mapping, and name the vectors of each",
+                f"'{name}' starts from the one pretrained thing that there is, and there are "
+                f"{len(things)}; write arms as a mapping, with a start for each",
             )
-        arms[name] = {key: value for key, value in arm.items() if value is not None}
+        arms[name] = arm | {"start": dict.fromkeys(parts, *things)} if parts else arm
     return arms

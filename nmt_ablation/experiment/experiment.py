@@ -1,21 +1,22 @@
-"""The whole question, and the rules its parts have to keep."""
+"""The whole question, and the rules that its parts have to keep."""
 
 import re
-from collections.abc import Sequence
-from typing import Annotated, Any
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from nmt_ablation.experiment.arms import Arm, Tying, ready_made
-from nmt_ablation.experiment.corpora import Cleaning, Corpora, HeldOut, OwnText
-from nmt_ablation.experiment.model import Decoding, Model, Scoring, Training
-from nmt_ablation.experiment.vectors import (
-    Encoder,
-    EncoderVectors,
-    SegmentationConfig,
-    TrainedVectors,
-    VectorSource,
-)
+from nmt_ablation.corpus.config import Cleaning, HeldOut, OwnText, TextFile
+from nmt_ablation.experiment.arms import Arm, ready_made
+from nmt_ablation.experiment.corpora import Corpora, SideTexts
+from nmt_ablation.model.config import Model, Tying
+from nmt_ablation.model.parts import EMBEDDINGS, PARTS, Part
+from nmt_ablation.opus.corpora import MonolingualCorpus, TextCorpus
+from nmt_ablation.pretrained.kind import AnyPretrained, Setting
+from nmt_ablation.scoring.config import Scoring
+from nmt_ablation.segmentation.config import SegmentationConfig
+from nmt_ablation.training.config import Training
+from nmt_ablation.translation.config import Decoding
 from nmt_ablation.values import (
     LANGUAGE,
     SIDES,
@@ -29,9 +30,21 @@ from nmt_ablation.values import (
     size_limit,
 )
 
+TIED: dict[Tying, tuple[Part, ...]] = {
+    "none": (),
+    "decoder": (EMBEDDINGS["target"],),
+    "all": tuple(EMBEDDINGS.values()),
+}
+"""The embeddings that each `tying` shares with the output layer."""
+
 
 class Experiment(Block):
     """The whole question."""
+
+    renamed: ClassVar[Mapping[str, str]] = {
+        "vectors": "pretrained: {NAME: {kind: word2vec}}, or kind fasttext, or vectors for files",
+        "encoder": "pretrained: {NAME: {kind: checkpoint, path: …, revision: …}}",
+    }
 
     name: Name
     pair: str
@@ -43,16 +56,15 @@ class Experiment(Block):
     """Numbers of training pairs (`5k`, `1M`), or `all` of the pool."""
     seeds: Annotated[list[Seed], Field(min_length=1)]
     """A seed draws the samples, and the weights, batches and dropout of their trainings."""
-    encoder: Encoder | None = None
-    """Whose tokenizer and input embeddings are used, if any are."""
     segmentation: SegmentationConfig
-    vectors: dict[Name, VectorSource] = Field({})
+    pretrained: dict[Name, AnyPretrained] = Field(default={})
+    """Everything pretrained, by names of the user's own."""
     arms: Annotated[dict[Name, Arm], Field(min_length=1)]
-    """By names of your own; or a list of ready-made ones: `[random, finetuned, shuffled]`."""
+    """Arms by names of the user's own, or a list of ready-made ones: `[random, finetuned]`."""
     baseline: str
     """The arm that the others are compared with."""
-    contrasts: list[tuple[str, str]] = Field([])
-    """Pairs of arms that are compared with each other too: what the first is better by."""
+    contrasts: list[tuple[str, str]] = Field(default=[])
+    """Further comparisons: pairs of arms. A gain is the first arm's over the second."""
     model: Model = Model()
     training: Training = Training()
     decoding: Decoding = Decoding()
@@ -61,9 +73,11 @@ class Experiment(Block):
     @model_validator(mode="before")
     @classmethod
     def _named_arms(cls, data: Any) -> Any:
-        if isinstance(data, dict) and isinstance(data.get("arms"), list):
-            return data | {"arms": ready_made(data["arms"], data.get("vectors"))}
-        return data
+        if not isinstance(data, dict) or not isinstance(data.get("arms"), list):
+            return data
+        if set(data) - set(cls.model_fields):  # which is said first, as it may be `pretrained`
+            return data
+        return data | {"arms": ready_made(data["arms"], data.get("pretrained"))}
 
     @property
     def source(self) -> str:
@@ -73,19 +87,29 @@ class Experiment(Block):
     def target(self) -> str:
         return self.pair.split("-")[1]
 
+    @property
+    def setting(self) -> Setting:
+        """The facts about the experiment that pretrained things may use."""
+        return Setting(
+            languages={"source": self.source, "target": self.target},
+            dimension=self.model.dimension,
+            segmentation=self.segmentation,
+            monolingual=self.corpora.text_sides(),
+        )
+
     def tying(self, arm: Arm) -> Tying:
-        """What an arm's model shares."""
+        """Return the tying of an arm's model: the arm's own, or else the experiment's."""
         return arm.tying or self.model.tying
 
     def sizes_of(self, arm: str) -> Sequence[Size]:
-        """At which an arm is trained."""
+        """Return the sizes at which an arm is trained."""
         return self.arms[arm].sizes or self.sizes
 
     def language(self, side: Side) -> str:
         return self.source if side == "source" else self.target
 
     def cells(self) -> list["Cell"]:
-        """All cells, smallest size first, so that the curve grows while one waits."""
+        """Return all cells, the smallest size first, so that results come early."""
         order = sorted(self.sizes, key=lambda size: size_limit(size)[0] or float("inf"))
         return [
             Cell(size=size, arm=name, seed=seed)
@@ -101,24 +125,34 @@ class Experiment(Block):
             fail(("pair",), f"'{self.pair}' is no pair; write source-target, e.g. de-en")
         if self.source == self.target:
             fail(("pair",), "source and target are the same language")
-        for key, corpora in (
-            ("parallel", self.corpora.parallel),
-            ("monolingual", self.corpora.monolingual),
-        ):
-            names = [str(corpus) for corpus in corpora]
-            for at, name in enumerate(names):
-                if name in names[:at]:
-                    fail(("corpora", key, at), f"{name} stands here twice")
-                corpus = corpora[at]
-                if isinstance(corpus, OwnText):
-                    continue
-                if corpus.pair == f"{self.target}-{self.source}":
-                    fail(
-                        ("corpora", key, at, "pair"),
-                        f"{corpus.pair} swaps source and target; write them as pair has them "
-                        f"({self.pair}), however the corpus's files are called",
-                    )
+        self._distinct(("corpora", "parallel"), self.corpora.parallel)
+        monolingual = self.corpora.monolingual
+        if isinstance(monolingual, SideTexts):
+            for side in SIDES:
+                self._distinct(("corpora", "monolingual", side), self.corpora.texts(side))
+        elif monolingual != "rest":
+            self._distinct(("corpora", "monolingual"), monolingual)
+        elif "all" in self.sizes:
+            fail(("corpora", "monolingual"), "the size all leaves no rest of the pool")
         return self
+
+    def _distinct(
+        self,
+        where: tuple[str, ...],
+        corpora: Sequence[MonolingualCorpus | OwnText | TextCorpus | TextFile],
+    ) -> None:
+        """Refuse corpora that stand in a list twice, or whose languages are swapped."""
+        names = [str(corpus) for corpus in corpora]
+        for at, corpus in enumerate(corpora):
+            if names[at] in names[:at]:
+                fail((*where, at), f"{names[at]} stands here twice")
+            swapped = f"{self.target}-{self.source}"
+            if isinstance(corpus, MonolingualCorpus) and corpus.pair == swapped:
+                fail(
+                    (*where, at, "pair"),
+                    f"{corpus.pair} swaps source and target; write them as pair has them "
+                    f"({self.pair}), however the corpus's files are called",
+                )
 
     @model_validator(mode="after")
     def _one_axis(self) -> "Experiment":
@@ -132,65 +166,87 @@ class Experiment(Block):
         return self
 
     @model_validator(mode="after")
-    def _arms_that_can_be(self) -> "Experiment":
-        for name, arm in self.arms.items():
-            if arm.vectors is not None and arm.vectors not in self.vectors:
-                allowed = ", ".join(self.vectors) or "none: there is no vectors block"
+    def _pretrained_that_fits(self) -> "Experiment":
+        checkpoint = self.segmentation.checkpoint
+        if checkpoint is not None:
+            thing = self.pretrained.get(checkpoint)
+            if thing is None or not thing.fetches:
                 fail(
-                    ("arms", name, "vectors"),
-                    f"no vectors are called '{arm.vectors}'; allowed: {allowed}",
+                    ("segmentation", "checkpoint"),
+                    f"no checkpoint is called '{checkpoint}'; name it under pretrained, with "
+                    "{kind: checkpoint, path: …}",
                 )
-            for at, size in enumerate(arm.sizes or ()):
-                if size not in self.sizes:
-                    fail(("arms", name, "sizes", at), f"{size} is none of the experiment's sizes")
-            shared = {"none": (), "decoder": ("target",), "all": SIDES}[self.tying(arm)]
-            if shared and arm.tuning != "finetuned" and set(shared) & set(arm.sides):
-                fail(
-                    ("arms", name),
-                    f"a {arm.tuning} table that is the output layer too (tying: "
-                    f"{self.tying(arm)}) would freeze that; tie less, or choose another side",
-                )
-            if shared and arm.has_own_parameters:
-                fail(
-                    ("arms", name),
-                    "a table with a projection or a learning rate of its own can't be tied; "
-                    "set tying to none",
-                )
-            if self.tying(arm) == "all" and not self.segmentation.joint:
-                fail(("arms", name), "tying: all needs one dictionary; set segmentation.joint")
-            if self.tying(arm) == "all" and len(arm.vector_sides) == 1:
-                fail(("arms", name), "tying: all leaves one table, so side must be both")
-            if self.tying(arm) == "all" and arm.vectors and not self.vectors[arm.vectors].shared:
-                fail(
-                    ("arms", name),
-                    "tying: all leaves one table, and the vectors are two sets, one for each side; "
-                    "train them with joint: true, or name one file for both",
-                )
+        for name, thing in self.pretrained.items():
+            for keys, message in thing.problems(self.setting):
+                fail(("pretrained", name, *keys), message)
         return self
 
     @model_validator(mode="after")
-    def _vectors_of_tokens(self) -> "Experiment":
-        if self.segmentation.type == "encoder" and self.encoder is None:
-            fail(("segmentation", "type"), "needs an encoder: name one under encoder")
-        for name, vectors in self.vectors.items():
-            if isinstance(vectors, EncoderVectors):
-                if self.segmentation.type != "encoder":
-                    fail(
-                        ("vectors", name),
-                        "the encoder's rows are of its own pieces; set segmentation.type: encoder",
-                    )
-                continue
-            if vectors.align is None:
-                continue
-            if isinstance(vectors, TrainedVectors) and vectors.joint:
-                fail(("vectors", name, "align"), "joint vectors are in one space already")
-            pieces = vectors.of == "tokens" and self.segmentation.type != "words"
-            if pieces and vectors.align.lexicon != "induced":
-                fail(
-                    ("vectors", name, "align", "lexicon"),
-                    "pieces of words stand in no lexicon; set of: words, or lexicon: induced",
-                )
+    def _text_to_fit_on(self) -> "Experiment":
+        if self.segmentation.fit_on == "monolingual" and self.corpora.text_sides() != SIDES:
+            fail(
+                ("segmentation", "fit_on"),
+                "needs text of both languages: name corpora under corpora.monolingual",
+            )
         return self
+
+    @model_validator(mode="after")
+    def _arms_that_can_be(self) -> "Experiment":
+        for name, arm in self.arms.items():
+            for part_name, thing in arm.start.items():
+                if thing not in self.pretrained:
+                    allowed = ", ".join(self.pretrained) or "none: there is no key pretrained"
+                    fail(
+                        ("arms", name, "start", part_name),
+                        f"nothing pretrained is called '{thing}'; allowed: {allowed}",
+                    )
+            for part, thing in arm.starts.items():
+                if part not in (can := self.pretrained[thing].parts(self.setting)):
+                    allowed = ", ".join(it for it in PARTS if it in can)
+                    fail(
+                        ("arms", name, "start"),
+                        f"{part} can't start from '{thing}', which is of the kind "
+                        f"{self.pretrained[thing].kind}; parts that can: {allowed}",
+                    )
+            for at, size in enumerate(arm.sizes or ()):
+                if size not in self.sizes:
+                    fail(("arms", name, "sizes", at), f"{size} is none of the experiment's sizes")
+            frozen = [part for part, ways in arm.tunings.items() if "frozen" in dict(ways)]
+            if set(frozen) == set(PARTS):
+                fail(("arms", name, "tuning"), "all parts are frozen, so nothing would learn")
+            self._tied(name, arm)
+        return self
+
+    def _tied(self, name: str, arm: Arm) -> None:
+        """Refuse starts, tunings and dimensions that shared embeddings can't have."""
+        tying = self.tying(arm)
+        shared = TIED[tying]
+        if tuned := [part for part in shared if part in arm.tunings]:
+            fail(
+                ("arms", name),
+                f"{tuned[0]} are the output layer too (tying: {tying}), which their tuning would "
+                "change; tie less, or tune other parts",
+            )
+        if shared and arm.dimension == "projection":
+            fail(("arms", name), "embeddings with a projection can't be tied; set tying to none")
+        if tying != "all":
+            return
+        if not self.segmentation.joint:
+            fail(("arms", name), "tying: all needs one dictionary; set segmentation.joint")
+        things = {arm.starts.get(part) for part in shared}
+        if len(things) > 1:
+            fail(
+                ("arms", name),
+                "tying: all leaves one embedding matrix, so both sides must start alike",
+            )
+        for thing in things - {None}:
+            if thing is not None and not self.pretrained[thing].shared:
+                fail(
+                    ("arms", name),
+                    f"tying: all leaves one embedding matrix, and '{thing}' has two sets of "
+                    "vectors, one for each side; train them with joint: true, or name one file "
+                    "for both",
+                )
 
     @model_validator(mode="after")
     def _arms_to_compare(self) -> "Experiment":
@@ -201,8 +257,8 @@ class Experiment(Block):
             )
         if self.arms[self.baseline].sizes is not None:
             fail(("arms", self.baseline, "sizes"), "the baseline is compared with at all sizes")
-        if self.arms[self.baseline].vectors is not None:
-            fail(("baseline",), f"'{self.baseline}' has vectors; the baseline must have none")
+        if self.arms[self.baseline].start:
+            fail(("baseline",), f"'{self.baseline}' has a start; the baseline must have none")
         for at, both in enumerate(self.contrasts):
             for one in both:
                 if one not in self.arms:
@@ -217,34 +273,9 @@ class Experiment(Block):
                 fail(("contrasts", at), f"{both[0]} and {both[1]} have no size in common")
         return self
 
-    @model_validator(mode="after")
-    def _text_to_fit_on(self) -> "Experiment":
-        needs_text = (
-            *(
-                (("vectors", name), isinstance(it, TrainedVectors) and it.text == "monolingual")
-                for name, it in self.vectors.items()
-            ),
-            (
-                ("segmentation", "fit_on"),
-                self.segmentation.fit_on == "monolingual",
-            ),
-        )
-        for where, needed in needs_text:
-            if needed and not self.corpora.monolingual:
-                fail(where, "needs text: name corpora under corpora.monolingual")
-        trained = [it for it in self.vectors.values() if isinstance(it, TrainedVectors)]
-        of_monolingual = any(it.text == "monolingual" for it in trained)
-        if self.segmentation.fit_on == "sample" and of_monolingual:
-            fail(
-                ("segmentation", "fit_on"),
-                "vectors are trained on segmented monolingual text, which would differ with each "
-                "sample; allowed here: monolingual, pool",
-            )
-        return self
-
 
 class Cell(BaseModel):
-    """size × arm × seed: one trained model and its scores."""
+    """A size, an arm and a seed: one trained model and its scores."""
 
     model_config = ConfigDict(frozen=True)
 

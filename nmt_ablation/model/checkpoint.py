@@ -1,8 +1,9 @@
-"""Checkpoints of fairseq: read without running code, written so that stock fairseq reads them."""
+"""Checkpoints of fairseq: read without running code, and written for stock fairseq."""
 
 import argparse
 import os
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +13,25 @@ from torch import Tensor
 
 from nmt_ablation.files import beside_it, sync
 
-# What fairseq's checkpoints hold besides tensors. With it named, torch loads them without the
-# unrestricted unpickler, which would run whatever code a checkpoint names.
-torch.serialization.add_safe_globals([argparse.Namespace])
+
+def readable() -> AbstractContextManager[None]:
+    """Return a context in which torch's safe unpickler reads fairseq's checkpoints.
+
+    They hold a Namespace besides tensors. With that class allowed, torch needs no unrestricted
+    unpickler, which would run any code that a checkpoint names.
+    """
+    context: AbstractContextManager[None] = torch.serialization.safe_globals([argparse.Namespace])
+    return context
 
 
 def read(path: Path) -> dict[str, Any]:
-    """A checkpoint as it stands in its file, on the CPU.
+    """Read a checkpoint onto the CPU.
 
     Raises:
-        pickle.UnpicklingError: it names something that could be code.
+        pickle.UnpicklingError: the file names something that could be code.
     """
-    checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    with readable():
+        checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     return checkpoint
 
 
@@ -31,8 +39,8 @@ def write(path: Path, weights: Mapping[str, Tensor], configuration: Any, updates
     """Write the weights of one model as the checkpoint of a stock translation task.
 
     Args:
-        configuration: fairseq's, of the whole training.
-        updates: after which the model is as it is.
+        configuration: fairseq's configuration of the training.
+        updates: the number of updates that the model has had.
     """
     stock: Any = OmegaConf.to_container(configuration, resolve=True, enum_to_str=True)
     stock["task"]["_name"] = "translation"
@@ -60,8 +68,8 @@ def write(path: Path, weights: Mapping[str, Tensor], configuration: Any, updates
 
 
 def copy(source: str, target: str, overwrite: bool = False) -> bool:
-    """fairseq's copy of a checkpoint, atomically: killed midway, its own leaves a torn file, and so
-    does a loss of power."""
+    """Copy a checkpoint atomically. If the process is killed or the power fails, fairseq's own copy
+    leaves a torn file."""
     beside = beside_it(Path(target))
     beside.unlink(missing_ok=True)
     sync(Path(source))

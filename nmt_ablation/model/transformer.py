@@ -1,18 +1,18 @@
 """fairseq's Transformer at the machine's speed: the same function of the same weights.
 
-fairseq's modules hold the weights and are what checkpoints are made of; here their loss is computed
-once more, faster on a CPU than they compute it themselves:
+fairseq's modules hold the weights and write the checkpoints. This module computes their loss faster
+than they do:
 
 - sentences are packed, so that padding costs nothing outside of attention;
-- batches are rounded up to few shapes, for each of which products are prepared once;
+- batches are rounded up to few shapes, for each of which matrix products are prepared once;
 - matrix products are in bfloat16 if asked for, and each weight is cast once an update;
 - dropout draws 16 bits for each number, where torch draws a double, and attention's softmax is in
   float32, where torch is fastest;
-- the loss and its gradient by the logits come from one pass over pieces that stay in the cache,
-  where automatic differentiation goes over sentences x dictionary ten times.
+- the loss and its gradient with respect to the logits come from one pass over blocks that stay in
+  the cache, where automatic differentiation takes ten passes over tokens x dictionary.
 
-Several models of one shape are computed in one go as a stack: tensors then have the models as
-their first dimension, written as `...` below. Dropout is the same in all models of a stack.
+Models of one shape are computed together as a stack: tensors then have the models as their first
+dimension, written as `...` below. Dropout is the same in all models of a stack.
 """
 
 import math
@@ -24,20 +24,21 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-PIECE_BYTES = {"cpu": 1 << 20, "cuda": 256 << 20}
-"""Logits that the loss works on at a time: what fits in a core's cache, or keeps a GPU busy."""
+BLOCK_BYTES = {"cpu": 1 << 20, "cuda": 256 << 20}
+"""Bytes of logits in one block of the loss: as many as fit into a core's cache, or keep a GPU
+busy."""
 
 ALIGNED = 16
-"""Products with a dictionary whose size is no multiple of this are slower by a fifth."""
+"""The multiple that the dictionary is padded to; with other sizes, products are slower by a
+fifth."""
 
 ROUNDED = {"sentences": 8, "length": 4, "tokens": 32}
-"""What batches are rounded up to multiples of, if they are small. The library of products makes
-code for each shape that it hasn't seen, which takes as long as the product; and no two batches have
-as many tokens."""
+"""Multiples that small batches are rounded up to. For each new shape, torch's matrix library
+generates code, which takes as long as the product; and hardly two batches have equally many
+tokens."""
 
 OUT_OF_SIGHT = -1e4
-"""Added to scores, or put in their place, where there is nothing to see; exp of it is 0 in any
-type."""
+"""The score of a masked position, added or put in place; its exp is 0 in every type."""
 
 
 def losses(
@@ -49,16 +50,22 @@ def losses(
     smoothing: float,
     dtype: torch.dtype,
 ) -> tuple[Tensor, Tensor]:
-    """Sums over all target tokens, a pair for each model: label-smoothed cross-entropy as fairseq
-    defines it, by which models learn, and plain negative log-likelihood (no gradient), in nats.
+    """Return the label-smoothed cross-entropy and the negative log-likelihood, summed over all
+    target tokens, in nats.
+
+    Models learn by the first, which is as fairseq defines it. The second has no gradient.
 
     Args:
-        models: fairseq Transformers of one shape, with layer norms before what they normalise.
-        source: indices, sentences x length, padded anywhere.
-        previous: the target's, each token where the next one is to be predicted; padded at the end.
-        target: the token to be predicted.
-        smoothing: the share of probability that goes to all tokens alike.
-        dtype: of matrix products; everything that adds up stays in float32.
+        models: fairseq Transformers of one shape, with pre-normalisation.
+        source: indices of tokens (sentences x length), padded anywhere.
+        previous: indices of the target tokens (sentences x length), each at the position where the
+            next one is predicted; padded at the end.
+        target: indices of the tokens to predict (sentences x length).
+        smoothing: the share of probability that is spread over all tokens.
+        dtype: the type of matrix products; sums are in float32.
+
+    Returns:
+        two tensors with a number for each model.
     """
     stack = _Stack(models, dtype)
     sources, targets = _Packed(source, padding), _Packed(previous, padding)
@@ -71,7 +78,8 @@ def losses(
 
 
 class _Packed:
-    """The tokens of a padded batch in a row, then some padding, and the way back to sentences."""
+    """The tokens of a padded batch in one row, some padding behind them, and the way back to
+    sentences."""
 
     def __init__(self, tokens: Tensor, padding: int) -> None:
         sentences, length = tokens.shape
@@ -79,7 +87,7 @@ class _Packed:
         tokens = F.pad(tokens, (0, columns - length, 0, rows - sentences), value=padding)
         there = tokens != padding
         self.sentences, self.length = tokens.shape
-        # Stable: tokens in their order, and then the padding.
+        # Stable: tokens keep their order, and padding follows.
         in_order = (~there).flatten().to(torch.uint8).argsort(stable=True)
         count = int(there.sum())
         self.where = in_order[: _rounded(count, "tokens")]
@@ -87,18 +95,18 @@ class _Packed:
         self.positions = (there.cumsum(1) - 1).flatten()[self.where]
         unseen = torch.zeros(there.shape, device=tokens.device)
         self.unseen = unseen.masked_fill_(~there, OUT_OF_SIGHT)[:, None, None, :]
-        """Sentences x 1 x 1 x length: to be added to attention scores."""
-        # What pads stands behind all tokens that look back.
+        """A mask to add to attention scores: sentences x 1 x 1 x length."""
+        # Padding follows all tokens, so the causal mask hides it.
         later = torch.full((self.length, self.length), OUT_OF_SIGHT, device=tokens.device)
         self.unseen_later = later.triu_(1)
 
     def pad(self, x: Tensor) -> Tensor:
-        """... x tokens x width to ... x sentences x length x width."""
+        """Reshape ... x tokens x dimension to ... x sentences x length x dimension."""
         x = _apply(_Pad, x, self.where, self.sentences * self.length)
         return _split(x, -2, self.sentences)
 
     def unpad(self, x: Tensor) -> Tensor:
-        """... x sentences x length x width to ... x tokens x width."""
+        """Reshape ... x sentences x length x dimension to ... x tokens x dimension."""
         unpadded: Tensor = _apply(_Unpad, x.flatten(-3, -2), self.where)
         return unpadded
 
@@ -128,15 +136,16 @@ class _Stack:
         return self._norm(x, [stack.layer_norm for stack in stacks])
 
     def weights(self, of_models: Sequence[Sequence[Tensor]]) -> Tensor:
-        """What each model has of a weight (perhaps in several pieces), in the type of products."""
-        joined = [torch.cat(list(pieces)) if len(pieces) > 1 else pieces[0] for pieces in of_models]
+        """Stack each model's weight, in the type of matrix products. Several weights of a model are
+        concatenated first."""
+        joined = [torch.cat(list(own)) if len(own) > 1 else own[0] for own in of_models]
         return _stacked(joined).to(self.dtype)
 
     def _embed(self, stacks: Sequence[Any], tokens: _Packed) -> Tensor:
         tables = [stack.embed_tokens for stack in stacks]
         found = [F.embedding(tokens.indices, table.weight, table.padding_idx) for table in tables]
         first = stacks[0].embed_positions
-        first(torch.ones(1, int(tokens.length), device=tokens.indices.device))  # makes its table
+        first(torch.ones(1, int(tokens.length), device=tokens.indices.device))  # fills its weights
         positions = first.weights[tokens.positions + first.padding_idx + 1]
         return self._drop(torch.add(positions, _stacked(found), alpha=stacks[0].embed_scale))
 
@@ -169,14 +178,14 @@ class _Stack:
         attention: Sequence[Any],
         tokens: _Packed,
     ) -> Tensor:
-        """`x` with what attention adds to it. Query, key and value are padded."""
+        """Add attention's output to `x`. Query, key and value are padded."""
         heads = attention[0].num_heads
         query, key, value = (
             _split(part, -1, heads).transpose(-2, -3) for part in (query, key, value)
         )
         # Plain products: for sequences as short as sentences, blocked attention is slower.
         scores = torch.matmul(query * attention[0].scaling, key.mT)
-        # Not only exacter in float32, which `unseen` has: in bfloat16 softmax is far slower.
+        # In float32, the type of `unseen`: in bfloat16 softmax is less exact and far slower.
         weights = torch.softmax(scores + unseen, dim=-1).to(value.dtype)
         found = torch.matmul(weights, value)
         packed = tokens.unpad(found.transpose(-2, -3).flatten(-2))
@@ -188,7 +197,7 @@ class _Stack:
         return self._add(x, self._linear(h, [(layer.fc2,) for layer in layers]))
 
     def _linear(self, x: Tensor, of_models: Sequence[Sequence[nn.Linear]]) -> Tensor:
-        """Linear layers of the same input, their outputs side by side."""
+        """Apply linear layers to the same input, and concatenate each model's outputs."""
         weight = self.weights([[layer.weight for layer in layers] for layers in of_models])
         bias = self.weights([[layer.bias for layer in layers] for layers in of_models])
         if weight.dim() == 2:
@@ -213,8 +222,8 @@ class _Stack:
 
 
 def _rounded(number: int, of: str) -> int:
-    """Up, so that there are few different ones: by a sixteenth at most, or to the next multiple of
-    what its kind is rounded to anyway."""
+    """Round a number up, so that few different shapes occur: by a sixteenth at most, or to the next
+    multiple of `ROUNDED[of]`."""
     step = max(ROUNDED[of], 1 << max(0, number.bit_length() - 5))
     return number + -number % step
 
@@ -224,7 +233,7 @@ def _apply(function: type[torch.autograd.Function], *arguments: Any) -> Any:
 
 
 def _split(x: Tensor, dimension: int, parts: int) -> Tensor:
-    """Make two dimensions of one."""
+    """Split a dimension into two: parts x the rest."""
     split: Tensor = x.unflatten(dimension, (parts, -1))  # type: ignore[no-untyped-call]
     return split
 
@@ -234,7 +243,8 @@ def _stacked(tensors: Sequence[Tensor]) -> Tensor:
 
 
 def _dropout(x: Tensor, rate: float) -> Tensor:
-    """Factors for ... x tokens x width, tokens x width: 0, or what keeps the sum as it is."""
+    """Draw dropout's factors for ... x tokens x dimension: 0 or 1 / (1 - rate), tokens x
+    dimension."""
     shape = x.shape[-2:]
     if x.device.type != "cpu":
         return (
@@ -249,7 +259,7 @@ def _dropout(x: Tensor, rate: float) -> Tensor:
 
 
 class _Pad(torch.autograd.Function):
-    """... x tokens x width to ... x rows x width, zero where there is no token."""
+    """A scatter of ... x tokens x dimension into ... x rows x dimension, with zeros for padding."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, where: Tensor, rows: int) -> Tensor:
@@ -263,7 +273,7 @@ class _Pad(torch.autograd.Function):
 
 
 class _Unpad(torch.autograd.Function):
-    """The way back."""
+    """The inverse of `_Pad`: a gather of the tokens."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, where: Tensor) -> Tensor:
@@ -279,10 +289,10 @@ class _Unpad(torch.autograd.Function):
 
 
 class _SmoothedLoss(torch.autograd.Function):
-    """Label-smoothed and plain cross-entropy of states under an output layer, summed over tokens;
-    states beyond those of the target count for nothing.
+    """Label-smoothed and plain cross-entropy of states under an output layer, summed over tokens.
 
-    The gradient by the logits takes their place while they are at hand.
+    States beyond the target's tokens are padding, and don't count. The forward pass overwrites the
+    logits with their gradient, block by block.
     """
 
     @staticmethod
@@ -294,28 +304,28 @@ class _SmoothedLoss(torch.autograd.Function):
         logits = torch.matmul(states, weight.mT)
         logits[..., size:] = OUT_OF_SIGHT
         tokens = len(target)
-        others = smoothing / (size - 1)  # the share of each token that isn't the right one
+        others = smoothing / (size - 1)  # the share of each wrong token
         exact = torch.promote_types(logits.dtype, torch.float32)
-        # The sum of a token's logits, without going over them.
+        # The sum of a token's logits, without a pass over them.
         sums = torch.matmul(states.to(exact), weight.sum(-2, dtype=exact).unsqueeze(-1)).squeeze(-1)
         smoothed = logits.new_zeros(logits.shape[:-2], dtype=exact)
         plain = torch.zeros_like(smoothed)
         row = logits.element_size() * logits.numel() // logits.shape[-2]
-        step = max(1, PIECE_BYTES[logits.device.type] // row)
+        step = max(1, BLOCK_BYTES[logits.device.type] // row)
         for start in range(0, tokens, step):
             end = min(start + step, tokens)
-            piece = logits[..., start:end, :]
-            right = target[start:end, None].expand(*piece.shape[:-1], 1)
-            probability = torch.softmax(piece, -1)
+            block = logits[..., start:end, :]
+            right = target[start:end, None].expand(*block.shape[:-1], 1)
+            probability = torch.softmax(block, -1)
             own = probability.gather(-1, right).to(exact).clamp_(torch.finfo(exact).tiny).log_()
-            total = piece.gather(-1, right).to(exact) - own
+            total = block.gather(-1, right).to(exact) - own
             lost = -own.sum((-1, -2))
             plain += lost
             smoothed += (1 - smoothing - others) * lost
             smoothed += others * (size * total.squeeze(-1) - sums[..., start:end]).sum(-1)
             gradient = probability.sub_(others)
-            change = torch.full_like(right, smoothing + others - 1, dtype=piece.dtype)
-            piece.copy_(gradient.scatter_add_(-1, right, change))
+            change = torch.full_like(right, smoothing + others - 1, dtype=block.dtype)
+            block.copy_(gradient.scatter_add_(-1, right, change))
         logits[..., size:] = 0
         logits[..., tokens:, :] = 0
         ctx.save_for_backward(states, weight, logits)

@@ -1,1 +1,1 @@
-"""Text from OPUS: find, list, fetch, mirror, lock."""
+"""Corpora of OPUS: found, listed, fetched, mirrored, locked."""

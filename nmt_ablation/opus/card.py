@@ -1,4 +1,4 @@
-"""Cards: which OPUS corpora make a language pair, how large they are, and what was found on it.
+"""Cards of language pairs: their corpora in OPUS, with sizes, and findings of the literature.
 
 A card informs a person and `nmt-ablation plan`; nothing that is built depends on one.
 """
@@ -8,16 +8,10 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints, model_validator
 
-from nmt_ablation.experiment import (
-    Block,
-    CorpusVersion,
-    MonolingualCorpus,
-    Pair,
-    ParallelCorpus,
-    Positive,
-)
-from nmt_ablation.experiment_file import read
 from nmt_ablation.opus import fetch
+from nmt_ablation.opus.corpora import CorpusVersion, MonolingualCorpus, ParallelCorpus
+from nmt_ablation.values import Block, Pair, Positive
+from nmt_ablation.yaml_file import read
 
 FOLDER = Path(__file__).parents[2] / "corpora"
 
@@ -27,66 +21,67 @@ Text = Annotated[str, StringConstraints(min_length=1)]
 
 # Tatoeba names Mandarin, other corpora Chinese; both mean the same text.
 SAME_LANGUAGE = {"cmn": "zh"}
-# Counts of the two are the same for most pairs: one is a copy of the other.
+# One copies the other: most pairs of languages have equal counts in both.
 COPIES = {"CCMatrix", "NLLB"}
 
 
 class CorpusOfPair(ParallelCorpus):
-    """A corpus's sentence pairs, as an experiment would name them, and what is known of them."""
+    """The sentence pairs of a corpus, named as in an experiment, and facts about them."""
 
     pairs: Positive
     bytes: Positive
-    """Of the zip; OPUS lists whole KiB."""
+    """The size of the zip; OPUS lists whole KiB."""
     licence: Text
     cite: list[CiteKey] = Field(default_factory=list)
     note: Text | None = None
 
 
 class TextOfPair(MonolingualCorpus):
-    """A corpus's text in each of the two languages, each a file of its own."""
+    """The text of a corpus in each of the two languages, each a file of its own."""
 
     lines: dict[str, Positive]
-    """By language, as the corpus spells it."""
+    """Lines by language, as the corpus spells it."""
     bytes: dict[str, Positive]
-    """Of the .gz, by language; OPUS lists whole KiB."""
+    """The size of the .gz by language; OPUS lists whole KiB."""
     licence: Text
     cite: list[CiteKey] = Field(default_factory=list)
     note: Text | None = None
 
 
 class LeftOut(Block):
-    """A corpus that OPUS has for the pair and that had better not be used."""
+    """A corpus of the pair that had better not be used."""
 
     corpus: CorpusVersion
     because: Text
 
 
 class Finding(Block):
-    """What the literature found."""
+    """A finding of the literature."""
 
     claim: Text
     source: Text
-    """Where to find it: paper and table."""
+    """Paper and table."""
     cite: Annotated[list[CiteKey], Field(min_length=1)]
 
 
 class Card(Block):
-    """What is known of a language pair."""
+    """Everything known of a language pair."""
 
     pair: Pair
     corpora: Annotated[list[CorpusOfPair], Field(min_length=1)]
-    """In the order they are used: the first supplies valid and test, and of duplicates the earlier
-    one's is kept."""
+    """Corpora in the order of use: the first supplies validation and test pairs, and of duplicates
+    the earlier corpus's is kept."""
     left_out: list[LeftOut] = Field(default_factory=list)
     monolingual: list[TextOfPair] = Field(default_factory=list)
     findings: list[Finding] = Field(default_factory=list)
 
     def bytes(self, file: str) -> int | None:
-        """The size of a file, by its path in OPUS's layout, or None if the card doesn't say."""
+        """Return the size of a file, by its path in OPUS's layout, or None if the card doesn't
+        say."""
         return self._sizes().get(file)
 
     def cited(self) -> list[str]:
-        """All entries of corpora/references.bib that the card names."""
+        """List all entries of corpora/references.bib that the card cites."""
         parts: list[CorpusOfPair | TextOfPair | Finding] = [
             *self.corpora,
             *self.monolingual,
@@ -133,7 +128,7 @@ def load(path: Path) -> Card:
 
 
 def card_for(pair: str, folder: Path = FOLDER) -> Card | None:
-    """The card of a pair, in whichever direction it was written, or None if there is none.
+    """Return the card of a pair, in either direction, or None if there is none.
 
     Raises:
         UserError: the card is no valid card.
@@ -147,6 +142,6 @@ def card_for(pair: str, folder: Path = FOLDER) -> Card | None:
 
 
 def _languages(pair: str) -> list[str]:
-    """The two languages, however a corpus spells them: `zh_cn` and `cmn` are `zh`."""
+    """Return the two languages without regions: `zh_cn` and `cmn` are `zh`."""
     plain = [spelled.split("_")[0] for spelled in pair.split("-")]
     return [SAME_LANGUAGE.get(language, language) for language in plain]

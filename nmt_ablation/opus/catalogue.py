@@ -1,4 +1,4 @@
-"""What OPUS has for a pair of languages, and what is known of its corpora."""
+"""The corpora of a language pair in OPUS, and facts about each of them."""
 
 import os
 from collections import Counter
@@ -14,7 +14,6 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from nmt_ablation.errors import UserError
-from nmt_ablation.experiment import Block
 from nmt_ablation.opus.language import is_standard, near, spellings, split_pair
 from nmt_ablation.opus.listing import (
     SNAPSHOT_DATE,
@@ -25,39 +24,40 @@ from nmt_ablation.opus.listing import (
     Snapshot,
     Unreachable,
 )
+from nmt_ablation.values import Block
 
 CORPORA = Path(__file__).parents[2] / "corpora"
 PAGES = "https://opus.nlpl.eu/"
-"""Where OPUS has a page about each corpus, under its name."""
+"""The address of OPUS's pages about corpora, without the corpus's name."""
 ALWAYS_CITE = "tiedemann-2012"
-"""OPUS itself, which asks for it."""
+"""The entry of OPUS itself, which asks to be cited."""
 
 
 class Known(Block):
-    """What is known of a corpus beyond its files."""
+    """Facts about a corpus beyond its files."""
 
     licence: str | None = None
-    """Only where it is certain."""
+    """The licence, if it is certain."""
     page: str = ""
-    """Where its licence and origin are stated."""
+    """The page that states licence and origin."""
     cite: tuple[str, ...] = ()
     """Keys in corpora/references.bib."""
     warnings: tuple[str, ...] = ()
 
 
 class Entry(BaseModel):
-    """A line of the list: one corpus at one version, in the languages that were asked for."""
+    """One corpus at one version, in the languages asked for."""
 
     model_config = ConfigDict(frozen=True)
 
     corpus: str
     version: str
     pair: str
-    """In the corpus's own codes and the order asked for; one code for text in one language."""
+    """The corpus's own codes, in the order asked for; a single code for text in one language."""
     pairs: int | None
-    """Sentence pairs, or sentences in one language."""
+    """Sentence pairs, or lines in one language."""
     bytes: int | None
-    """Of the compressed file, to the KiB."""
+    """The size of the compressed file, to the KiB."""
     source_tokens: int | None
     target_tokens: int | None
     url: str
@@ -67,7 +67,7 @@ class Entry(BaseModel):
 
 
 def cache_folder() -> Path:
-    """Where what can be made anew is kept between calls."""
+    """Return the folder for files that can be made anew."""
     home = os.environ.get("XDG_CACHE_HOME")
     return (Path(home) if home else Path.home() / ".cache") / "nmt-ablation"
 
@@ -81,9 +81,15 @@ def find(
     monolingual: bool = False,
     all_versions: bool = False,
 ) -> list[Entry]:
-    """List a pair's corpora, largest first: a mirror's if one is named, OPUS's otherwise.
+    """List a pair's corpora, largest first: those of a mirror if one is named, or else of OPUS.
 
-    `say` is told where the list comes from, if that isn't what was asked for.
+    Args:
+        pair: two codes.
+        say: a callback, told if the list comes from elsewhere than asked for.
+        mirror: a folder or a URL.
+        offline: list OPUS as opustools knows it.
+        monolingual: list text in one language.
+        all_versions: list older versions too.
 
     Raises:
         UserError: `pair` is no pair, there is nothing for it, or the mirror can't be read.
@@ -105,7 +111,7 @@ def find(
 
 
 def latest(name: str, pair: str, mirror: str | None, say: Callable[[str], None]) -> str:
-    """The newest version of a corpus that has sentence pairs for a pair, or else text in one of its
+    """Return the newest version of a corpus that has the pair, or else text in one of its
     languages.
 
     Raises:
@@ -124,7 +130,7 @@ def latest(name: str, pair: str, mirror: str | None, say: Callable[[str], None])
 def list_corpora(
     listing: Listing, pair: str, *, monolingual: bool = False, all_versions: bool = False
 ) -> list[Entry]:
-    """A pair's corpora in one listing, largest first, under all spellings of its languages.
+    """List a pair's corpora in one listing, largest first, under all spellings of its languages.
 
     Raises:
         UserError: `pair` is no pair, or there is nothing for it; with what is near.
@@ -155,7 +161,7 @@ def list_corpora(
 
 
 def _existing(listing: Listing, sources: list[str], targets: list[str]) -> list[tuple[str, str]]:
-    """The combinations that there are, found with as few questions as a server can be asked."""
+    """List the combinations of codes that exist, asking the listing as little as possible."""
     if len(sources) <= len(targets):
         partners = {code: listing.partners(code) for code in sources}
         return [(one, other) for one in sources for other in targets if other in partners[one]]
@@ -205,7 +211,7 @@ def _entries(files: list[File], wanted: list[tuple[str, str]], all_versions: boo
 
 
 def _newest(files: list[File]) -> list[File]:
-    """Of each corpus the files of one version: the newest that has these languages."""
+    """Keep the files of one version of each corpus: the newest that has these languages."""
     newest: dict[str, File] = {}
     for file in files:
         newest[file.corpus] = max(newest.get(file.corpus, file), file, key=lambda one: one.age)
@@ -232,7 +238,7 @@ def _no_pair(
         message += f"; nearest: {', '.join(nearest)}"
     for at in (0, 1):
         if slips[at]:
-            # What the other language is paired with is the likeliest to be meant.
+            # The likeliest meaning is a partner of the other language.
             message += _meant(asked[at], {code for code, _ in partners[1 - at]} or codes)
     return message
 
@@ -248,7 +254,7 @@ def _meant(code: str, among: set[str]) -> str:
 
 
 def _partners_by_size(listing: Listing, side: list[str]) -> list[tuple[str, str]]:
-    """The codes that a language is paired with and how much there is, most first."""
+    """List the codes that a language is paired with, and the sizes, largest first."""
     pairs: Counter[str] = Counter()
     sizes: Counter[str] = Counter()
     for code in side:
@@ -263,9 +269,9 @@ def _partners_by_size(listing: Listing, side: list[str]) -> list[tuple[str, str]
 
 
 def known(name: str) -> Known:
-    """What corpora/opus.yaml says of a corpus; of one that it doesn't name, where to look.
+    """Return the facts that corpora/opus.yaml has about a corpus, or else where to look.
 
-    A name stands there as it is, or as a pattern (`ELRC-*`); the first that fits holds.
+    A name in the file may be a pattern (`ELRC-*`); the first that fits holds.
 
     Raises:
         UserError: the file can't be read.
@@ -298,21 +304,21 @@ COLUMNS = ("corpus", "version", "pair", "pairs", "size", "licence", "warnings")
 
 
 def lines(entries: Sequence[Entry]) -> Iterator[str]:
-    """The list as text that programs can cut: a line each, tabs between columns."""
+    """Yield the list as tab-separated lines."""
     yield "\t".join(COLUMNS)
     for entry in entries:
         yield "\t".join((*_cells(entry), "; ".join(entry.warnings)))
 
 
 def table(entries: Sequence[Entry]) -> Table:
-    """The list for a terminal: what would be said of many corpora is said once, below."""
+    """Return the list as a table for a terminal, with warnings as numbered notes."""
     numbers: dict[str, int] = {}
     shown = Table(
         box=None, padding=(0, 1, 0, 0), pad_edge=False, caption_justify="left", caption_style=""
     )
     for name in (*COLUMNS[:-1], "notes"):
         number = name in ("pairs", "size")
-        # Folded, nothing is cut, however narrow the terminal.
+        # Folding keeps every word, however narrow the terminal.
         shown.add_column(
             name, justify="right" if number else "left", no_wrap=number, overflow="fold"
         )

@@ -1,10 +1,9 @@
-"""One file over HTTP: resumed where it broke off, tried again while that makes sense.
+"""Downloads over HTTP, resumed where they broke off and retried while that makes sense.
 
-What has come of `NAME` stands in `NAME.part`, and beside it in `NAME.part.json` what the server
-said of the file, so that a process that is killed leaves something to go on from.
+Bytes of `NAME` stand in `NAME.part`, and the server's facts about the file in `NAME.part.json`, so
+that a download goes on after its process was killed.
 """
 
-import errno
 import hashlib
 import json
 import logging
@@ -12,7 +11,7 @@ import re
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -23,20 +22,20 @@ import urllib3
 from filelock import AcquireReturnProxy, FileLock, Timeout
 
 from nmt_ablation.errors import UserError
-from nmt_ablation.files import machine_lock, write_atomically
+from nmt_ablation.files import ROOM, machine_lock, write_atomically
 from nmt_ablation.progress import OnProgress
 
 BLOCK = 1 << 16
 CONNECT_SECONDS, READ_SECONDS = 15.0, 60.0
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 1.0, 300.0
 ATTEMPTS = 6
-"""In a row without one byte more than ever before."""
+"""Attempts in a row that bring no new byte."""
 ATTEMPTS_UNANSWERED = 3
-"""While no server has answered: nobody waits long to hear that there is no network."""
+"""Attempts before any server has answered: nobody waits long to hear that there is no network."""
 CONNECTIONS = 2
-"""At most, over all processes of a user on a machine: OPUS is a guest's house."""
+"""Connections of a user on a machine, over all processes; OPUS is a guest of its host."""
 MARGIN_BYTES = 64 << 20
-"""Left free on the disk: what is fetched is unpacked soon."""
+"""Disk space left free, as a fetched file is soon unpacked."""
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +54,7 @@ class _BrokenError(Exception):
 
 @dataclass(frozen=True)
 class Facts:
-    """What a server says of a file: where it is, which state of it, how long (bytes)."""
+    """The facts that a server states about a file: address, version, size (bytes)."""
 
     url: str
     etag: str | None
@@ -64,14 +63,14 @@ class Facts:
 
     @property
     def validator(self) -> str | None:
-        """What `If-Range` takes: no weak ETag, which doesn't promise the same bytes."""
+        """The value of `If-Range`. A weak ETag doesn't promise the same bytes."""
         if self.etag is not None and not self.etag.startswith("W/"):
             return self.etag
         return self.last_modified
 
 
 class Part:
-    """A file that is on its way here."""
+    """A file being downloaded."""
 
     def __init__(self, target: Path) -> None:
         self.path = target.with_name(f"{target.name}.part")
@@ -79,11 +78,11 @@ class Part:
 
     @property
     def size(self) -> int:
-        """How many bytes are here."""
+        """Bytes downloaded so far."""
         return self.path.stat().st_size if self.path.exists() else 0
 
     def facts(self, url: str) -> Facts | None:
-        """What is known of the file, if its beginning is here and came from `url`."""
+        """Return the facts about the file, if its beginning is here and came from `url`."""
         if not self.size:
             return None
         try:
@@ -93,7 +92,8 @@ class Part:
         return facts if facts.url == url else None
 
     def begin(self, facts: Facts) -> None:
-        """Start anew. The old bytes go first: they must never stand beside the new facts."""
+        """Start anew."""
+        # The old bytes go first: they must never stand beside the new facts.
         self.path.write_bytes(b"")
         write_atomically(self.about, json.dumps(asdict(facts)))
 
@@ -108,10 +108,13 @@ class Part:
 
 
 def download(url: str, part: Part, progress: OnProgress, max_bytes: int | None = None) -> str:
-    """Bring what `url` names into `part`, going on from what is there; return its SHA-256.
+    """Download `url` into `part`, going on from the bytes that are here.
 
-    Waits for one of the user's connections to be free, and between attempts as long as the server
-    asks for, or twice as long each time. `progress` is told bytes; a whole of 0 is an unknown one.
+    Waits for a free connection. Between attempts, waits as long as the server asks for, or twice as
+    long each time. `progress` is called with bytes; a whole of 0 is an unknown one.
+
+    Returns:
+        the SHA-256.
 
     Raises:
         UnreachableError: no server answered.
@@ -142,31 +145,8 @@ def download(url: str, part: Part, progress: OnProgress, max_bytes: int | None =
             time.sleep(wait)
 
 
-@contextmanager
-def writing(folder: Path) -> Iterator[None]:
-    """Say what the user can mend where a file can't be written.
-
-    Raises:
-        UserError: the disk is full, or the folder is not ours to write.
-    """
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise UserError(f"{folder}: the disk is full; {ROOM}") from None
-        if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
-            raise UserError(
-                f"{error.filename or folder}: {error.strerror}; see that it may be read and "
-                "written, or name another folder"
-            ) from None
-        raise
-
-
-ROOM = "make room, or name a folder on another disk, and call the same command again"
-
-
 def check_size(what: str, size: int, here: int, folder: Path, max_bytes: int | None) -> None:
-    """Refuse a file of `size` bytes, of which so many are `here`, before it is fetched.
+    """Refuse a file that is too large, before it is fetched.
 
     Raises:
         UserError: it is larger than is allowed, or than the disk has room for.
@@ -252,7 +232,7 @@ def _get(session: requests.Session, url: str, headers: dict[str, str]) -> reques
 
 
 def _refuse_other_answers(response: requests.Response, url: str, part: Part) -> None:
-    """Go on with a whole file or a part of it, and nothing else."""
+    """Raise an error unless the answer is a file or a part of one."""
     status, reason = response.status_code, response.reason
     if status == 429 or status >= 500:
         raise _BrokenError(f"the server answered {status} {reason}", _retry_after(response))
@@ -274,7 +254,7 @@ def _refuse_other_answers(response: requests.Response, url: str, part: Part) -> 
 
 
 def _retry_after(response: requests.Response) -> float | None:
-    """Seconds that the server asks to be left alone for; it may give a number or a date."""
+    """Return the seconds that the server asks to be left alone for, given as a number or a date."""
     value = response.headers.get("Retry-After", "").strip()
     if value.isdecimal():
         return float(value)
@@ -295,7 +275,7 @@ def _blocks(response: requests.Response) -> Iterator[bytes]:
 
 
 def _cause(error: Exception) -> str:
-    """The innermost reason that the libraries wrapped up."""
+    """Return the innermost reason of a wrapped error."""
     inner: Any = error.args[0] if error.args else error
     for wrapper in ("reason", "original_error"):
         inner = getattr(inner, wrapper, inner)
@@ -304,13 +284,13 @@ def _cause(error: Exception) -> str:
 
 
 def _digest(path: Path) -> "hashlib._Hash":
-    """SHA-256 of what is in a file, to go on with."""
+    """Return a SHA-256 of a file's content that can be updated."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256")
 
 
 def _connection() -> "AcquireReturnProxy[FileLock]":
-    """One of the user's connections, once it is free."""
+    """Wait for one of the user's connections."""
     slots = [machine_lock(f"connection {number}") for number in range(CONNECTIONS)]
     while True:
         for slot in slots:

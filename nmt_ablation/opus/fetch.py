@@ -1,55 +1,69 @@
-"""Bring one file of one OPUS corpus here, whole or not at all."""
+"""Files of OPUS corpora, fetched whole or not at all."""
 
 import gzip
 import hashlib
 import zipfile
 import zlib
+from dataclasses import dataclass
 from pathlib import Path
 
 from nmt_ablation.errors import UserError
-from nmt_ablation.experiment import CorpusVersion
-from nmt_ablation.files import sha256
+from nmt_ablation.files import sha256, writing
+from nmt_ablation.opus.corpora import CorpusVersion
 from nmt_ablation.opus.download import (
     BLOCK,
     Part,
     UnreachableError,
     check_size,
     download,
-    writing,
 )
 from nmt_ablation.opus.lock import ChangedError, Lock
 from nmt_ablation.progress import OnProgress
-from nmt_ablation.workspace import Json
 
 OPUS = "https://object.pouta.csc.fi"
 README_CHARACTERS = 2000
 
 
 def parallel_file(corpus: CorpusVersion, source: str, target: str) -> str:
-    """Path of a corpus's sentence pairs in OPUS's layout; OPUS sorts the two languages."""
+    """Return the path of a corpus's sentence pairs in OPUS's layout, which sorts the two
+    languages."""
     first, second = sorted((source, target))
     return f"OPUS-{corpus.name}/{corpus.version}/moses/{first}-{second}.txt.zip"
 
 
 def alignment_file(corpus: CorpusVersion, source: str, target: str) -> str:
-    """Path of what says which sentences of a corpus's documents belong together."""
+    """Return the path of a corpus's sentence alignment in OPUS's layout."""
     first, second = sorted((source, target))
     return f"OPUS-{corpus.name}/{corpus.version}/xml/{first}-{second}.xml.gz"
 
 
 def documents_file(corpus: CorpusVersion, language: str) -> str:
-    """Path of a corpus's documents in one language, as xml, not tokenised."""
+    """Return the path of a corpus's untokenised xml documents in one language."""
     return f"OPUS-{corpus.name}/{corpus.version}/raw/{language}.zip"
 
 
 def monolingual_file(corpus: CorpusVersion, language: str) -> str:
-    """Path of a corpus's text in one language in OPUS's layout."""
+    """Return the path of a corpus's text in one language in OPUS's layout."""
     return f"OPUS-{corpus.name}/{corpus.version}/mono/{language}.txt.gz"
 
 
 def is_url(mirror: str) -> bool:
-    """Whether a mirror is a server, and not a folder."""
+    """Return whether a mirror is a server rather than a folder."""
     return mirror.startswith(("http://", "https://"))
+
+
+@dataclass(frozen=True)
+class FetchRecord:
+    """The facts kept on record about a fetched file."""
+
+    file: str
+    """The path in OPUS's layout."""
+    url: str
+    """The address at OPUS, wherever the file came from."""
+    bytes: int
+    sha256: str
+    licence: str | None
+    """The LICENSE or the beginning of the README in the archive."""
 
 
 def fetch(
@@ -59,13 +73,11 @@ def fetch(
     progress: OnProgress,
     lock: Lock | None = None,
     max_bytes: int | None = None,
-) -> Json:
-    """Bring `file` into a folder: from a mirror (a folder or a URL) if there is one, or OPUS.
+) -> FetchRecord:
+    """Bring `file` into a folder from a mirror (a folder or a URL), or else from OPUS.
 
-    Goes on from what an earlier call left in the folder, and takes a file that is there and whole
-    for fetched. What has arrived is read to its end, and has to be what the lock says it was.
-
-    Returns, for the record, where OPUS has it, its size in bytes, SHA-256 and licence.
+    Goes on from the bytes that an earlier call left in the folder; a whole file there counts as
+    fetched. The archive is read to its end, and must match the lock.
 
     Raises:
         UnreachableError: there is no network, or the mirror's server doesn't run.
@@ -126,7 +138,7 @@ def _download(
 
 
 def _copy(file: str, mirror: Path, part: Part, progress: OnProgress, max_bytes: int | None) -> str:
-    """From a folder; returns the SHA-256."""
+    """Copy a file from a mirror's folder, and return its SHA-256."""
     source = mirror / file
     if not source.is_file():
         corpus = source.parents[2]
@@ -145,17 +157,13 @@ def _copy(file: str, mirror: Path, part: Part, progress: OnProgress, max_bytes: 
     return digest.hexdigest()
 
 
-def _record(file: str, path: Path, digest: str, licence: str | None, lock: Lock | None) -> Json:
+def _record(
+    file: str, path: Path, digest: str, licence: str | None, lock: Lock | None
+) -> FetchRecord:
     size = path.stat().st_size
     if lock is not None:
         lock.pin_file(file, size, digest)
-    return {
-        "file": file,
-        "url": f"{OPUS}/{file}",
-        "bytes": size,
-        "sha256": digest,
-        "licence": licence,
-    }
+    return FetchRecord(file, f"{OPUS}/{file}", size, digest, licence)
 
 
 def _examine(path: Path, suffix: str) -> str | None:
@@ -182,7 +190,7 @@ def _examine(path: Path, suffix: str) -> str | None:
 
 
 def _licence(archive: zipfile.ZipFile) -> str | None:
-    """What the corpus says of its licence: all of LICENSE, or the beginning of README."""
+    """Return LICENSE, or the beginning of README, from an archive."""
     members = {Path(name).name: name for name in archive.namelist()}
     for name, characters in (("LICENSE", None), ("README", README_CHARACTERS)):
         if name in members:

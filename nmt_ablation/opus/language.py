@@ -1,7 +1,7 @@
-"""Language codes as OPUS spells them: one language under many codes, `zh`, `zh_cn`, `zh_CN`, `cmn`.
+"""Language codes as OPUS spells them: one language under many codes, `zh`, `zh_cn`, `cmn`.
 
-langcodes knows nearly all of it: ISO 639's two and three letters, dialects that stand for their
-macrolanguage, regions, obsolete codes. What it can't know is in a small table here.
+langcodes knows nearly all of them: ISO 639's two and three letters, dialects that stand for their
+macrolanguage, regions, obsolete codes. A small table here holds the rest.
 """
 
 import difflib
@@ -43,7 +43,7 @@ xho yo yor yue zh_yue cmn zh zh_CN zh_cn zh_HK zh_hk zhs zht zh_TW zh_tw zu zul 
 
 
 def split_pair(pair: str) -> tuple[str, str]:
-    """The two codes of a pair.
+    """Split a pair into its two codes.
 
     Raises:
         UserError: it is no pair.
@@ -58,10 +58,14 @@ def split_pair(pair: str) -> tuple[str, str]:
 
 
 def spellings(code: str, among: Iterable[str] = _SPELLINGS) -> list[str]:
-    """All codes of `among` for a language, as OPUS knew them in 2023 unless told otherwise.
+    """List all codes of a language, the given one first.
 
-    A code with a region, a script or a variant (`pt_br`) stands for that alone, in upper case or
-    lower. `code` itself comes first, whether it is among them or not.
+    A code with a region, a script or a variant (`pt_br`) stands for that alone, in upper or lower
+    case.
+
+    Args:
+        code: any spelling of the language.
+        among: the codes to choose from; by default, those that OPUS had in 2023.
     """
     language, exact = _identity(code)
     if exact != language:
@@ -72,8 +76,8 @@ def spellings(code: str, among: Iterable[str] = _SPELLINGS) -> list[str]:
 
 
 def near(code: str, among: Iterable[str], number: int = 3) -> list[str]:
-    """Codes that may be meant by one that isn't among them: its language without the region, or
-    what is spelled closely, nearest first."""
+    """List codes that an unknown one may be a slip for, nearest first: its language without the
+    region, or else codes spelled alike."""
     codes = set(among) - {code}
     if (language := _identity(code)[0]) in codes:
         return [language]
@@ -82,7 +86,7 @@ def near(code: str, among: Iterable[str], number: int = 3) -> list[str]:
 
 
 def is_standard(code: str) -> bool:
-    """Whether a code stands for a language outside OPUS too. OPUS has some that don't: `zz`."""
+    """Return whether a code stands for a language outside OPUS too; `zz` doesn't."""
     try:
         return Language.get(_MEANT.get(code.lower(), code)).is_valid()
     except LanguageTagError:
@@ -91,7 +95,7 @@ def is_standard(code: str) -> bool:
 
 @cache
 def _identity(code: str) -> tuple[str, str]:
-    """The language that a code stands for, and what it stands for with region, script, variant."""
+    """Return the language of a code, and the language with region, script and variant."""
     tag = _MEANT.get(code.lower(), code)
     if tag == "hbs":
         return tag, tag

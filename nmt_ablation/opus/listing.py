@@ -1,6 +1,4 @@
-"""Where the files of OPUS are listed: its API, the copy of its database inside opustools, or a
-mirror's own listing. All answer the same three questions.
-"""
+"""Listings of OPUS's files: its API, the copy of its database in opustools, a mirror's own."""
 
 import json
 import re
@@ -22,7 +20,7 @@ from nmt_ablation.errors import UserError
 
 API = "https://opus.nlpl.eu/opusapi"
 SNAPSHOT_DATE = "2023-04-04"
-"""When the database in opustools 1.9 was made; nothing in it says so."""
+"""The date of the database in opustools 1.9, which doesn't state it."""
 TIMEOUT = 20.0
 """Seconds without an answer after which a server counts as unreachable."""
 
@@ -31,7 +29,7 @@ _SUFFIX: dict[Kind, str] = {"moses": ".txt.zip", "mono": ".txt.gz"}
 
 # OPUS writes what it doesn't know as an empty string, in places as a word.
 _UNKNOWN = BeforeValidator(lambda value: None if value in ("", "None") else value)
-# Files that OPUS counts nothing in are megabytes large.
+# A count of 0 is an unknown one: such files are megabytes large.
 _Count = Annotated[int | None, BeforeValidator(lambda value: value or None), _UNKNOWN]
 
 
@@ -46,11 +44,11 @@ class File(BaseModel):
     preprocessing: str
     source: str
     target: str
-    """Empty for text in one language."""
+    """The second code; empty for text in one language."""
     pairs: _Count = Field(None, alias="alignment_pairs")
-    """Or sentences, in one language."""
+    """Sentence pairs, or lines in one language."""
     kib: Annotated[float | None, _UNKNOWN] = Field(None, alias="size")
-    """Of the compressed file; OPUS rounds it down."""
+    """The size of the compressed file, rounded down by OPUS."""
     source_tokens: _Count = None
     target_tokens: _Count = None
     url: str
@@ -61,8 +59,11 @@ class File(BaseModel):
 
     @property
     def age(self) -> tuple[bool, list[int], str]:
-        """Orders the files of a corpus, oldest first. Names of versions say it for want of dates:
-        `v2`, `v20190709` and `v2020-05-31` are of one corpus, in this order."""
+        """A key that sorts the files of a corpus, oldest first.
+
+        Versions have names and no dates: `v2`, `v20190709` and `v2020-05-31` are of one corpus, in
+        this order.
+        """
         dated = re.sub(r"(\d{4})(\d\d)(\d\d)", r"\1-\2-\3", self.version)
         return self.latest, [int(number) for number in re.findall(r"\d+", dated)], self.version
 
@@ -72,22 +73,25 @@ class Unreachable(Exception):
 
 
 class Listing(ABC):
-    """Somewhere that knows the files of OPUS."""
+    """A listing of OPUS's files."""
 
     name: str
 
     @abstractmethod
     def codes(self) -> set[str]:
-        """All language codes it has anything in."""
+        """Return all language codes that have files."""
 
     @abstractmethod
     def partners(self, code: str) -> set[str]:
-        """The codes that some corpus pairs with `code`."""
+        """Return the codes that some corpus pairs with `code`."""
 
     @abstractmethod
     def files(self, kind: Kind, one: str, other: str | None = None) -> list[File]:
-        """All versions of all corpora in a pair of codes, in either order; or, without `other`,
-        in one code (`mono`) or in one and any other (`moses`)."""
+        """List all versions of all corpora in a pair of codes, in either order.
+
+        Without `other`, list text in one code (`mono`), or pairs of it with any other code
+        (`moses`).
+        """
 
 
 class _Opus(Listing):
@@ -235,7 +239,7 @@ def _parse(text: bytes, where: str) -> list[File]:
 
 
 def _found(folder: Path) -> Iterator[File]:
-    """The files of a mirror that has no listing: how many pairs they hold isn't known."""
+    """Yield the files of a mirror that has no listing; their numbers of pairs aren't known."""
     paths = [
         (kind, path)
         for kind, suffix in _SUFFIX.items()
@@ -265,8 +269,7 @@ def _of(kind: Kind, file: File) -> bool:
 
 @contextmanager
 def _timeout(seconds: float) -> Iterator[None]:
-    """opustools opens its connections without a timeout; the default for new ones is what's left
-    to set."""
+    """Set the default timeout of new connections, as opustools opens its own without one."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(seconds)
     try:

@@ -1,4 +1,4 @@
-"""A folder in OPUS's layout, with a listing like OPUS's own, for machines without a network."""
+"""Mirrors: folders in OPUS's layout, with a listing, for machines without a network."""
 
 import gzip
 import json
@@ -8,14 +8,15 @@ from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
 from nmt_ablation.errors import UserError
-from nmt_ablation.files import write_atomically
+from nmt_ablation.files import write_atomically, writing
 from nmt_ablation.opus import fetch
-from nmt_ablation.opus.download import writing
 from nmt_ablation.opus.lock import Lock
 from nmt_ablation.progress import OnProgress
-from nmt_ablation.workspace import Json
 
 LISTING = "opusapi.json"
+
+Row = dict[str, str | int]
+"""An entry of the listing."""
 
 
 def add(
@@ -33,17 +34,17 @@ def add(
 
 
 def write_listing(to: Path, files: Iterable[str]) -> None:
-    """Enter files that the mirror has into its listing, in the form of the answers of OPUS's API.
+    """Enter files of the mirror into its listing, in the form of OPUS's API.
 
     Raises:
         UserError: the listing that is there can't be read, or the folder not be written.
     """
     listing = to / LISTING
     try:
-        rows = (
-            json.loads(listing.read_text(encoding="utf-8"))["corpora"] if listing.exists() else []
-        )
-        by_url = {row["url"]: row for row in rows}
+        known: list[Row] = []
+        if listing.exists():
+            known = json.loads(listing.read_text(encoding="utf-8"))["corpora"]
+        by_url = {str(row["url"]): row for row in known}
     except (ValueError, KeyError, TypeError):
         raise UserError(
             f"{listing}: is no listing of OPUS's; bring back a copy, or remove it to have one "
@@ -53,23 +54,23 @@ def write_listing(to: Path, files: Iterable[str]) -> None:
         url = f"{fetch.OPUS}/{file}"
         size = (to / file).stat().st_size >> 10
         if by_url.get(url, {}).get("size") != size:
-            by_url[url] = {"id": max((row["id"] for row in by_url.values()), default=0) + 1} | _row(
-                to, file, size
-            )
+            last = max((int(row["id"]) for row in by_url.values()), default=0)
+            by_url[url] = _row(last + 1, to, file, size)
     rows = list(by_url.values())
     for row in rows:
-        versions = [other["version"] for other in rows if _what(other) == _what(row)]
+        versions = [str(other["version"]) for other in rows if _what(other) == _what(row)]
         row["latest"] = str(row["version"] == max(versions, key=_numbers))
     with writing(to):
         write_atomically(listing, json.dumps({"corpora": rows}, indent=1, ensure_ascii=False))
 
 
-def _row(to: Path, file: str, size: int) -> Json:
-    """One file, as OPUS's API lists it: `size` in KiB, and "" for what isn't known."""
+def _row(number: int, to: Path, file: str, size: int) -> Row:
+    """Return a file's entry in the listing: `size` in KiB, and "" for unknown values."""
     path = PurePosixPath(file)
     corpus, version, preprocessing, name = path.parts
     source, _, target = name.split(".")[0].partition("-")
     return {
+        "id": number,
         "corpus": corpus.removeprefix("OPUS-"),
         "version": version,
         "latest": "",
@@ -86,7 +87,7 @@ def _row(to: Path, file: str, size: int) -> Json:
 
 
 def _lines(path: Path, source: str) -> int | str:
-    """How many sentence pairs or lines are in a file, where these are lines."""
+    """Count the sentence pairs or lines in a file; "" if it has no lines."""
     if path.name.endswith(".txt.gz"):
         with gzip.open(path) as lines:
             return sum(1 for _ in lines)
@@ -99,10 +100,10 @@ def _lines(path: Path, source: str) -> int | str:
     return ""
 
 
-def _what(row: Json) -> tuple[str, ...]:
+def _what(row: Row) -> tuple[str | int, ...]:
     return tuple(row[key] for key in ("corpus", "preprocessing", "source", "target"))
 
 
 def _numbers(version: str) -> tuple[list[int], str]:
-    """An order in which v10 comes after v9."""
+    """Return a key that sorts v10 after v9."""
     return [int(number) for number in re.findall(r"\d+", version)], version

@@ -2,10 +2,9 @@
 
 The target side is readable English. The source side has words of its own, verbs at the end, case
 and number on nouns, adjectives after the noun that agree with its gender, and tense and number on
-verbs. Lexemes follow Zipf's law (frequency ~ 1 / (rank + 2.7), after Mandelbrot 1953), and verbs
-and adjectives choose the classes of nouns they go with, so that the company a word keeps says
-what kind of word it is. Which lexeme stands for which is left to chance alone: nothing here knows
-of embeddings, sizes or arms.
+verbs. Lexemes follow Zipf's law (frequency ~ 1 / (rank + 2.7), after Mandelbrot 1953). Verbs and
+adjectives choose the classes of nouns they go with, so that a word's company tells its kind. The
+translation of each lexeme is left to chance: nothing here knows of embeddings, sizes or arms.
 """
 
 import gzip
@@ -45,7 +44,7 @@ NOUNS = {
     "paper": "letter book map poem newspaper ticket contract diary picture story song list",
     "furniture": "table chair bed shelf cupboard lamp mirror carpet clock stove bench drawer",
 }
-# verb: base form, past if irregular; what does it; what it is done to
+# verbs (base form, past if irregular), kinds of subjects, kinds of objects
 VERBS = [
     ("eat/ate cook/cooked taste bake fry share peel", "person kin", "food"),
     ("devour smell chew steal/stole guard", "beast bird", "food"),
@@ -75,7 +74,7 @@ ADJECTIVES = {
     "red blue white black yellow brown": "garment vehicle building furniture plant bird",
     "small large new beautiful ugly strange": " ".join(NOUNS),
 }
-# What makes new nouns of old ones: riverhouse, irontable.
+# Prefixes that make new nouns: riverhouse, irontable.
 MODIFIERS = [
     *("river", "stone", "moon", "night", "iron", "salt", "winter", "summer", "silver", "storm"),
     *("copper", "sand", "cloud", "fire", "forest", "north", "south", "glass", "snow", "sea"),
@@ -103,13 +102,13 @@ class Lexeme:
     source: str
     target: str
     past: str = ""
-    """Of an English verb."""
+    """The past tense of an English verb."""
     gender: int = 0
-    """Of a source noun: 0, 1 or 2."""
+    """The gender of a source noun: 0, 1 or 2."""
 
 
 class Zipfian:
-    """Draws lexemes, the first the most often."""
+    """Lexemes to draw from; earlier ones are drawn more often."""
 
     def __init__(self, lexemes: list[Lexeme]) -> None:
         self.lexemes = lexemes
@@ -146,7 +145,7 @@ class Language:
         self.the, self.will_not = self._word(chance, 1), self._word(chance, 1)
 
     def sentence(self, chance: random.Random) -> Sentence:
-        """A sentence in both languages: subject, verb, object, and perhaps where and when."""
+        """Invent a sentence in both languages: subject, verb, object, perhaps place and time."""
         verbs, subjects, objects = chance.choice(self.verbs)
         verb = verbs.draw(chance)
         subject, subject_en, plural = self._phrase(chance.choice(subjects), "", chance)
@@ -174,7 +173,7 @@ class Language:
         return _written(source), _written(target)
 
     def _phrase(self, kind: str, case: str, chance: random.Random) -> tuple[str, str, bool]:
-        """A noun phrase in both languages, and whether it is plural."""
+        """Invent a noun phrase in both languages, and return whether it is plural."""
         if kind in ("person", "kin") and chance.random() < 0.25:
             name = self.names.draw(chance)
             return name.source + case, name.target, False
@@ -223,7 +222,7 @@ class Language:
         return [Lexeme(name, name) for name in names]
 
     def _word(self, chance: random.Random, syllables: int) -> str:
-        """A word of the source language that isn't taken."""
+        """Invent a new word of the source language."""
         while True:
             word = "".join(
                 chance.choice(("", *"bdfghjklmnprstvz", "sk", "tr", "pl"))

@@ -1,1 +1,1 @@
-"""Everything learned from other data than the sample: vectors of words or tokens, and networks."""
+"""Pretrained things, learned from other data than the sample: vectors, and networks."""

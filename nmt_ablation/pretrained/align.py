@@ -1,10 +1,10 @@
-"""Bring the vectors of two languages into one space, by an orthogonal map.
+"""Alignment of the vectors of two languages in one space, by an orthogonal map.
 
-Vectors are brought to unit length and to mean zero, in turns (Zhang et al. 2019, "Are girls neko or
-shōjo? Cross-lingual alignment of non-isomorphic embeddings with iterative normalization"); a
-lexicon says what is to meet (orthogonal Procrustes, Schönemann 1966); and in rounds of refinement
-the map finds more entries (Artetxe et al. 2017, "Learning bilingual word embeddings with (almost)
-no bilingual data"): words that are each other's nearest by CSLS (Conneau et al. 2018, "Word
+Vectors are normalised to unit length and to mean zero, in turns (Zhang et al. 2019, "Are girls neko
+or shōjo? Cross-lingual alignment of non-isomorphic embeddings with iterative normalization"). The
+map is fitted to a lexicon (orthogonal Procrustes, Schönemann 1966). Each round of refinement
+(Artetxe et al. 2017, "Learning bilingual word embeddings with (almost) no bilingual data") fits the
+map anew to the lexicon and to mutual nearest neighbours by CSLS (Conneau et al. 2018, "Word
 translation without parallel data").
 """
 
@@ -18,23 +18,24 @@ from scipy.linalg import orthogonal_procrustes
 from nmt_ablation.corpus.hashes import hash_texts
 from nmt_ablation.corpus.sample import ranks
 from nmt_ablation.errors import UserError
-from nmt_ablation.experiment import Side
 from nmt_ablation.pretrained.lexicon import Entry
-from nmt_ablation.workspace import Json
+from nmt_ablation.pretrained.records import AlignmentRecord, Round
+from nmt_ablation.values import Side
 
 Values = NDArray[np.float32]
 Rows = NDArray[np.int64]
 
 TURNS = 5
-"""Of normalisation; Zhang et al. need no more."""
+"""Iterations of the normalisation; Zhang et al. need no more."""
 NEIGHBOURS = 10
-"""By which CSLS tells how crowded a place is, as in Conneau et al."""
+"""Nearest neighbours whose mean cosine CSLS subtracts, as in Conneau et al."""
 FREQUENT = 20_000
-"""Tokens of each side that neighbours are looked for among. Rarer ones have poorer vectors, and
-time goes with the square."""
+"""Most frequent tokens of each side, the candidates for neighbours. Rarer tokens have poorer
+vectors, and time grows with the square of this number."""
 FEWEST = 20
-"""Entries to fit to; with fewer the map is left to chance."""
+"""The fewest entries that a map is fitted to; with fewer it is left to chance."""
 MOST_HELD_OUT = 500
+"""The most source words of a lexicon that are held out."""
 
 _TOGETHER = 1 << 25  # cosines in memory at once: 128 MiB, whatever the vocabularies
 
@@ -44,41 +45,39 @@ class Space:
     """One language's vectors."""
 
     tokens: list[str]
-    """The most frequent first."""
+    """Tokens, the most frequent first."""
     values: Values
-    """Tokens x dimension."""
+    """Vectors: tokens x dimension."""
 
 
 @dataclass(frozen=True)
 class Alignment:
-    """Two languages' vectors in one space, each of length 1; vectors of zeros have no direction,
-    and are left out."""
+    """The vectors of two languages in one space, each of length 1. Vectors of zeros have no
+    direction, and are left out."""
 
     source: Space
     target: Space
-    record: Json
-    """Numbers of entries: `lexicon` (given), `known` (with vectors on both sides), `fitted` (of
-    those), `held_out` (source words); and `rounds`, the first before any refinement: how many
-    entries were fitted to, and the precision at 1 of either direction on what was held out."""
+    record: AlignmentRecord
 
 
 def align(
     source: Space, target: Space, lexicon: Sequence[Entry], rounds: int, seed: int
 ) -> Alignment:
-    """Normalise both sides, and turn the source onto the target.
+    """Normalise both sides, and map the source side into the space of the target side.
 
-    A fifth of the lexicon's source words, at most 500, are held out: no entry that has one of them
-    or of their translations is fitted to, in any round. Precision at 1 is the share of them whose
-    nearest neighbour by CSLS is a translation that the lexicon has. Neighbours are looked for, and
-    found for refinement, among the 20,000 most frequent tokens of each side and those held out,
-    in blocks: beyond the vectors themselves, memory doesn't grow with the vocabularies.
+    A fifth of the lexicon's source words, at most 500, are held out: no round fits to an entry with
+    one of these words or of their translations. Precision at 1 is the share of held-out words whose
+    nearest neighbour by CSLS is a translation in the lexicon. Neighbours are searched among the
+    20,000 most frequent tokens of each side and the held-out ones. The search goes in blocks, so
+    beyond the vectors themselves, memory doesn't grow with the vocabularies.
 
     Args:
-        source: tokens in order of frequency.
-        target: tokens in order of frequency.
-        lexicon: entries; a word may stand in several. Those without vectors are passed over.
-        rounds: of refinement; each fits to the lexicon and what the round before found.
-        seed: decides what is held out.
+        source: the source side, in order of frequency.
+        target: the target side, in order of frequency.
+        lexicon: entries; a word may stand in several. Entries without vectors are skipped.
+        rounds: the number of refinements; each fits to the lexicon and the entries that the round
+            before found.
+        seed: the seed of the choice of held-out words.
 
     Raises:
         UserError: a side has no vectors, the sides differ in dimension, or too few entries are
@@ -98,7 +97,7 @@ def align(
     ]
     sources, targets = source.values[frequent[0]], target.values[frequent[1]]
 
-    fitted, history = split.fitted, []
+    fitted, history = split.fitted, list[Round]()
     while True:
         rotation, _ = orthogonal_procrustes(
             source.values[fitted[:, 0]].astype(np.float64),
@@ -108,33 +107,32 @@ def align(
         turned = sources @ rotation
         forward, backward = nearest(turned, targets), nearest(targets, turned)
         history.append(
-            {
-                "fitted": len(fitted),
-                "source_to_target": split.precision(frequent[0], frequent[1][forward], 0),
-                "target_to_source": split.precision(frequent[0][backward], frequent[1], 1),
-            }
+            Round(
+                fitted=len(fitted),
+                source_to_target=split.precision(frequent[0], frequent[1][forward], 0),
+                target_to_source=split.precision(frequent[0][backward], frequent[1], 1),
+            )
         )
         if len(history) > rounds:
             break
         mutual = np.flatnonzero(backward[forward] == np.arange(forward.size))
         found = np.column_stack([frequent[0][mutual], frequent[1][forward[mutual]]])
         fitted = np.unique(np.concatenate([split.fitted, split.allowed(found)]), axis=0)
-    record = {
-        "lexicon": len(set(lexicon)),
-        "known": len(split.known),
-        "fitted": len(split.fitted),
-        "held_out": np.unique(split.held_out[:, 0]).size,
-        "rounds": history,
-    }
+    record = AlignmentRecord(
+        lexicon=len(set(lexicon)),
+        known=len(split.known),
+        fitted=len(split.fitted),
+        held_out=int(np.unique(split.held_out[:, 0]).size),
+        rounds=history,
+    )
     return Alignment(Space(source.tokens, source.values @ rotation), target, record)
 
 
 def normalised(space: Space, side: Side) -> Space:
-    """A space of vectors of length 1 whose mean is nearly zero, without those that have no
-    direction.
+    """Return vectors of length 1 whose mean is nearly zero. Vectors of zeros are left out.
 
     Raises:
-        UserError: there are no others.
+        UserError: all vectors are zeros.
     """
     directed = np.linalg.norm(space.values, axis=1) > 0
     if not directed.any():
@@ -143,43 +141,43 @@ def normalised(space: Space, side: Side) -> Space:
     values = space.values[directed]
     for turn in range(TURNS):
         if turn > 0:
-            # In float64, as a sum of 200,000 numbers in float32 would lose half of its digits.
+            # In float64: a sum of 200,000 numbers in float32 would lose half of its digits.
             values -= values.mean(axis=0, dtype=np.float64).astype(np.float32)
         lengths = np.linalg.norm(values, axis=1, keepdims=True)
-        values /= np.where(lengths > 0, lengths, 1)  # what is the mean itself stays zero
+        values /= np.where(lengths > 0, lengths, 1)  # a vector equal to the mean stays zero
     return Space(tokens, values)
 
 
 def nearest(queries: Values, others: Values) -> Rows:
-    """For each query which of the others is nearest by CSLS: by the cosine, less half of what the
-    other has on average with its ten nearest queries. So hubs, near to everything, don't win.
+    """Return the row of the vector among `others` that is nearest to each query, by CSLS.
 
-    Vectors are of length 1, one a row.
+    CSLS is the cosine, less half of the other vector's mean cosine with its ten nearest queries, so
+    that hubs (vectors near to everything) don't win. All vectors are rows of length 1.
     """
     crowd = np.concatenate([_top_mean(cosines) for cosines in _cosines(others, queries)])
     return np.concatenate([(2 * c - crowd).argmax(axis=1) for c in _cosines(queries, others)])
 
 
 def _cosines(ones: Values, others: Values) -> Iterator[Values]:
-    """Of each vector with all others, block by block."""
+    """Yield the cosines of each vector with all others (vectors x others), in blocks."""
     together = max(1, _TOGETHER // len(others))
     for start in range(0, len(ones), together):
         yield ones[start : start + together] @ others.T
 
 
 def _top_mean(cosines: Values) -> Values:
-    """The mean of each row's greatest."""
+    """Return the mean of the greatest cosines of each row."""
     number = min(NEIGHBOURS, cosines.shape[1])
     cosines.partition(-number, axis=1)
     return np.asarray(cosines[:, -number:].mean(axis=1))
 
 
 class _Split:
-    """A lexicon's entries as rows of the two spaces, and what of them is held out."""
+    """A lexicon's entries as rows of the two spaces, split into fitted and held-out ones."""
 
     def __init__(self, source: Space, target: Space, lexicon: Sequence[Entry], seed: int) -> None:
         rows = [
-            # Backwards, so that of equal tokens the first one counts.
+            # In reverse order, so that the first of equal tokens counts.
             {token: row for row, token in reversed([*enumerate(space.tokens)])}
             for space in (source, target)
         ]
@@ -203,12 +201,12 @@ class _Split:
             )
 
     def allowed(self, entries: Rows) -> Rows:
-        """Those that have nothing of what is held out on either side."""
+        """Return the entries without a held-out token on either side."""
         held = [np.isin(entries[:, side], self.held_out[:, side]) for side in (0, 1)]
         return entries[~(held[0] | held[1])]
 
     def precision(self, sources: Rows, targets: Rows, side: int) -> float:
-        """The share of a side's held-out words that are paired with a translation."""
+        """Return the share of a side's held-out words that are paired with a translation."""
         asked = np.isin((sources, targets)[side], self.held_out[:, side])
         pairs = zip(sources[asked].tolist(), targets[asked].tolist(), strict=True)
         return float(np.mean([pair in self._entries for pair in pairs]))

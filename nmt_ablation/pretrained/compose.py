@@ -1,4 +1,4 @@
-"""Vectors of words on a dictionary of other tokens: pieces of words, marked in some way."""
+"""Vectors of words, for a dictionary of subwords or of words with segmentation marks."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,24 +13,25 @@ WORD_START = "▁"
 
 
 def bare(token: str) -> str:
-    """A token without the marks of segmentation: `▁Haus`, `Ha@@` and `￭,` are `Haus`, `Ha`, `,`."""
+    """Return a token without segmentation marks: `▁Haus`, `Ha@@`, `￭,` as `Haus`, `Ha`, `,`."""
     return token.removeprefix(WORD_START).removesuffix(CONTINUES).strip(JOINER) or token
 
 
 class BareWords(Words):
-    """Words and punctuation marks without the joiners by which they could be put together again."""
+    """Words and punctuation marks without the joiners that allow detokenisation."""
 
     def encode(self, line: str) -> list[str]:
         return [bare(token) for token in super().encode(line)]
 
 
 def spellings(token: str) -> list[str]:
-    """Under which names a file may have a token, the best first. Many files are lower-cased."""
+    """Return the spellings under which a file may have a token, the best first. Many files are
+    lower-cased."""
     return list(dict.fromkeys((token, bare(token), bare(token).lower())))
 
 
 def look_up(tokens: Sequence[str], known: Mapping[str, Vector]) -> dict[str, Vector]:
-    """The vectors of tokens out of a file, under whichever of their names it has one."""
+    """Return the vectors of those tokens that a file has in some spelling."""
     found = {}
     for token in tokens:
         vector = next((known[name] for name in spellings(token) if name in known), None)
@@ -40,7 +41,7 @@ def look_up(tokens: Sequence[str], known: Mapping[str, Vector]) -> dict[str, Vec
 
 
 def words(lines: Iterable[str]) -> Counter[str]:
-    """How often each word stands in a text."""
+    """Count the words of a text."""
     segmenter = BareWords()
     return Counter(token for line in lines for token in segmenter.encode(line))
 
@@ -51,14 +52,14 @@ def compose(
     segmenter: Segmenter,
     known: Mapping[str, Vector],
 ) -> dict[str, Vector]:
-    """Vectors of pieces: the mean of those of all words that a piece stands in, each as often as
-    the word stands in a text. A piece that no known word has gets none.
+    """Return vectors of subwords: the mean vector of the words that contain a subword, weighted by
+    the words' counts. Subwords that no known word contains get none.
 
     Args:
-        tokens: of the dictionary.
-        counts: of words in the text.
-        segmenter: cuts words into tokens.
-        known: vectors of words.
+        tokens: the tokens of the dictionary.
+        counts: the counts of words in a text.
+        segmenter: the segmenter that cuts words into subwords.
+        known: the vectors of words.
     """
     wanted = set(tokens)
     sums: dict[str, Vector] = {}
@@ -66,7 +67,7 @@ def compose(
     for word, count in counts.items():
         if word not in known:
             continue
-        for piece in set(segmenter.encode(word)) & wanted:
-            sums[piece] = sums.get(piece, np.float32(0)) + count * known[word]
-            weights[piece] += count
+        for subword in set(segmenter.encode(word)) & wanted:
+            sums[subword] = sums.get(subword, np.float32(0)) + count * known[word]
+            weights[subword] += count
     return {token: sums[token] / np.float32(weights[token]) for token in tokens if token in sums}

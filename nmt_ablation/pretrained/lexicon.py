@@ -1,4 +1,4 @@
-"""Lexicons that say which words of two languages are to meet: read, spelled alike, or induced."""
+"""Bilingual lexicons: read from a file, of identical spellings, or induced from sentence pairs."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -19,12 +19,12 @@ Entry = tuple[str, str]
 """A source token and a target token."""
 
 PAIRS = 50_000
-"""Sentence pairs that a lexicon is induced from; with 25 words a side they take 4 seconds and
-650 MB, and more would add rare words alone."""
+"""Sentence pairs that a lexicon is induced from. With 25 words a side they take 4 seconds and
+650 MB; more would only add rare words."""
 TOGETHER = 2
-"""Sentence pairs that two words must stand in together: once is what chance gives most words."""
+"""Sentence pairs that two words must share: most words share one by chance."""
 LETTERS = 4
-"""Of a word that both languages have; shorter ones are often alike by chance (`die`, `in`)."""
+"""The fewest letters of an identical word; shorter ones are often alike by chance (`die`)."""
 
 # Segmentation's marks are part of a token, but not of a word.
 _WORD = regex.compile(
@@ -34,15 +34,15 @@ _GAP = regex.compile(r"[ \t]+")
 
 
 def read_lexicon(path: Path) -> list[Entry]:
-    """The entries of a file with a source and a target word on each line, between them spaces or a
-    tab, as MUSE's dictionaries are.
+    """Read the entries of a file in the format of MUSE's dictionaries: a source and a target word
+    on each line, with spaces or a tab between them.
 
     Raises:
         UserError: the file can't be read, is empty, or a line is something else.
     """
     entries = []
     for number, line in enumerate(read_lines(path), 1):
-        # Not by any white space: vectors have tokens with no-break spaces in them.
+        # Not at any white space: files of vectors have tokens with no-break spaces in them.
         words = _GAP.split(line.strip(" \t"))
         if len(words) != 2 or not all(words):
             raise UserError(
@@ -54,28 +54,27 @@ def read_lexicon(path: Path) -> list[Entry]:
 
 
 def identical(source: Sequence[str], target: Sequence[str]) -> list[Entry]:
-    """Tokens that both sides have, of four letters or more and nothing else, in the order of the
-    source. They are names for the most part, and loans."""
+    """Return the tokens that both sides share, of four letters or more and nothing else, in the
+    order of the source: mostly names, and loanwords."""
     shared = set(target)
     return [(token, token) for token in source if token in shared and _WORD.fullmatch(token)]
 
 
 def induced(source: Iterable[Sequence[str]], target: Iterable[Sequence[str]]) -> list[Entry]:
-    """Tokens that stand in the same sentence pairs, the surest first: those that are each other's
-    single best by the log-likelihood ratio (Dunning 1993, "Accurate methods for the statistics of
-    surprise and coincidence"; Moore 2004, "On log-likelihood-ratios and the significance of rare
-    events", for lexicons).
+    """Return source and target tokens that co-occur in sentence pairs, the highest ratio first.
 
-    Takes what a caller passes, so that must be training pairs alone, never dev or test. Looks at
-    the first 50,000 pairs.
+    Two tokens are an entry if each is the other's single best by the log-likelihood ratio (Dunning
+    1993, "Accurate methods for the statistics of surprise and coincidence"; Moore 2004, "On
+    log-likelihood-ratios and the significance of rare events", for lexicons). The first 50,000
+    pairs are used. Callers must pass training pairs only.
 
     Args:
         source: sentences as tokens.
         target: the same sentences in the other language.
     """
-    # Word aligners do hardly better: on 10,000 pairs of the made-up language nltk's IBM model 1,
-    # in both directions, found a twentieth more, as precise, in 50 times the time. eflomal draws
-    # its seed from the system's noise, so that no two runs agree.
+    # Word aligners do hardly better: on 10,000 pairs of the made-up language, nltk's IBM model 1,
+    # in both directions, found a twentieth more entries, as precise, in 50 times the time. eflomal
+    # takes its seed from the system, so that no two runs agree.
     sides = [_Sentences(islice(lines, PAIRS)) for lines in (source, target)]
     sentences = sides[0].matrix.shape[0]
     together = (sides[0].matrix.T @ sides[1].matrix).tocoo()
@@ -83,7 +82,7 @@ def induced(source: Iterable[Sequence[str]], target: Iterable[Sequence[str]]) ->
     rows, columns = (index[often].astype(np.int64) for index in together.coords)
     both = together.data[often].astype(np.float64)
     first, second = sides[0].counts[rows], sides[1].counts[columns]
-    more = both * sentences > first * second  # than chance would have it
+    more = both * sentences > first * second  # more often than by chance
     ratio = np.where(more, _log_likelihood_ratio(both, first, second, sentences), 0)
     best = _single_best(rows, ratio) & _single_best(columns, ratio)
     entries = zip(-ratio[best], rows[best].tolist(), columns[best].tolist(), strict=True)
@@ -91,12 +90,12 @@ def induced(source: Iterable[Sequence[str]], target: Iterable[Sequence[str]]) ->
 
 
 class _Sentences:
-    """Which sentences have which tokens, but for those that stand in too few of them."""
+    """The incidence matrix of sentences x tokens, without tokens that are in too few sentences."""
 
     def __init__(self, lines: Iterable[Sequence[str]]) -> None:
         types = [set(line) for line in lines]
         counts = Counter(token for line in types for token in line)
-        # The order decides between equals, so it must not depend on that of a set.
+        # The order decides between equals, so it must not be a set's.
         self.tokens = sorted(token for token, count in counts.items() if count >= TOGETHER)
         self.counts = np.array([counts[token] for token in self.tokens], np.float64)
         rows = {token: row for row, token in enumerate(self.tokens)}
@@ -110,8 +109,8 @@ class _Sentences:
 def _single_best(
     words: npt.NDArray[np.int64], ratio: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.bool_]:
-    """Which ratios are the highest of their word, and no other is as high."""
-    # Rare words that stand in the same sentences are tied, and any choice would be a guess.
+    """Return a flag for each ratio that is the single highest of its word."""
+    # Rare words of the same sentences are tied, and any choice would be a guess.
     if not words.size:
         return np.zeros(0, np.bool_)
     highest = np.zeros(words.max() + 1)
@@ -126,12 +125,19 @@ def _log_likelihood_ratio(
     second: npt.NDArray[np.float64],
     sentences: int,
 ) -> npt.NDArray[np.float64]:
-    """How much better two words' counts are told by how often they meet than by chance."""
+    """Return the log-likelihood ratio of two words' co-occurrence, against independence.
+
+    Args:
+        both: sentences with both words, one number for each pair of words.
+        first: sentences with the first word.
+        second: sentences with the second word.
+        sentences: all sentences.
+    """
     rest, others = sentences - first, sentences - second
     observed = (both, first - both, second - both, rest - second + both)
     expected = (first * second, first * others, rest * second, rest * others)
     ratio = np.zeros_like(both)
     for seen, product in zip(observed, expected, strict=True):
-        # Where nothing is expected nothing is seen, which adds nothing.
+        # A cell that is expected to be empty is empty, and adds nothing.
         ratio += xlogy(seen, np.divide(seen * sentences, product, where=product > 0, out=seen * 0))
     return 2 * ratio

@@ -1,1 +1,1 @@
-"""From finished cells to what a person reads: rows, a verdict, a figure and a table."""
+"""Drawings of results: tables, sentences, a figure and a page. No results are computed here."""

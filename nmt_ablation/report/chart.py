@@ -1,4 +1,4 @@
-"""Curves and forest plots for the page, as numbers that its template draws in SVG."""
+"""Curves and forest plots of the page, as coordinates that its template draws in SVG."""
 
 import math
 from collections.abc import Sequence
@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 
 WIDTH, HEIGHT = 760, 320
 LEFT, RIGHT, TOP, BOTTOM = 52, 16, 12, 42
-"""Margins around the curves, where labels stand."""
+"""Margins around the curves, for labels."""
 ROW, LETTER = 26, 7
 """Height of a forest plot's row, and width of a letter of its label."""
 
 
 @dataclass(frozen=True)
 class Point:
-    """Something that has a tip when it is pointed at, or reached by the keyboard."""
+    """A point with a tooltip, for the mouse and the keyboard."""
 
     x: float
     y: float
@@ -23,19 +23,19 @@ class Point:
 
 @dataclass(frozen=True)
 class Series:
-    """One arm."""
+    """The lines, bands and points of one arm."""
 
     name: str
     style: int
-    """Which of the page's colours and dashes."""
+    """Number of the colour and the dashes on the page."""
     lines: Sequence[Sequence[tuple[float, float]]]
     bands: Sequence[Sequence[tuple[float, float, float]]] = ()
-    """x, and the ends of an interval there."""
+    """Points of each band: x, and the ends of the interval there."""
     points: Sequence[Point] = ()
     fit: Sequence[tuple[float, float]] = ()
-    """A thin line, which may go on beyond the others."""
+    """A thin line, which may extend beyond the data."""
     beside: float = 0
-    """By how much it is moved to the right, in the picture's units, so that it hides no other."""
+    """A shift to the right in the picture's units, so that arms don't hide each other."""
 
 
 @dataclass
@@ -79,11 +79,11 @@ class Chart:
         return round(HEIGHT - BOTTOM - (value - low) / (high - low) * (HEIGHT - TOP - BOTTOM), 1)
 
     def line(self, points: Sequence[tuple[float, float]]) -> str:
-        """For an SVG polyline."""
+        """Return points for an SVG polyline."""
         return " ".join(f"{self.x(x)},{self.y(y)}" for x, y in points)
 
     def band(self, ends: Sequence[tuple[float, float, float]]) -> str:
-        """For an SVG polygon."""
+        """Return points for an SVG polygon."""
         there = [(x, low) for x, low, _ in ends]
         back = [(x, high) for x, _, high in reversed(ends)]
         return self.line(there + back)
@@ -106,7 +106,7 @@ class Chart:
 
 @dataclass(frozen=True)
 class ForestRow:
-    """A mean in its interval, and a point for each seed."""
+    """A mean with its interval, and a point for each seed."""
 
     label: str
     arm: str
@@ -119,7 +119,7 @@ class ForestRow:
 
 @dataclass
 class Forest:
-    """A forest plot: differences below each other on one scale."""
+    """A forest plot: differences one below the other, on one scale."""
 
     title: str
     x_label: str
@@ -141,12 +141,12 @@ class Forest:
         return round(self.left + (value - low) / (high - low) * (self.right - self.left), 1)
 
     def y(self, at: float) -> float:
-        """Of a row's middle."""
+        """Return the y of a row's middle."""
         return TOP + ROW * at + ROW // 2
 
 
 def _ticks(low: float, high: float) -> list[float]:
-    """Some five round numbers."""
+    """Return about five round numbers for an axis."""
     if low == high:
         return [low]
     step = 10 ** math.floor(math.log10(high - low))

@@ -1,4 +1,4 @@
-"""The report as one HTML file that opens offline: the verdict first, then all that bears it out."""
+"""The report as one HTML file that opens offline: the verdict first, then its evidence."""
 
 import difflib
 from collections.abc import Iterator, Sequence
@@ -6,50 +6,57 @@ from dataclasses import dataclass
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from nmt_ablation.report import curve
+from nmt_ablation.report import curves, data_tables, tables
 from nmt_ablation.report.chart import Chart, Forest, ForestRow, Point, Series
-from nmt_ablation.report.findings import Example, Findings
-from nmt_ablation.report.results import Row
-from nmt_ablation.report.table import NOTES, marks_of, p_value, people_agree, text_in_words
-from nmt_ablation.report.verdict import said
+from nmt_ablation.report.curves import CellPoint, Curve
+from nmt_ablation.report.sentences import sentences
+from nmt_ablation.report.table import Table
+from nmt_ablation.results.results import Results
+from nmt_ablation.results.rows import CellRow, Example
+from nmt_ablation.scoring.metric import Measure
 
 STYLES = 10
-"""Colours of the page; with more arms they come again with other dashes."""
+"""The number of colours; further arms repeat them with other dashes."""
 
 BESIDE = 8
-"""By how much an arm's curve stands beside the one before, so that points don't hide each other."""
+"""The shift from one curve to the next, in the picture's units, so that points don't hide each
+other."""
 
 
 @dataclass(frozen=True)
 class Word:
-    """Of a translation."""
+    """A word of a translation."""
 
     text: str
     differs: bool
-    """From the reference."""
+    """True if the reference lacks the word there."""
 
 
 @dataclass(frozen=True)
 class Section:
     """One experiment of the page."""
 
-    findings: Findings
+    results: Results
     sentences: Sequence[str]
-    """The verdict, and what is said of each curve."""
+    """The verdict, then sentences about each curve."""
     charts: Sequence[Chart]
     forest: Forest | None
+    tables: Sequence[Table]
     trainings: Sequence[Chart]
     examples: Sequence[tuple[Example, dict[str, list[Word]]]]
-    """With the words of each arm's hypothesis."""
+    """Examples with the words of each arm's translation."""
+    data: Table
+    signatures: Sequence[tuple[str, str]]
+    """Labels and signatures of the metrics."""
 
 
-def page(experiments: Sequence[Findings], command: str) -> str:
-    """The whole page.
+def page(experiments: Sequence[Results], command: str) -> str:
+    """Return the whole page.
 
     Args:
-        command: that makes it.
+        command: the command that draws it.
     """
-    # What a corpus says is shown, never run: everything that is filled in is escaped.
+    # All values are escaped, as the text of a corpus may contain HTML.
     environment = Environment(
         loader=PackageLoader("nmt_ablation.report", "."),
         autoescape=True,
@@ -57,123 +64,123 @@ def page(experiments: Sequence[Findings], command: str) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    arms = list(dict.fromkeys(arm for findings in experiments for arm in findings.arms))
+    arms = list(dict.fromkeys(arm for results in experiments for arm in results.arms))
+    drawn = curves.of_all(experiments)
     return environment.get_template("page.html.j2").render(
-        sections=[_section(findings, arms) for findings in experiments],
+        sections=[_section(results, arms, drawn) for results in experiments],
         arms=arms,
-        people_agree=people_agree,
-        marks_of=marks_of,
-        text_in_words=text_in_words,
-        notes=NOTES.values(),
-        p_value=p_value,
         command=command,
         styles=STYLES,
     )
 
 
-def _section(findings: Findings, arms: Sequence[str]) -> Section:
+def _section(results: Results, arms: Sequence[str], drawn: Sequence[str]) -> Section:
+    first = results.cells[0]
     return Section(
-        findings,
-        said(findings),
-        [_scores(findings, arms), _gains(findings, arms)] if findings.cells else [],
-        _forest(findings, arms) if findings.listed else None,
-        list(_trainings(findings.cells, arms)),
+        results,
+        sentences(results),
+        [_scores(results, arms, drawn), _gains(results, arms, drawn)],
+        _forest(results, arms) if results.listed else None,
+        [
+            table
+            for table in (
+                tables.means(results),
+                tables.contrasts(results),
+                tables.cells(results),
+                data_tables.coverage(results),
+            )
+            if table.lines
+        ],
+        list(_trainings(results.cells, arms)),
         [
             (
                 example,
                 {arm: _words(it, example.reference) for arm, it in example.hypotheses.items()},
             )
-            for example in findings.examples
+            for example in results.examples
         ],
+        data_tables.corpora(results),
+        [(it.label, first.scores[name].signature) for name, it in results.measures.items()],
     )
 
 
-def _scores(findings: Findings, arms: Sequence[str]) -> Chart:
-    series = _by_size(findings, findings.cells, arms, "bleu", "{:.1f} BLEU")
-    labels = "BLEU against corpus size", "sentence pairs for training", "BLEU"
+def _scores(results: Results, arms: Sequence[str], drawn: Sequence[str]) -> Chart:
+    label = results.measure.label
+    series = [_series(it, arms, results.measure) for it in curves.scores(results, drawn)]
+    labels = f"{label} against corpus size", "sentence pairs for training", label
+    return Chart(*labels, series, log_x=True, from_zero=results.measure.lowest == 0)
+
+
+def _gains(results: Results, arms: Sequence[str], drawn: Sequence[str]) -> Chart:
+    label = results.measure.label
+    series = [_series(it, arms, results.measure, "+") for it in curves.gains(results, drawn)]
+    labels = (
+        f"Gain over {results.baseline}",
+        "sentence pairs for training",
+        f"difference in {label}",
+    )
     return Chart(*labels, series, log_x=True, from_zero=True)
 
 
-def _gains(findings: Findings, arms: Sequence[str]) -> Chart:
-    baseline = findings.baseline
-    compared = [
-        row for row in findings.cells if row["gain_bleu"] is not None and row["arm"] != baseline
-    ]
-    series = _by_size(findings, compared, arms, "gain_bleu", "{:+.1f} BLEU")
-    labels = f"Gain over {baseline}", "sentence pairs for training", "difference in BLEU"
-    return Chart(*labels, series, log_x=True, from_zero=True)
+def _series(curve: Curve, arms: Sequence[str], measure: Measure, sign: str = "") -> Series:
+    return Series(
+        curve.arm,
+        arms.index(curve.arm),
+        [[(mean.pairs, mean.value) for mean in run] for run in curve.runs],
+        [[(mean.pairs, mean.low, mean.high) for mean in run] for run in curve.runs],
+        [_point(point, point.pairs, point.value, measure, sign) for point in curve.points],
+        curve.fit,
+        BESIDE * curve.beside,
+    )
 
 
-def _by_size(
-    findings: Findings, cells: Sequence[Row], arms: Sequence[str], key: str, form: str
-) -> list[Series]:
-    series, curves = [], findings.curves
-    for place, arm in enumerate(curves):
-        runs = findings.runs(arm, key)
-        points = [
-            _point(row, row["pairs"], row[key], form.format(row[key]))
-            for row in cells
-            if row["arm"] == arm
-        ]
-        if not runs and not points:
-            continue
-        lines = [[(row["pairs"], row[key]) for row in run] for run in runs]
-        bands = [
-            [(row["pairs"], row[f"{key}_low"], row[f"{key}_high"]) for row in run] for run in runs
-        ]
-        fit = curve.fitted([row for run in runs for row in run]) if key == "bleu" else []
-        beside = BESIDE * (place - (len(curves) - 1) / 2)
-        series.append(Series(arm, arms.index(arm), lines, bands, points, fit, beside))
-    return series
+def _forest(results: Results, arms: Sequence[str]) -> Forest:
+    """Return the gains that curves can't show."""
+    measure, rows = results.measure, []
+    for at, one in enumerate(curves.listed(results)):
+        points = [_point(point, point.value, at, measure, "+") for point in one.points]
+        label, mean = f"{one.arm}, {one.pairs:,} pairs", one.mean
+        value, low, high = (
+            f"{it:+.{measure.decimals}f}" for it in (mean.value, mean.low, mean.high)
+        )
+        middle = Point(mean.value, at, f"{label}: {value} {measure.label} ({low} to {high})")
+        style = arms.index(one.arm)
+        rows.append(ForestRow(label, one.arm, style, middle, mean.low, mean.high, points))
+    title = f"Gain over {results.baseline}, arm by arm"
+    return Forest(title, f"difference in {measure.label}", rows)
 
 
-def _forest(findings: Findings, arms: Sequence[str]) -> Forest:
-    """Of the gains that curves can't show."""
-    rows = []
-    for at, mean in enumerate(findings.listed):
-        points = [
-            _point(row, row["gain_bleu"], at, f"{row['gain_bleu']:+.1f} BLEU")
-            for row in findings.compared(mean)
-        ]
-        low, high = mean["gain_bleu_low"], mean["gain_bleu_high"]
-        label = f"{mean['arm']}, {mean['pairs']:,} pairs"
-        tip = f"{label}: {mean['gain_bleu']:+.1f} BLEU ({low:+.1f} to {high:+.1f})"
-        middle = Point(mean["gain_bleu"], at, tip)
-        style = arms.index(mean["arm"])
-        rows.append(ForestRow(label, mean["arm"], style, middle, low, high, points))
-    return Forest(f"Gain over {findings.baseline}, arm by arm", "difference in BLEU", rows)
-
-
-def _point(cell: Row, x: float, y: float, value: str) -> Point:
+def _point(point: CellPoint, x: float, y: float, measure: Measure, sign: str = "") -> Point:
+    cell, value = point.cell, f"{point.value:{sign}.{measure.decimals}f} {measure.label}"
     return Point(
         x,
         y,
-        f"{cell['arm']}, {cell['pairs']:,} pairs, seed {cell['seed']}: {value}, "
-        f"{cell['updates']:,} updates, ended by {cell['ended_by']}. {cell['bleu_signature']}",
-        hollow=cell["ended_by"] == "budget",
+        f"{cell.arm}, {cell.pairs:,} pairs, seed {cell.seed}: {value}, "
+        f"{cell.training.updates:,} updates, ended by {cell.training.ended_by}",
+        hollow=cell.by_budget,
     )
 
 
-def _trainings(rows: Sequence[Row], arms: Sequence[str]) -> Iterator[Chart]:
-    """BLEU on the valid set while it was trained, a chart for each size, of the first seed."""
-    first = min((row["seed"] for row in rows), default=None)
-    for pairs in sorted({row["pairs"] for row in rows}):
+def _trainings(rows: Sequence[CellRow], arms: Sequence[str]) -> Iterator[Chart]:
+    """Yield a chart of validation BLEU during training for each size, of the first seed."""
+    first = min((row.seed for row in rows), default=None)
+    for pairs in sorted({row.pairs for row in rows}):
         series = [
             Series(
-                row["arm"],
-                arms.index(row["arm"]),
-                [[(look["update"], look["bleu"]) for look in row["valid"]]],
+                row.arm,
+                arms.index(row.arm),
+                [[(each.update, each.bleu) for each in row.training.validations]],
             )
             for row in rows
-            if row["pairs"] == pairs and row["seed"] == first and row["valid"]
+            if row.pairs == pairs and row.seed == first and row.training.validations
         ]
         if series:
-            labels = f"{pairs:,} pairs, seed {first}", "updates", "BLEU on the valid set"
+            labels = f"{pairs:,} pairs, seed {first}", "updates", "BLEU on the validation set"
             yield Chart(*labels, series, from_zero=True)
 
 
 def _words(hypothesis: str, reference: str) -> list[Word]:
-    """A hypothesis in words, with those marked that the reference doesn't have there."""
+    """Return the words of a hypothesis, marked where they differ from the reference."""
     mine, theirs = hypothesis.split(), reference.split()
     same = set[int]()
     matcher = difflib.SequenceMatcher(None, mine, theirs, autojunk=False)

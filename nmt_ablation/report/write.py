@@ -1,127 +1,196 @@
-"""Write a report's files, and show its tables and verdicts."""
+"""The files of a report, written all or none; no report replaces one that has more."""
 
 import csv
 import io
+import shutil
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 
-from nmt_ablation.corpus.text import stream_lines
 from nmt_ablation.errors import UserError
-from nmt_ablation.files import write_atomically
-from nmt_ablation.pipeline import METRICS, Pipeline
-from nmt_ablation.report import figure, table
-from nmt_ablation.report.findings import Findings, save
+from nmt_ablation.files import machine_lock, write_atomically
+from nmt_ablation.report import data_tables, figure, latex, markdown, tables, terminal
 from nmt_ablation.report.page import page
-from nmt_ablation.report.results import CSV_COLUMNS, as_csv
-from nmt_ablation.report.summary import COLUMNS
-from nmt_ablation.report.verdict import said
-from nmt_ablation.workspace import Workspace
+from nmt_ablation.report.replace import replace, restore
+from nmt_ablation.report.sentences import sentences
+from nmt_ablation.results import flat
+from nmt_ablation.results.design import differences
+from nmt_ablation.results.files import load, save
+from nmt_ablation.results.results import Results
 
 FIGURES = ("png", "svg", "pdf")
+KINDS = ("html", *FIGURES, "tex", "csv", "means.csv", "jsonl", "json", "npz", "md")
+NAMED = 5
+"""The most cells or keys that a message names."""
 
 
-def write(experiments: Sequence[Findings], folder: Path, name: str, command: str) -> None:
+def write(experiments: Sequence[Results], folder: Path, name: str, command: str) -> None:
     """Report on one experiment, or on several side by side.
 
     Args:
-        name: that the files carry, with the suffixes of their kinds.
-        command: that makes them.
+        folder: the folder of the report; other files in it stay.
+        name: the name of the files, without suffixes.
+        command: the command that makes the report.
 
     Raises:
-        UserError: experiments weren't scored alike.
+        UserError: experiments weren't scored alike, or an older report of this name has cells or
+            keys that this one lacks.
     """
-    _check(experiments)
-    paths = {
-        kind: folder / f"{name}.{kind}"
-        for kind in ("html", *FIGURES, "tex", "csv", "means.csv", "jsonl", "json", "npz", "md")
-    }
+    _check_scoring(experiments)
     folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(paths["html"], page(experiments, command))
-    cells = [row for findings in experiments for row in findings.cells]
-    means = [
-        {"experiment": findings.name, **row} for findings in experiments for row in findings.means
-    ]
-    write_atomically(paths["csv"], as_csv(cells, CSV_COLUMNS))
-    write_atomically(paths["means.csv"], as_csv(means, ["experiment", *COLUMNS]))
-    write_atomically(paths["tex"], "\n".join(map(table.as_latex, experiments)))
-    if len(experiments) == 1:
-        save(experiments[0], paths["jsonl"])
-    else:
-        del paths["jsonl"], paths["json"]
-    if len(experiments) > 1 or not experiments[0].drawn:
-        del paths["npz"]
-    if cells:
-        figure.draw(experiments, [paths[kind] for kind in FIGURES])
-    else:
-        for kind in FIGURES:
-            del paths[kind]
-    write_atomically(paths["md"], _markdown(experiments, paths, command))
+    names = {kind: f"{name}.{kind}" for kind in KINDS}
+    with machine_lock(f"report {folder.resolve() / name}"):
+        written = _replace(experiments, folder, name, names, command)
     console = Console(highlight=False)
-    for findings in experiments:
-        if findings.cells:
-            console.print(table.as_rich(findings))
-        if findings.unfinished:
-            console.print(f"Not finished yet: {findings.missing}.", soft_wrap=True)
-        console.print("\n".join(["", *said(findings), ""]), soft_wrap=True)
-    for kind, path in paths.items():
-        console.print(f"{kind:13} {path}", soft_wrap=True)
+    for results in experiments:
+        _show(results, console)
+    for kind in written:
+        console.print(f"{kind:13} {folder / names[kind]}", soft_wrap=True)
 
 
-def write_hypotheses(pipeline: Pipeline, workspace: Workspace, path: Path) -> None:
-    """The test set as a table: source, reference, and what each finished cell made of it."""
-    experiment = pipeline.experiment
-    finished = [
-        (cell, step)
-        for cell in experiment.cells()
-        if workspace.done(step := pipeline.translate(cell))
-    ]
-    if not finished:
+def _replace(
+    experiments: Sequence[Results], folder: Path, name: str, names: dict[str, str], command: str
+) -> list[str]:
+    """Write all files into a temporary folder, then move them into place; return their kinds."""
+    restore(folder, names)
+    for left in folder.glob(f".{name}.new-*"):  # left by killed commands
+        shutil.rmtree(left, ignore_errors=True)
+    refuse_loss(experiments, folder, name)
+    new = Path(tempfile.mkdtemp(prefix=f".{name}.new-", dir=folder))
+    try:
+        _write_files(experiments, {kind: new / file for kind, file in names.items()}, command)
+        written = [kind for kind, file in names.items() if (new / file).exists()]
+        replace(new, folder, names)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+    return written
+
+
+def refuse_loss(experiments: Sequence[Results], folder: Path, name: str) -> None:
+    """Refuse to replace a report by one that lacks some of its cells, or has another definition.
+
+    A definition that only adds to the older one is allowed.
+
+    Raises:
+        UserError: the message names the differences, and the ways out.
+    """
+    cells = folder / f"{name}.csv"
+    if not cells.is_file():
         return
-    test = workspace.path(pipeline.hold_out())
-    columns = {
-        name: stream_lines(test / f"test.{language}")
-        for name, language in (("source", experiment.source), ("reference", experiment.target))
-    }
-    for cell, step in finished:
-        columns[str(cell)] = stream_lines(workspace.path(step) / "hypotheses.txt")
-    out = io.StringIO()
-    writer = csv.writer(out, delimiter="\t", lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(zip(*columns.values(), strict=True))
-    write_atomically(path, out.getvalue())
+    here = {row.digest for results in experiments for row in results.cells}
+    with cells.open(encoding="utf-8", newline="") as file:
+        lost = [
+            f"{row.get('size')}-{row.get('arm')}-s{row.get('seed')}"
+            for row in csv.DictReader(file)
+            if row.get("digest") not in here
+        ]
+    said = _changes(experiments, folder / f"{name}.jsonl")
+    if lost:
+        said.append(f"it has {len(lost)} finished cells that this one lacks ({_named(lost)})")
+    if said:
+        raise UserError(
+            f"{folder / f'{name}.html'}: there is a report that this one must not replace: "
+            f"{'; '.join(said)}. Write this one elsewhere with --out DIR, or move that one away"
+        )
 
 
-def _check(experiments: Sequence[Findings]) -> None:
-    for metric in METRICS:
+def _changes(experiments: Sequence[Results], cells: Path) -> list[str]:
+    """Return the changes of an older report's definition."""
+    if not cells.is_file():
+        return []
+    older = load(cells)
+    same = [each for each in experiments if each.name == older.name]
+    if not same:
+        return [f"it is of another experiment, {older.name}"]
+    changed = differences(older.definition, same[0].definition)
+    return [f"its definition is another one ({_named(changed)})"] if changed else []
+
+
+def _named(names: Sequence[str]) -> str:
+    more = f", and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return ", ".join(names[:NAMED]) + more
+
+
+def _check_scoring(experiments: Sequence[Results]) -> None:
+    first = experiments[0]
+    for results in experiments:
+        if results.primary != first.primary:
+            raise UserError(
+                f"{first.name} goes by {first.primary} and {results.name} by {results.primary}, so "
+                "they can't be drawn side by side; give both the same scoring.primary"
+            )
+    for name, measure in first.measures.items():
         signatures = {
-            row[f"{metric}_signature"]: findings.name
-            for findings in experiments
-            for row in findings.cells
+            row.scores[name].signature: results.name
+            for results in experiments
+            for row in results.cells
+            if name in row.scores
         }
         if len(signatures) > 1:
-            scored = "; ".join(f"{name}: {signature}" for signature, name in signatures.items())
-            raise UserError(f"{metric} was not counted alike, so nothing can be compared: {scored}")
+            scored = "; ".join(f"{where}: {signature}" for signature, where in signatures.items())
+            raise UserError(
+                f"{measure.label} was not computed alike, so nothing can be compared: {scored}"
+            )
 
 
-def _markdown(experiments: Sequence[Findings], paths: dict[str, Path], command: str) -> str:
-    parts = []
-    if "svg" in paths:
-        parts.append(f"![BLEU against corpus size]({paths['svg'].name})\n")
-    for findings in experiments:
-        parts.append(f"# {findings.name}: {findings.pair}\n")
-        verdict, *curves = said(findings)
+def _write_files(experiments: Sequence[Results], paths: dict[str, Path], command: str) -> None:
+    write_atomically(paths["html"], page(experiments, command))
+    figure.write(experiments, [paths[kind] for kind in FIGURES])
+    tabulars = (latex.render(tables.by_size(results)) for results in experiments)
+    write_atomically(paths["tex"], "\n".join(tabulars))
+    write_atomically(paths["csv"], _csv(flat.cells(experiments)))
+    write_atomically(paths["means.csv"], _csv(flat.means(experiments)))
+    write_atomically(paths["md"], _markdown(experiments, paths["svg"].name, command))
+    if len(experiments) == 1:
+        save(experiments[0], paths["jsonl"])
+
+
+def _csv(rows: Sequence[flat.Flat]) -> str:
+    columns = dict.fromkeys(key for row in rows for key in row)
+    out = io.StringIO()
+    writer = csv.DictWriter(out, list(columns), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return out.getvalue()
+
+
+def _show(results: Results, console: Console) -> None:
+    described = tables.means(results)
+    if described.lines:
+        console.print(terminal.render(described, f"{results.name} ({results.pair})"))
+        for note in tables.training_notes(results.cells):
+            console.print(note, soft_wrap=True)
+    if results.unfinished:
+        console.print(f"Not finished yet: {results.missing}.", soft_wrap=True)
+    console.print("\n".join(["", *sentences(results), ""]), soft_wrap=True, markup=False)
+
+
+def _markdown(experiments: Sequence[Results], figure_name: str, command: str) -> str:
+    label = experiments[0].measure.label
+    parts = [f"![{label} against corpus size]({figure_name})\n"]
+    for results in experiments:
+        parts.append(f"# {results.name}: {results.pair}\n")
+        verdict, *rest = sentences(results)
         parts += [f"{verdict}\n"]
-        if findings.unfinished:
-            parts.append(f"Not finished yet: {findings.missing}.\n")
-        if not findings.cells:
-            continue
-        parts += [table.summary_as_markdown(findings), "".join(f"- {it}\n" for it in curves)]
-        parts += [table.contrasts_as_markdown(findings.contrasts)]
-        parts += [table.as_markdown(findings.cells), table.coverage_as_markdown(findings.cells)]
-        parts += [table.data_as_markdown(findings)]
-        signatures = [findings.cells[0][f"{metric}_signature"] for metric in ("bleu", "chrf")]
-        parts += [f"BLEU: `{signatures[0]}`  \nchrF: `{signatures[1]}`\n"]
+        if results.unfinished:
+            parts.append(f"Not finished yet: {results.missing}.\n")
+        parts.append("".join(f"- {sentence}\n" for sentence in rest))
+        for table in (
+            tables.means(results),
+            tables.contrasts(results),
+            tables.cells(results),
+            data_tables.coverage(results),
+            data_tables.corpora(results),
+        ):
+            if table.lines:
+                parts += [f"## {table.heading}\n", markdown.render(table)]
+        scores = results.cells[0].scores
+        signatures = (
+            f"{measure.label}: `{scores[name].signature}`"
+            for name, measure in results.measures.items()
+        )
+        parts.append("  \n".join(signatures) + "\n")
     parts.append(f"Drawn by `{command}`.\n")
     return "\n".join(part for part in parts if part)

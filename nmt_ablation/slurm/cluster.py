@@ -1,4 +1,4 @@
-"""What a cluster is to be asked for: a small YAML file, and variables of the environment."""
+"""The cluster file: resources to ask a SLURM cluster for, also from environment variables."""
 
 import os
 from collections.abc import Mapping
@@ -8,11 +8,11 @@ from typing import Annotated, Any
 from pydantic import Field, StringConstraints, ValidationError, model_validator
 
 from nmt_ablation.errors import UserError
-from nmt_ablation.experiment import Block
-from nmt_ablation.experiment_file import read
+from nmt_ablation.values import Block
+from nmt_ablation.yaml_file import read
 
 PREFIX = "NMT_ABLATION_SLURM_"
-"""NMT_ABLATION_SLURM_PARTITION=gpu says what `partition: gpu` says, and comes first."""
+"""The prefix of environment variables: NMT_ABLATION_SLURM_PARTITION=gpu overrides `partition`."""
 
 # These stand in a script's #SBATCH lines, where a space or a line's end would begin another option.
 Word = Annotated[str, StringConstraints(pattern=r"^[\w.,:+|&*@!=/()\[\]-]+$")]
@@ -21,7 +21,7 @@ Memory = Annotated[str, StringConstraints(pattern=r"^\d+[KMGT]?$")]
 
 
 class Cluster(Block):
-    """The cluster file. What isn't given is left to the cluster's own defaults."""
+    """The cluster file; keys left out are left to the cluster's own defaults."""
 
     partition: Word | None = None
     account: Word | None = None
@@ -29,26 +29,26 @@ class Cluster(Block):
     constraint: Word | None = None
     """Features of a node: `a100|h100`."""
     gpus: Word | None = None
-    """Of an element: `1` or `a100:1`."""
+    """GPUs of an array element: `1` or `a100:1`."""
     nodes: Annotated[int, Field(ge=1)] | None = None
-    """Of an element whose training.processes are many. [default: as SLURM sees fit]"""
+    """Nodes of an element, for training.processes above 1. [default: as SLURM sees fit]"""
     cpus: Annotated[int, Field(ge=1)] | None = None
-    """Of each process. [default: the experiment's training.threads]"""
+    """CPUs of each process. [default: the experiment's training.threads]"""
     memory: Memory | None = None
-    """Of each job. [default: 4G; of elements, half as much again as `calibrate` has seen]"""
+    """Memory of each job. [default: 4G; for elements, 1.5 times what `calibrate` measured]"""
     time: Time = "04:00:00"
-    """Until an element leaves a checkpoint and queues again."""
+    """The time limit, before which an element leaves a checkpoint and queues again."""
     warning: Annotated[int, Field(ge=1)] = 120
-    """Seconds before the end in which it does that."""
+    """Seconds before the time limit at which an element begins to stop."""
     share: Annotated[int, Field(ge=1)] = 30
-    """Minutes: cells share an element until it may have so much to do, as far as `nmt-ablation
-    calibrate` can tell; without it each has one of its own."""
+    """Minutes of work that an element is filled up to with cells, as `nmt-ablation calibrate`
+    estimates; without a calibration, each cell has an element of its own."""
     at_once: Annotated[int, Field(ge=1)] | None = None
-    """Elements that may run side by side."""
+    """Elements that may run at once."""
     modules: tuple[Word, ...] = ()
-    """Loaded before anything runs, by `module load`."""
+    """Modules to load before anything runs, by `module load`."""
     container: tuple[str, ...] = ()
-    """Put before each command: `[apptainer, exec, --nv, image.sif]`."""
+    """Words before each command: `[apptainer, exec, --nv, image.sif]`."""
 
     @model_validator(mode="after")
     def _time_for_work(self) -> "Cluster":
@@ -60,7 +60,7 @@ class Cluster(Block):
 
 
 def _seconds(time: str) -> int:
-    """What SLURM takes a time for: 90 and 90:00 are minutes, 1:30:00 and 1-0 hours, after days."""
+    """Read a time as SLURM does: 90 and 90:00 are minutes, 1:30:00 and 1-0 begin with hours."""
     days, dash, rest = time.rpartition("-")
     parts = [int(part) for part in rest.split(":")]
     units = [3600, 60, 1] if dash or len(parts) == 3 else [60, 1]
@@ -69,7 +69,7 @@ def _seconds(time: str) -> int:
 
 
 def load(path: Path | None, options: Mapping[str, str | None]) -> Cluster:
-    """The cluster file, if there is one, the environment, and options; the last one given holds.
+    """Read the cluster file, if any, the environment and options; later ones take precedence.
 
     Raises:
         UserError: file or variable, and what is allowed there.

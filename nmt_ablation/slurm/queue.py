@@ -1,4 +1,4 @@
-"""What the queue is asked and told: sbatch, squeue, scontrol. Nothing goes through a shell."""
+"""The queue: sbatch, squeue, scontrol, sacct, called without a shell."""
 
 import re
 import shutil
@@ -14,17 +14,17 @@ ALIVE = {
     *("REQUEUE_HOLD", "REQUEUE_FED", "RESIZING", "SIGNALING", "STAGE_OUT", "STOPPED"),
     *("SPECIAL_EXIT", "RESV_DEL_HOLD"),
 }
-"""States from which a job can still come to something."""
+"""States of jobs that can still succeed."""
 
 
 @dataclass(frozen=True)
 class State:
-    """Of one element of an array, or of a job."""
+    """The state of an array element, or of a job."""
 
     state: str
-    """In SLURM's words: PENDING, RUNNING, TIMEOUT."""
+    """SLURM's word: PENDING, RUNNING, TIMEOUT."""
     reason: str
-    """Why it waits, or has ended; empty if there is no reason."""
+    """The reason why it waits or has ended, or an empty string."""
 
     @property
     def alive(self) -> bool:
@@ -32,7 +32,7 @@ class State:
 
 
 def submit(script: Path, *options: str, test: bool = False) -> str:
-    """Queue a script; its job number. With `test`, only ask whether it could ever run.
+    """Queue a script and return its job number. With `test`, only ask whether it could ever run.
 
     Raises:
         UserError: SLURM refuses; its own words.
@@ -43,12 +43,12 @@ def submit(script: Path, *options: str, test: bool = False) -> str:
 
 
 def states(jobs: Sequence[str]) -> dict[str, State]:
-    """Of jobs, `7`, and of elements, `7_3`, as far as the queue, or the accounting where there is
-    one, still knows them."""
+    """Return the states of jobs (`7`) and elements (`7_3`) that the queue or the accounting
+    knows."""
     if not jobs:
         return {}
     lines = _accounted(jobs)
-    # Asked for a number that it has forgotten, squeue knows nothing of the others either.
+    # All jobs are listed: a number that squeue has forgotten would make it fail for all.
     form = "--format=%i|%T|%r"
     queued = _call("squeue", "--noheader", "--states=all", "--array", form)
     found = {}
@@ -61,7 +61,8 @@ def states(jobs: Sequence[str]) -> dict[str, State]:
 
 
 def _accounted(jobs: Sequence[str]) -> list[str]:
-    """Lines like squeue's of jobs that the queue may have forgotten."""
+    """Return lines like squeue's, from the accounting, for jobs that the queue may have
+    forgotten."""
     form, chosen = "--format=JobID,State,Reason", f"--jobs={','.join(jobs)}"
     everyones = "--allusers", "--noheader", "--parsable2", "--allocations"
     try:
@@ -72,8 +73,7 @@ def _accounted(jobs: Sequence[str]) -> list[str]:
 
 
 def largest_array() -> int:
-    """Elements that an array may have; SLURM's own default where there is no SLURM to ask, as what
-    is submitted can be looked at there too."""
+    """Return how many elements an array may have, or SLURM's default where there is no SLURM."""
     try:
         text = _call("scontrol", "show", "config")
     except UserError:

@@ -1,7 +1,7 @@
 """sbatch scripts: the templates in `slurm/`, filled in.
 
-A template's `@NAME@` is replaced; what goes into a command is quoted for the shell, and what goes
-into an #SBATCH line can't leave it.
+A template's `@NAME@` is replaced. Parts of commands are quoted for the shell; unsafe values for
+#SBATCH lines are refused.
 """
 
 import shlex
@@ -13,7 +13,7 @@ from nmt_ablation.slurm.cluster import Cluster
 
 TEMPLATES = Path(__file__).parents[2] / "slurm"
 UNSAFE = set("\n\r\"'\\%")
-"""What would end or change an #SBATCH line's value, or be filled in by SLURM."""
+"""Characters that would end or change the value of an #SBATCH line, or that SLURM replaces."""
 
 
 def options(
@@ -25,11 +25,17 @@ def options(
     pattern: str = "",
     tasks: int = 0,
 ) -> list[str]:
-    """The #SBATCH lines of a job.
+    """Return the #SBATCH lines of a job.
 
     Args:
-        pattern: is added to its log's folder and filled in by SLURM.
-        tasks: processes that train, on GPUs if the cluster has some; 0 for a job that doesn't.
+        cluster: the resources to ask for.
+        name: the job's name.
+        log: the folder of its log.
+        cpus: CPUs of each process, by default.
+        memory: memory, by default.
+        pattern: a folder below the log's, filled in by SLURM.
+        tasks: training processes, which get GPUs if the cluster has some; 0 for a job that doesn't
+            train.
     """
     if unsafe := UNSAFE & set(f"{name}{log}"):
         raise UserError(
@@ -59,7 +65,7 @@ def command(cluster: Cluster, *parts: str | Path) -> str:
 
 
 def fill(template: str, values: Mapping[str, str | Sequence[str]]) -> str:
-    """A template with its names replaced.
+    """Fill in a template.
 
     Raises:
         UserError: there is no such template, or it has a name that isn't known.

@@ -1,6 +1,5 @@
-"""Hand an experiment's cells to the queue, once each, and keep what was handed over on record."""
+"""Submissions: cells handed to the queue, once each, and kept on record."""
 
-import json
 import math
 import shlex
 import shutil
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock
+from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from nmt_ablation import cost
 from nmt_ablation.errors import UserError
@@ -19,64 +19,86 @@ from nmt_ablation.opus.fetch import is_url
 from nmt_ablation.runner import Runner
 from nmt_ablation.slurm import queue, scripts
 from nmt_ablation.slurm.cluster import Cluster
-from nmt_ablation.workspace import Json
 
 RECORD = "submissions.json"
 MEMORY = "4G"
-"""What a job asks for if nobody knows better."""
+"""Memory to ask for without a calibration."""
 BESIDES_CELL = 2**30
-"""Bytes, beside a cell's process: for the command itself and the one that cells are forked from,
-which SLURM may add to a cell's though most of its memory is theirs too."""
+"""Bytes beside a cell's process: for the command and for the process that cells are forked from,
+whose memory SLURM may count twice."""
+
+
+class Job(BaseModel):
+    """A queued job, as it is kept on record."""
+
+    model_config = ConfigDict(frozen=True)
+
+    job: str
+    """The number."""
+    elements: list[list[str]] = []
+    """The cells of each element, for an array."""
+    log: Path | None = None
+    """The folder of the elements' logs, for an array."""
+
+
+class Submission(BaseModel):
+    """The jobs that were queued together, as they are kept on record."""
+
+    folder: Path
+    jobs: list[Job]
+
+
+_SUBMISSIONS = TypeAdapter(list[Submission])
 
 
 @dataclass(frozen=True)
 class Element:
-    """One element of an array, or a job that has none."""
+    """An array element, or a job without an array."""
 
     job: str
-    """As squeue spells it: `7_3`."""
+    """The number as squeue spells it: `7_3`."""
     cells: tuple[str, ...]
     log: Path
 
 
 class Submissions:
-    """What was submitted of an experiment, in WORKSPACE/NAME/slurm."""
+    """All submissions of an experiment, in WORKSPACE/NAME/slurm."""
 
     def __init__(self, runner: Runner) -> None:
         self.runner = runner
         self.folder = runner.folder.resolve() / "slurm"
 
     def lock(self) -> FileLock:
-        """Two submissions at once would hand the same cells over twice."""
+        """Return a lock against submitting the same cells twice at once."""
         self.folder.mkdir(parents=True, exist_ok=True)
         return lock(self.folder / "lock")
 
     def jobs(self) -> list[str]:
-        """The numbers of all jobs, arrays among them."""
-        return [job["job"] for one in self._read() for job in one["jobs"]]
+        """List the numbers of all jobs, arrays among them."""
+        return [job.job for one in self._read() for job in one.jobs]
 
     def elements(self) -> Iterator[Element]:
-        """All elements that were ever submitted, the latest last."""
+        """Yield all elements ever submitted, the latest last."""
         for one in self._read():
-            for job in one["jobs"]:
-                for index, cells in enumerate(job.get("elements", [])):
-                    log = Path(job["log"]) / str(index) / "log.txt"
-                    yield Element(f"{job['job']}_{index}", tuple(cells), log)
+            for job in one.jobs:
+                for index, cells in enumerate(job.elements):
+                    log = (job.log or one.folder) / str(index) / "log.txt"
+                    yield Element(f"{job.job}_{index}", tuple(cells), log)
 
-    def _read(self) -> list[Json]:
+    def _read(self) -> list[Submission]:
         path = self.folder / RECORD
-        found: list[Json] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
-        return found
+        return _SUBMISSIONS.validate_json(path.read_bytes()) if path.exists() else []
 
     def next_folder(self) -> Path:
-        """Of the submission that comes next."""
+        """Return the folder of the next submission."""
         return self.folder / f"{len(self._read()) + 1:03}"
 
     def to_submit(self, failed: bool) -> tuple[list[Cell], list[str]]:
-        """The cells to hand over now, and those left out because they failed before.
+        """Return the cells to submit now, and the names of those left out because they failed
+        before.
 
         Args:
-            failed: whether to hand over just those that failed.
+            failed: submit only those that failed.
         """
         states = queue.states(self.jobs())
         alive, before = set[str](), set[str]()
@@ -91,48 +113,50 @@ class Submissions:
         return [cell for cell in waiting if cell not in ended], [str(cell) for cell in ended]
 
     def submit(self, made: "Scripts") -> list[str]:
-        """Queue scripts, each behind what it needs; what was queued, in words.
+        """Queue scripts, each behind those it needs, and return a line about each.
 
-        Nothing waits for ever: where the preparation fails the arrays are cancelled, and the
-        report runs whatever became of them.
+        No job waits for ever: a failed preparation cancels the arrays, and the report runs in any
+        case.
 
         Raises:
             UserError: SLURM refuses one of them; none of them is queued then.
         """
         for script in made.all():
             queue.submit(script, test=True)
-        before, jobs, said = self._read(), list[Json](), list[str]()
+        before, jobs, said = self._read(), list[Job](), list[str]()
 
-        def record(job: Json, words: str) -> str:
+        def record(job: Job, words: str) -> str:
             jobs.append(job)
-            all_of_them = [*before, {"folder": str(made.folder), "jobs": jobs}]
-            write_atomically(self.folder / RECORD, json.dumps(all_of_them, indent=1))
-            said.append(f"{job['job']}: {words}")
-            return str(job["job"])
+            submissions = [*before, Submission(folder=made.folder, jobs=jobs)]
+            text = _SUBMISSIONS.dump_json(submissions, indent=1, exclude_defaults=True)
+            write_atomically(self.folder / RECORD, text)
+            said.append(f"{job.job}: {words}")
+            return job.job
 
         needs = []
         if made.prepare:
-            number = record({"job": queue.submit(made.prepare)}, "preparation")
+            number = record(Job(job=queue.submit(made.prepare)), "preparation")
             needs = [f"--dependency=afterok:{number}", "--kill-on-invalid-dep=yes"]
         arrays = []
         for path, elements in made.arrays:
-            job = {"job": queue.submit(path, *needs), "elements": elements}
+            number = queue.submit(path, *needs)
             words = f"an array of {len(elements)}, for {sum(map(len, elements))} cells"
-            arrays.append(record(job | {"log": str(path.with_suffix(""))}, words))
+            job = Job(job=number, elements=elements, log=path.with_suffix(""))
+            arrays.append(record(job, words))
         behind = f"--dependency=afterany:{':'.join(arrays)}"
-        record({"job": queue.submit(made.report, behind)}, "report, behind all of them")
+        record(Job(job=queue.submit(made.report, behind)), "report, behind all of them")
         return said
 
 
 @dataclass(frozen=True)
 class Scripts:
-    """One submission's scripts, written into its folder."""
+    """The scripts of one submission, written into its folder."""
 
     folder: Path
     prepare: Path | None
-    """None if all that the cells share is built."""
+    """The script of the preparation, or None if everything shared is built."""
     arrays: list[tuple[Path, list[list[str]]]]
-    """Each with the cells of its elements."""
+    """The script of each array, and the cells of its elements."""
     report: Path
 
     def remove(self) -> None:
@@ -144,7 +168,7 @@ class Scripts:
 
 
 def write_scripts(runner: Runner, cluster: Cluster, cells: Sequence[Cell], folder: Path) -> Scripts:
-    """Write the scripts for some cells.
+    """Write the scripts for some cells into the folder of a submission.
 
     Args:
         folder: of this submission.
@@ -205,7 +229,7 @@ def write_scripts(runner: Runner, cluster: Cluster, cells: Sequence[Cell], folde
 
 
 def _places(runner: Runner) -> list[str]:
-    """The options by which a job finds what this command has found, from wherever it runs."""
+    """Return the options by which a job finds files from any folder."""
     places, workspace = runner.places, runner.workspace
     mirror = places.mirror
     if mirror is not None and not is_url(mirror):
@@ -220,14 +244,14 @@ def _places(runner: Runner) -> list[str]:
 
 
 def _elements(runner: Runner, cells: Sequence[Cell], seconds: float) -> tuple[list[list[str]], str]:
-    """The cells of each element, of so much time together, and the memory to ask for."""
+    """Return the cells of each element, filled up to so many seconds, and the memory to ask for."""
     experiment, calibration = runner.file.experiment, runner.pipeline.calibration()
     if not runner.workspace.done(calibration):
         return [[str(cell)] for cell in cells], MEMORY
     found = runner.workspace.record(calibration)
-    number = max(1, int(seconds // cost.cell_seconds(experiment, found["seconds"])))
+    number = max(1, int(seconds // cost.cell_seconds(experiment, found.seconds)))
     # Neighbours are of one size and seed, which on a GPU can train together.
     ordered = sorted(cells, key=lambda cell: (experiment.sizes.index(cell.size), cell.seed))
     names = list(map(str, ordered))
     elements = [names[start : start + number] for start in range(0, len(names), number)]
-    return elements, f"{math.ceil((found['memory'] * 1.5 + BESIDES_CELL) / 2**20)}M"
+    return elements, f"{math.ceil((found.memory * 1.5 + BESIDES_CELL) / 2**20)}M"

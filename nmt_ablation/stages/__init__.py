@@ -1,1 +1,1 @@
-"""The stages before training, in the order data flows: corpora, then tokens and vectors."""
+"""The stages from corpora to scores; `pipeline` connects them."""

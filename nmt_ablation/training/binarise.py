@@ -1,4 +1,4 @@
-"""Segmented text into fairseq's binary form, by fairseq's own preprocessing."""
+"""Conversion of segmented text into fairseq's binary form, by fairseq's own preprocessing."""
 
 from pathlib import Path
 
@@ -9,9 +9,12 @@ SPLITS = ("train", "valid", "test")
 
 
 def binarise(texts: Path, dictionaries: dict[str, Path], folder: Path) -> None:
-    """Write a data-bin of `{train,valid,test}.LANGUAGE` in `texts`, segmented already.
+    """Write a data-bin of the segmented files `{train,valid,test}.LANGUAGE`.
 
-    `dictionaries` gives a dictionary file for source and target language, in this order.
+    Args:
+        texts: the folder of these files.
+        dictionaries: the dictionary files by language, the source's first.
+        folder: the data-bin.
     """
     (source, source_dictionary), (target, target_dictionary) = dictionaries.items()
     arguments = [

@@ -1,4 +1,4 @@
-"""What an update of a model takes on this machine, by training it for a moment on made-up text."""
+"""The time and memory of an update on this machine, measured on made-up text."""
 
 import itertools
 import os
@@ -13,40 +13,43 @@ from pathlib import Path
 import torch
 
 from nmt_ablation.corpus.text import write_lines
-from nmt_ablation.experiment import Model, Training
-from nmt_ablation.model.tables import Tables
+from nmt_ablation.model.config import Model
 from nmt_ablation.progress import OnProgress
 from nmt_ablation.segmentation import Words
 from nmt_ablation.stopping import StoppedError
 from nmt_ablation.training import launch
 from nmt_ablation.training.binarise import SPLITS, binarise
-from nmt_ablation.training.plugin import ArmPlan, ArmsTask
-from nmt_ablation.workspace import Json
+from nmt_ablation.training.config import Training
+from nmt_ablation.training.glue import session
+from nmt_ablation.training.plan import ArmPlan
+from nmt_ablation.training.record import Calibrated
+from nmt_ablation.transfer.start import Transfer
 
-UPDATES, FIRST = 15, 5
-"""Of them the first ones, in which memory is got hold of, don't count."""
+UPDATES = 15
+WARM_UP = 5
+"""Updates at the start that are excluded from the timing."""
 ENOUGH_SECONDS = 20
-"""After which a large model's few updates have to do."""
+"""Seconds after which the timing of a large model ends, with fewer updates."""
 TOKENS = 5, 40
-"""Shortest and longest sentence."""
+"""Tokens of the shortest and of the longest sentence."""
 
 
 def calibrate(
-    model: Model, training: Training, pieces: int, folder: Path, progress: OnProgress
-) -> Json:
-    """Seconds of an update, and the most memory that this process takes, in bytes.
+    model: Model, training: Training, vocabulary: int, folder: Path, progress: OnProgress
+) -> Calibrated:
+    """Time an update, and measure the most memory that this process takes.
 
-    Call it once in a process, as `launch.train`.
+    Call this once in a process, like `launch.train`.
 
     Args:
-        pieces: size of the dictionary.
-        folder: for files that are of no use afterwards.
+        vocabulary: the size of the dictionary.
+        folder: a folder for temporary files.
 
     Raises:
-        StoppedError, UserError: as there; nothing is known then.
+        StoppedError, UserError: as `launch.train` does; nothing is measured then.
     """
     draw = random.Random(1)
-    words = [f"w{number}" for number in range(pieces)]
+    words = [f"w{number}" for number in range(vocabulary)]
     dictionary = folder / "dictionary.txt"
     write_lines(dictionary, (f"{word} 1" for word in words))
     tokens = UPDATES * training.batch_tokens
@@ -67,7 +70,7 @@ def calibrate(
         times.append(time.perf_counter())
         progress(done, whole)
         if enough():
-            ArmsTask.ask_to_stop()
+            session().ask_to_stop()
 
     short = training.model_copy(update={"max_updates": UPDATES, "validate_every": UPDATES})
     arguments = launch.Arguments(
@@ -80,7 +83,7 @@ def calibrate(
         segmenter=Words(),
         bleu_tokenizer="13a",
     )
-    arm = ArmPlan(Tables(tying=model.tying), folder / "arm")
+    arm = ArmPlan(Transfer(tying=model.tying), folder / "arm")
     arm.folder.mkdir()
     try:
         launch.train(arguments, [arm], folder, timed)
@@ -89,24 +92,24 @@ def calibrate(
             raise
     seconds = [after - before for before, after in itertools.pairwise(times)]
     on_gpu = torch.cuda.is_available()
-    return {
-        "seconds": statistics.median(seconds[min(FIRST, len(seconds) // 2) :]),
-        "memory": _peak_memory(),
-        "gpu_memory": torch.cuda.max_memory_reserved() if on_gpu else None,
-        "device": torch.cuda.get_device_name() if on_gpu else _processor(),
-        "threads": training.threads,
-        "machine": platform.node(),
-    }
+    return Calibrated(
+        seconds=statistics.median(seconds[min(WARM_UP, len(seconds) // 2) :]),
+        memory=_peak_memory(),
+        gpu_memory=torch.cuda.max_memory_reserved() if on_gpu else None,
+        device=torch.cuda.get_device_name() if on_gpu else _processor(),
+        threads=training.threads,
+        machine=platform.node(),
+    )
 
 
 def _peak_memory() -> int:
-    """Of this process, in bytes."""
+    """Return the peak memory of this process, in bytes."""
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def _processor() -> str:
-    """As the system calls it."""
+    """Return the processor's name, as the system reports it."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""What the processes that train one model do together; alone, a process agrees with itself."""
+"""Operations of all processes that train one model; a single process agrees with itself."""
 
 from collections.abc import Callable, Sequence
 from typing import TypeVar
@@ -15,14 +15,14 @@ def _several() -> bool:
 
 
 def is_first() -> bool:
-    """Whether this process is the one that writes."""
+    """Return True in the process that writes files."""
     return not _several() or dist.get_rank() == 0
 
 
 def agreed(yes: Tensor) -> Tensor:
-    """Whether all processes say yes, for each of some questions.
+    """Return, for each question, True if all processes say yes.
 
-    All must come to the same decisions, or they would wait for each other for ever.
+    Processes that decide differently would wait for each other for ever.
     """
     if not _several():
         return yes
@@ -32,7 +32,7 @@ def agreed(yes: Tensor) -> Tensor:
 
 
 def first_ones(make: Callable[[], Anything]) -> Anything:
-    """What the first process makes, in all of them."""
+    """Call a function in the first process, and return its result in all processes."""
     if not _several():
         return make()
     made = [make() if is_first() else None]
@@ -42,14 +42,14 @@ def first_ones(make: Callable[[], Anything]) -> Anything:
 
 
 def leave() -> None:
-    """Wait for all processes, and part with them."""
+    """Wait for all processes, and leave their group."""
     if _several():
         dist.barrier()
         dist.destroy_process_group()
 
 
 def mean(tensors: Sequence[Tensor]) -> None:
-    """Over all processes, in place."""
+    """Average tensors over all processes, in place."""
     if not _several() or not tensors:
         return
     flat = torch.cat([tensor.flatten() for tensor in tensors])

@@ -7,7 +7,7 @@ from nmt_ablation.errors import UserError
 
 
 def check() -> None:
-    """See that they can be written.
+    """Check that scalars can be written.
 
     Raises:
         UserError: the package that writes them is not installed.
@@ -22,15 +22,15 @@ def check() -> None:
 
 
 class Events:
-    """Those of one training, in a folder; none without one."""
+    """Scalars of one training, written to a folder; without a folder nothing is written."""
 
     def __init__(self, folder: Path | None) -> None:
         self.folder = folder
         self.writer: Any = None
 
     def add(self, update: int, scalars: dict[str, float | None]) -> None:
-        """After so many updates; what training does again after a resumption takes the place of
-        what it did before."""
+        """Write scalars after an update. Updates that are repeated after a resumption replace the
+        earlier ones."""
         if self.folder is None:
             return
         from tensorboardX import SummaryWriter
@@ -42,6 +42,6 @@ class Events:
                 self.writer.add_scalar(name, value, update)
 
     def close(self) -> None:
-        """Write what a thread of the writer's still holds."""
+        """Write the scalars that the writer's thread still holds."""
         if self.writer is not None:
             self.writer.close()

@@ -1,8 +1,8 @@
-"""fairseq's Adam in torch's fused form, with gradients clipped for each model of a stack alone."""
+"""fairseq's Adam in torch's fused form, with a learning rate for each way of tuning."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from fairseq.optim import register_optimizer
@@ -10,32 +10,68 @@ from fairseq.optim.adam import FairseqAdam, FairseqAdamConfig
 from torch import Tensor, nn
 
 from nmt_ablation.training.collective import mean
+from nmt_ablation.transfer.tuning import Tuned
 
 
 @register_optimizer("fused_adam", dataclass=FairseqAdamConfig)
 class FusedAdam(FairseqAdam):  # type: ignore[misc]
-    """One pass over the weights where fairseq's Adam takes eight."""
+    """AdamW in one pass over the weights, where fairseq's takes eight.
 
-    on_broken: ClassVar[Callable[[int], None]] = staticmethod(lambda number: None)
-    """Called with the number of a model whose gradient is no number, and which is left alone."""
+    Weights that are tuned alike (their attribute `tuned`) form a parameter group of torch's; all
+    other weights form one more. Gradients are clipped separately for each model of a stack.
+    """
 
     def __init__(self, cfg: FairseqAdamConfig, parameters: Iterable[nn.Parameter]) -> None:
         weights = list(parameters)
         super().__init__(cfg, weights)
-        self._optimizer = torch.optim.AdamW(weights, fused=True, **self.optimizer_config)
+        of_tuning: dict[Tuned | None, list[nn.Parameter]] = defaultdict(list)
+        for weight in weights:
+            of_tuning[getattr(weight, "tuned", None)].append(weight)
+        groups = [{"params": group} for group in of_tuning.values()]
+        self.tuned = list(of_tuning)
+        """The tuning of each parameter group; None for weights that learn as usual."""
+        self._optimizer = torch.optim.AdamW(groups, fused=True, **self.optimizer_config)
+        self.rate: float = self.optimizer_config["lr"]
+        """The learning rate of weights that learn as usual."""
         self.factor = 1.0
+        self.on_broken: Callable[[int], None] = lambda number: None
+        """A callback for a model whose gradient is not finite and was discarded, by its number."""
+
+    def get_lr(self) -> float:
+        return self.rate
+
+    def set_lr(self, lr: float) -> None:
+        self.rate = lr
+        super().set_lr(lr)
+
+    def tune(self, update: int) -> None:
+        """Set the learning rate of each group for the next update.
+
+        A weight whose multiplier is 0 loses its gradient, so that Adam neither changes the weight
+        nor keeps moments for it.
+
+        Args:
+            update: the number of updates done so far.
+        """
+        for group, tuned in zip(self.param_groups, self.tuned, strict=True):
+            if tuned is not None:
+                multiplier = tuned.multiplier(update)
+                group["lr"] = self.rate * multiplier
+                if multiplier == 0:
+                    for weight in group["params"]:
+                        weight.grad = None
 
     def all_reduce_grads(self, module: nn.Module) -> None:
-        """Average over all processes, where there are several. fairseq's own way would give a
-        gradient to weights that have none, and so start their moments."""
+        """Average gradients over all processes. fairseq's own function would give a gradient to
+        weights that have none, and so start their moments."""
         mean([weight.grad for weight in self.params if weight.grad is not None])
 
     def multiply_grads(self, c: Any) -> None:
-        """Remembered until `clip_grad_norm`, which the trainer calls next: one pass less."""
+        """Keep a factor for `clip_grad_norm`, which the trainer calls next; this saves a pass."""
         self.factor *= float(c)
 
     def clip_grad_norm(self, max_norm: float, aggregate_norm_fn: Any = None) -> Tensor:
-        """Clip the gradient of each model; return the norm over all of them."""
+        """Clip the gradient of each model; return the norm over all models."""
         of_models = defaultdict(list)
         for weight in self.params:
             if weight.grad is not None:
@@ -52,6 +88,6 @@ class FusedAdam(FairseqAdam):  # type: ignore[misc]
             else:
                 for weight in weights:
                     weight.grad = None
-                type(self).on_broken(number)
+                self.on_broken(number)
         whole: Tensor = torch.linalg.vector_norm(torch.stack(norms))
         return whole

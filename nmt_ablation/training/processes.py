@@ -1,4 +1,4 @@
-"""Several processes that train one model, on this machine or, in a SLURM job, on its nodes."""
+"""Processes that train one model together, on this machine or on the nodes of a SLURM job."""
 
 import ctypes
 import os
@@ -19,27 +19,27 @@ from nmt_ablation.progress import OnProgress
 from nmt_ablation.stopping import EXIT_CODE, SIGNALS, StoppedError, when_asked
 from nmt_ablation.training import launch
 from nmt_ablation.training.collective import leave
-from nmt_ablation.training.launch import Arguments, Part
-from nmt_ablation.training.plugin import ArmPlan
-from nmt_ablation.workspace import Json
+from nmt_ablation.training.launch import Arguments, Worker
+from nmt_ablation.training.plan import ArmPlan
+from nmt_ablation.training.record import Trained
 
 POLL_SECONDS = 0.2
 PR_SET_PDEATHSIG = 1  # of linux/prctl.h
 WORK = "processes.pickle"
 KILLED = {code for number in SIGNALS for code in (-number, 128 + number)}
-"""Exit codes, of a process and of srun, where a stop was asked for before a process could answer,
-or after it had: there is a checkpoint then, or nothing yet to keep."""
+"""Exit codes of a process or of srun that a signal to stop killed, before the process could handle
+the signal or after it had. There is a checkpoint then, or nothing to keep yet."""
 
 
 def train(
     arguments: Arguments, arms: Sequence[ArmPlan], folder: Path, progress: OnProgress
-) -> list[Json | UserError]:
-    """Train as `launch.train` does, with as many processes as the experiment asks for.
+) -> list[Trained | UserError]:
+    """Train as `launch.train` does, in as many processes as the experiment asks for.
 
     Raises:
-        StoppedError: as there.
-        UserError: there are not so many GPUs, or tasks of a SLURM job.
-        RuntimeError: a process has died; the others are ended then.
+        StoppedError: as `launch.train` does.
+        UserError: there are too few GPUs, or the SLURM job has another number of tasks.
+        RuntimeError: a process has died; the others are then killed.
     """
     if arguments.training.processes == 1:
         return launch.train(arguments, arms, folder, progress)
@@ -51,7 +51,7 @@ def train(
 
 
 def main() -> None:
-    """Of one of the processes, which is started by `train` and by nobody else."""
+    """Run one of the processes that `train` starts."""
     arguments, arms, folder, progress, meeting = pickle.loads(Path(sys.argv[1]).read_bytes())
     names = ("SLURM_PROCID", "SLURM_NTASKS", "SLURM_LOCALID")
     if "SLURM_PROCID" not in os.environ:
@@ -62,20 +62,20 @@ def main() -> None:
             f"error: {processes} processes were started, and the experiment asks for "
             f"{arguments.training.processes}: they would not train one model"
         )
-    # Where each is shown its own GPU alone, that is number 0.
+    # A process that sees no GPU but its own finds it at number 0.
     device = local if torch.cuda.device_count() > 1 else 0
     code = 0
     try:
-        launch.train(arguments, arms, folder, progress, Part(rank, device, meeting))
+        launch.train(arguments, arms, folder, progress, Worker(rank, device, meeting))
     except StoppedError:
         code = EXIT_CODE
     leave()
-    # Threads of torch's that still run would have an orderly exit end in an abort.
+    # An orderly exit would abort, as some of torch's threads still run.
     os._exit(code)
 
 
 def _commands(work: Path, processes: int, threads: int) -> list[tuple[list[str], dict[str, str]]]:
-    """What is to be started, each with what is added to its environment."""
+    """Return the commands to start, each with the variables to add to its environment."""
     command = [sys.executable, "-m", __name__, str(work)]
     if "SLURM_JOB_ID" in os.environ:
         tasks = int(os.environ.get("SLURM_NTASKS", 1))
@@ -96,7 +96,7 @@ def _commands(work: Path, processes: int, threads: int) -> list[tuple[list[str],
 
 
 def _run(commands: Sequence[tuple[list[str], dict[str, str]]]) -> None:
-    """Run processes side by side until all have ended well, or one has not."""
+    """Run processes side by side until all have succeeded or one has failed."""
     running = [
         subprocess.Popen(command, env=os.environ | more, preexec_fn=partial(_end_with, os.getpid()))
         for command, more in commands
@@ -128,7 +128,7 @@ def _run(commands: Sequence[tuple[list[str], dict[str, str]]]) -> None:
 
 
 def _meeting() -> str:
-    """An address of this machine, where the first of the processes will be, with a free port."""
+    """Return an address of this machine, where the first process runs, with a free port."""
     host = (
         socket.gethostname() if int(os.environ.get("SLURM_JOB_NUM_NODES", 1)) > 1 else "127.0.0.1"
     )
@@ -138,8 +138,8 @@ def _meeting() -> str:
 
 
 def _end_with(parent: int) -> None:
-    """In a process that has just been made: have it die with its parent, which was killed if it did
-    not wait, so that nobody trains in a folder whose lock is free. Linux alone can."""
+    """Have this new process die with its parent, so that it never trains in a folder whose lock a
+    killed parent has released. Only Linux can do so."""
     prctl = getattr(ctypes.CDLL(None), "prctl", None)
     if prctl is not None:
         prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -1,6 +1,6 @@
-"""Translate with a fairseq Transformer, by CTranslate2's beam search.
+"""Translation with a fairseq Transformer, by CTranslate2's beam search.
 
-CTranslate2 is several times as fast as fairseq's own search, and finds what that finds.
+CTranslate2 is several times as fast as fairseq's own search, and finds the same hypotheses.
 """
 
 import copy
@@ -14,10 +14,10 @@ from ctranslate2.converters import fairseq as converter
 from ctranslate2.specs.transformer_spec import TransformerSpec
 from fairseq import checkpoint_utils
 
-import nmt_ablation.model.checkpoint  # noqa: F401  (what may be unpickled)
-from nmt_ablation.experiment import Decoding
+from nmt_ablation.model.checkpoint import readable
 from nmt_ablation.progress import OnProgress
 from nmt_ablation.segmentation import Segmenter
+from nmt_ablation.translation.config import Decoding
 
 BATCH_SENTENCES = 64
 
@@ -31,13 +31,21 @@ def translate(
     threads: int,
     progress: OnProgress,
 ) -> list[str]:
-    """Hypotheses of sentences, detokenised, in their order.
+    """Translate sentences; both sides are plain text.
 
-    `data` is the data-bin the cell was trained on, for its dictionaries. No vectors are needed.
+    Args:
+        sentences: source sentences.
+        checkpoint: a cell's checkpoint.
+        data: the data-bin that the cell was trained on, for its dictionaries.
+        segmenters: the segmenters of source and target.
+        decoding: beam and length penalty.
+        threads: batches at once.
+        progress: a callback, called with sentences.
     """
-    models, _, task = checkpoint_utils.load_model_ensemble_and_task(
-        [str(checkpoint)], arg_overrides={"data": str(data)}
-    )
+    with readable():
+        models, _, task = checkpoint_utils.load_model_ensemble_and_task(
+            [str(checkpoint)], arg_overrides={"data": str(data)}
+        )
     dictionaries = task.source_dictionary, task.target_dictionary
     engine = Engine(models[0], *dictionaries, threads, decoding.precision)
     tokens = [segmenters[0].encode(sentence) for sentence in sentences]
@@ -51,10 +59,14 @@ class Engine:
     def __init__(
         self, model: Any, source: Any, target: Any, threads: int, precision: str = "float32"
     ) -> None:
-        """Args:
-        model: a fairseq Transformer with layer norms before what they normalise; it is copied.
-        source, target: its dictionaries.
-        precision: float32, or int8, in which weights and what they are multiplied with are rounded.
+        """Convert a copy of a model.
+
+        Args:
+            model: a fairseq Transformer with layer norms before the sublayers.
+            source: the source dictionary.
+            target: the target dictionary.
+            threads: batches at once.
+            precision: float32, or int8 for rounded products of matrices.
         """
         self.broken = not all(bool(weight.isfinite().all()) for weight in model.parameters())
         self.longest = model.max_positions()[0] - 1
@@ -72,7 +84,7 @@ class Engine:
             spec.validate()
             spec.optimize()
             spec.save(folder)
-            # Each batch on one thread, so that nothing depends on how many there are.
+            # One thread a batch, so that results don't depend on the number of threads.
             kind = {"float32": "float32", "int8": "int8_float32"}[precision]
             self.translator = ctranslate2.Translator(
                 folder, compute_type=kind, inter_threads=threads, intra_threads=1
@@ -81,9 +93,9 @@ class Engine:
     def translate(
         self, sentences: list[list[str]], beam: int, length_penalty: float, progress: OnProgress
     ) -> list[list[str]]:
-        """The best hypothesis of each sentence; sentences and hypotheses are in tokens.
+        """Return the best hypothesis of each sentence, all in tokens.
 
-        Those of a model whose weights are not all numbers are empty.
+        A model whose weights are not all finite gives empty hypotheses.
         """
         hypotheses: list[list[str]] = [[] for _ in sentences]
         if self.broken:
@@ -112,5 +124,5 @@ class Engine:
 
 
 def _vocabulary(dictionary: Any) -> list[str]:
-    """A fairseq dictionary's tokens, by CTranslate2's name for padding."""
+    """Return a fairseq dictionary's tokens, with CTranslate2's name for padding."""
     return ["<blank>" if token == "<pad>" else token for token in dictionary.symbols]

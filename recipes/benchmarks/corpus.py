@@ -1,4 +1,4 @@
-"""How fast corpora become samples, beside OpusFilter and opus_read, on this machine.
+"""The speed of making samples from corpora, beside OpusFilter and opus_read, on this machine.
 
 Each side does its work in processes of its own, one after the other, held to the same cores:
   ours        reads the zip, cleans, holds out 2,000 + 2,000 pairs, removes duplicates and leaks,
@@ -20,7 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
-from nmt_ablation.experiment_file import load
+from nmt_ablation.experiment.file import load
 from nmt_ablation.opus.synthetic import write_mirror
 from nmt_ablation.pipeline import Pipeline
 from nmt_ablation.places import Places
@@ -83,7 +83,7 @@ steps:
 
 
 def experiment(folder: Path, largest: int) -> Pipeline:
-    """Samples of up to `largest` pairs of the made-up corpus in `folder`."""
+    """Return the pipeline of samples of up to `largest` pairs of the made-up corpus in `folder`."""
     file = folder / "benchmark.yaml"
     sizes = ", ".join(str(largest // 10**n) for n in (3, 2, 1, 0) if largest // 10**n)
     file.write_text(EXPERIMENT.format(sizes=sizes))
@@ -92,14 +92,14 @@ def experiment(folder: Path, largest: int) -> Pipeline:
 
 
 def ours(folder: Path, largest: int) -> None:
-    """Everything from the zip to the samples."""
+    """Build everything from the zip to the samples."""
     pipeline, workspace = experiment(folder, largest), Workspace(folder / "workspace")
     for size in pipeline.experiment.sizes:
         workspace.ensure(pipeline.sample(size, 1))
 
 
 def measured(command: list[str], cores: int, where: Path) -> tuple[float, int]:
-    """Seconds, and bytes of memory, of a command held to so many cores."""
+    """Run a command held to so many cores; return its seconds and bytes of memory."""
     start = time.monotonic()
     process = subprocess.Popen(
         command,
@@ -117,7 +117,7 @@ def measured(command: list[str], cores: int, where: Path) -> tuple[float, int]:
 def sides(
     folder: Path, pairs: int, opusfilter: Path | None
 ) -> dict[str, Callable[[int], tuple[float, int]]]:
-    """What is compared: each prepares itself, and then is timed on so many cores."""
+    """Return the sides to compare: each prepares itself, and then is timed on so many cores."""
     largest = pairs // 10
     bin_folder = Path(sys.executable).parent
     zip_name = "Synthetic_v1_moses_en-xx.txt.zip"
@@ -132,8 +132,8 @@ def sides(
     def run_ours(cores: int) -> tuple[float, int]:
         shutil.rmtree(folder / "workspace", ignore_errors=True)
         pipeline, workspace = experiment(folder, largest), Workspace(folder / "workspace")
-        for step in pipeline.fetched():
-            workspace.ensure(step)
+        for stage in pipeline.fetched():
+            workspace.ensure(stage)
         command = [sys.executable, __file__, "--ours", str(largest), "--folder", str(folder)]
         return measured(command, cores, folder)
 

@@ -1,4 +1,4 @@
-"""What each recipe takes: a table in Markdown of updates, hours on this machine, and disk.
+"""The costs of each recipe: a Markdown table of updates, hours on this machine, and disk space.
 
 An update of each recipe's model is timed here (`nmt-ablation calibrate`), by training it for a
 moment on made-up text; the rest is what `nmt-ablation plan` says. Hours are an upper bound, as
@@ -16,9 +16,8 @@ from rich.filesize import decimal
 from nmt_ablation import cost
 from nmt_ablation.cli.progress import Bars
 from nmt_ablation.errors import UserError
-from nmt_ablation.experiment_file import load
+from nmt_ablation.experiment.file import load
 from nmt_ablation.opus import card
-from nmt_ablation.pipeline import Pipeline
 from nmt_ablation.places import Places
 from nmt_ablation.runner import Runner, Work
 from nmt_ablation.workspace import Workspace
@@ -28,25 +27,25 @@ HEADER = ("recipe", "cells", "updates", "an update", "core-hours", "memory", "to
 
 
 def row(path: Path, folder: Path) -> list[str]:
-    """Of one recipe; `folder` is the workspace for its calibration."""
+    """Return the table's row of one recipe; `folder` is the workspace for its calibration."""
     places = Places(mirror=None, data=path.parent)
     runner = Runner(load(path), places, Workspace(folder))
     with Bars(runner, {}) as bars:
-        runner.run({"calibration": Work(Pipeline.calibrated)}, 1, bars)
+        runner.run({"calibration": Work([runner.pipeline.calibration()])}, 1, bars)
     experiment = runner.file.experiment
     found = runner.workspace.record(runner.pipeline.calibration())
     files = cost.files(runner.pipeline, runner.workspace, card.card_for(experiment.pair))
     cells, training = len(experiment.cells()), experiment.training
-    hours = cells * cost.cell_seconds(experiment, found["seconds"]) / 3600 * training.threads
+    hours = cells * cost.cell_seconds(experiment, found.seconds) / 3600 * training.threads
     unknown = any(file.bytes is None for file in files)
     more = "more than " if unknown else ""
     return [
         path.stem,
         str(cells),
         f"{cells * training.max_updates:,}",
-        f"{found['seconds']:.3g} s",
+        f"{found.seconds:.3g} s",
         f"{hours:,.0f}" if hours >= 10 else f"{hours:.1f}",
-        decimal(found["memory"]),
+        decimal(found.memory),
         "what its mirror has" if unknown else decimal(sum(file.bytes or 0 for file in files)),
         more + decimal(cost.disk(experiment, files).all),
     ]

@@ -1,4 +1,4 @@
-"""How memory and time grow with the dictionary, the width and the pairs, on this machine.
+"""Memory and time by dictionary, embedding dimension and pairs, on this machine.
 
 Random sentences are binarised and trained on for some updates, each setting in its own process;
 while one thing grows, the others stay as they are. Prints a table and draws a figure.
@@ -18,38 +18,39 @@ from typing import NamedTuple
 import numpy as np
 from sides import THREADS, machine
 
-from nmt_ablation.experiment import Model, Training
+from nmt_ablation.model.config import Model
+from nmt_ablation.training.config import Training
 
 WORDS = 14
-"""Of a sentence, on average."""
+"""Words of a sentence, on average."""
 WARM = 10
-"""Updates that are not counted."""
+"""Updates before the timing."""
 
 
 class Setting(NamedTuple):
     dictionary: int = 8_000
-    width: int = 256
+    dimension: int = 256
     pairs: int = 10_000
 
 
 class Cost(NamedTuple):
     update: float
-    """Seconds."""
+    """Seconds of an update."""
     start: float
     """Seconds of binarising and of all that comes before the first update."""
     memory: float
-    """Bytes, the most that the process had."""
+    """The peak of the process's memory, in bytes."""
 
 
 AXES = {
     "dictionary": [Setting(dictionary=size) for size in (4_000, 8_000, 16_000, 32_000, 64_000)],
-    "width": [Setting(width=width) for width in (128, 256, 512)],
+    "dimension": [Setting(dimension=size) for size in (128, 256, 512)],
     "pairs": [Setting(pairs=pairs) for pairs in (10_000, 100_000, 1_000_000)],
 }
 
 
 def write_text(folder: Path, setting: Setting) -> dict[str, Path]:
-    """Random sentences in both languages; returns the dictionaries."""
+    """Write random sentences in both languages, and return the dictionaries."""
     random = np.random.default_rng(1)
     lengths = random.integers(WORDS // 2, WORDS * 3 // 2, setting.pairs)
     dictionaries = {}
@@ -67,11 +68,11 @@ def write_text(folder: Path, setting: Setting) -> dict[str, Path]:
 
 
 def measure_here(setting: Setting, updates: int) -> Cost:
-    from nmt_ablation.model.tables import Tables
     from nmt_ablation.segmentation import Words
     from nmt_ablation.training import launch
     from nmt_ablation.training.binarise import binarise
-    from nmt_ablation.training.plugin import ArmPlan
+    from nmt_ablation.training.plan import ArmPlan
+    from nmt_ablation.transfer.start import Transfer
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -85,9 +86,9 @@ def measure_here(setting: Setting, updates: int) -> Cost:
             model=Model(
                 encoder_layers=3,
                 decoder_layers=3,
-                width=setting.width,
-                feed_forward=4 * setting.width,
-                heads=setting.width // 64,
+                dimension=setting.dimension,
+                feed_forward=4 * setting.dimension,
+                heads=setting.dimension // 64,
                 dropout=0.1,
             ),
             training=Training(
@@ -95,7 +96,7 @@ def measure_here(setting: Setting, updates: int) -> Cost:
                 learning_rate=0.001,
                 warmup_updates=100,
                 max_updates=WARM + updates,
-                validate_every=10**9,
+                validate_every=WARM + updates,
                 patience=1,
                 precision="bfloat16",
                 threads=THREADS,
@@ -104,7 +105,7 @@ def measure_here(setting: Setting, updates: int) -> Cost:
             segmenter=Words(),
             bleu_tokenizer="13a",
         )
-        arm = ArmPlan(Tables(), folder)
+        arm = ArmPlan(Transfer(), folder)
         launch.train(arguments, [arm], folder, lambda *_: times.append(time.monotonic()))
     return Cost(
         update=float(np.median(np.diff(times[WARM:]))),

@@ -1,4 +1,4 @@
-"""What the benchmarks share: the experiment they run on, and stock fairseq's side of it."""
+"""Code that benchmarks share: the experiment they run on, and stock fairseq's side of it."""
 
 import argparse
 import os
@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from nmt_ablation.cost import SPECIAL_SYMBOLS
 from nmt_ablation.errors import UserError
-from nmt_ablation.experiment import Cell, Model, Training
-from nmt_ablation.experiment_file import load
+from nmt_ablation.experiment import Cell
+from nmt_ablation.experiment.file import load
+from nmt_ablation.model.config import SPECIAL_SYMBOLS, Model
 from nmt_ablation.pipeline import Pipeline
 from nmt_ablation.places import Places
 from nmt_ablation.segmentation import Segmenter
+from nmt_ablation.training.config import Training
 from nmt_ablation.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ THREADS = len(os.sched_getaffinity(0))
 
 
 def parser(text: str | None, experiment: str = "multi30k.yaml") -> argparse.ArgumentParser:
-    """With the options that benchmarks on an experiment have."""
+    """Return a parser with the options of all benchmarks on an experiment."""
     options = argparse.ArgumentParser(
         description=text, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -45,20 +46,22 @@ def parser(text: str | None, experiment: str = "multi30k.yaml") -> argparse.Argu
 
 
 def opened(given: argparse.Namespace) -> tuple[Pipeline, Workspace]:
-    """The experiment, and where its artifacts are."""
+    """Return the experiment, and the workspace of its artifacts."""
     places = Places(mirror=given.mirror, data=given.data.resolve())
     return Pipeline(load(given.experiment), places), Workspace(given.workspace.resolve())
 
 
 def data_bin(pipeline: Pipeline, workspace: Workspace, cell: Cell) -> Path:
-    return workspace.ensure(pipeline.binarise(cell.size, cell.seed)) / "data-bin"
+    stage = pipeline.binarise(cell.size, cell.seed)
+    workspace.ensure(stage)
+    return workspace.file(stage.data)
 
 
 def arguments(
     pipeline: Pipeline, workspace: Workspace, cell: Cell, **training: object
 ) -> "launch.Arguments":
-    """What a cell trains with, but for some options, and without looks at the valid set: stock's
-    speed has none in it either."""
+    """Return a cell's training arguments without some options, and without validation, which
+    stock's speed doesn't include either."""
     from nmt_ablation.segmentation import load
     from nmt_ablation.training import launch
 
@@ -85,13 +88,13 @@ def stock_training(
     folder: Path,
     seed: int = 1,
 ) -> list[str]:
-    """The command that trains what a cell trains, by fairseq alone."""
+    """Return the command that trains a cell's model by fairseq alone."""
     return [
         str(PROGRAMS / "fairseq-train"),
         str(data),
         *(f"--source-lang={source}", f"--target-lang={target}", "--arch=transformer"),
         *(f"--encoder-layers={model.encoder_layers}", f"--decoder-layers={model.decoder_layers}"),
-        *(f"--encoder-embed-dim={model.width}", f"--decoder-embed-dim={model.width}"),
+        *(f"--encoder-embed-dim={model.dimension}", f"--decoder-embed-dim={model.dimension}"),
         f"--encoder-ffn-embed-dim={model.feed_forward}",
         f"--decoder-ffn-embed-dim={model.feed_forward}",
         f"--encoder-attention-heads={model.heads}",
@@ -113,7 +116,7 @@ def stock_training(
 
 
 def stock_translation(data: Path, checkpoint: Path, beam: int) -> list[str]:
-    """The command that translates the test set, by fairseq alone."""
+    """Return the command that translates the test set by fairseq alone."""
     return [
         *(str(PROGRAMS / "fairseq-generate"), str(data), f"--path={checkpoint}", "--cpu"),
         *(f"--beam={beam}", "--max-len-a=1.2", "--max-len-b=10", "--max-tokens=4000"),
@@ -121,14 +124,14 @@ def stock_translation(data: Path, checkpoint: Path, beam: int) -> list[str]:
 
 
 def hypotheses_in(log: str, segmenter: Segmenter) -> list[str]:
-    """What `fairseq-generate` says it found, as text, in the order of the test set."""
+    """Return the hypotheses in the output of `fairseq-generate`, in the order of the test set."""
     found = re.findall(r"^H-(\d+)\t[^\t]*\t(.*)$", log, re.MULTILINE)
     in_order = sorted(found, key=lambda hypothesis: int(hypothesis[0]))
     return [segmenter.decode(tokens.split()) for _, tokens in in_order]
 
 
 def timed(command: list[str], threads: int = THREADS) -> tuple[float, str]:
-    """Run a command; its seconds, and what it said."""
+    """Run a command; return its seconds and its output."""
     environment = os.environ | {
         "OMP_NUM_THREADS": str(threads),
         # fairseq's programs name no types for torch's safe unpickler.
@@ -142,7 +145,8 @@ def timed(command: list[str], threads: int = THREADS) -> tuple[float, str]:
 
 
 def matrix_limit(dtype: torch.dtype, threads: int = THREADS) -> float:
-    """Operations a second in products of large matrices, the most that a training could reach."""
+    """Measure the operations a second in products of large matrices, an upper bound for
+    training."""
     before, size = torch.get_num_threads(), 2048
     torch.set_num_threads(threads)
     one, other = (torch.randn(size, size).to(dtype) for _ in range(2))
@@ -156,22 +160,24 @@ def matrix_limit(dtype: torch.dtype, threads: int = THREADS) -> float:
 
 
 def target_tokens(pipeline: Pipeline, workspace: Workspace, cell: Cell) -> int:
-    """Of a cell's dictionary, special ones included."""
+    """Count the tokens of a cell's target dictionary, special ones included."""
     path = data_bin(pipeline, workspace, cell) / f"dict.{pipeline.experiment.target}.txt"
     return len(path.read_text(encoding="utf-8").splitlines()) + SPECIAL_SYMBOLS
 
 
 def operations(model: Model, size: int) -> int:
-    """Of matrix products for a target token, forward and back, attention itself left out; as many
-    source as target tokens are assumed."""
-    square, ends = model.width**2, 2 * model.width * model.feed_forward
+    """Count the operations of matrix products for a target token, forward and backward.
+
+    Attention itself is left out, and as many source as target tokens are assumed.
+    """
+    square, ends = model.dimension**2, 2 * model.dimension * model.feed_forward
     encoder = model.encoder_layers * (4 * square + ends)
     decoder = model.decoder_layers * (8 * square + ends)
-    return 6 * (encoder + decoder + model.width * size)
+    return 6 * (encoder + decoder + model.dimension * size)
 
 
 def machine() -> str:
-    """The features that matter here."""
+    """Describe the features of this machine that matter here."""
     flags = ""
     if (info := Path("/proc/cpuinfo")).exists():
         known = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
@@ -182,7 +188,7 @@ def machine() -> str:
 
 
 def run(main: Callable[[], None]) -> None:
-    """A script's main, with what the user can mend said without a traceback."""
+    """Run a script's main function, and print errors the user can mend without a traceback."""
     try:
         main()
     except UserError as error:

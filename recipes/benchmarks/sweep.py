@@ -1,8 +1,8 @@
 """A whole grid of cells by plain fairseq commands and by nmt-ablation, on this machine.
 
 Both sides start from the same binarised samples and the same vectors, and end with a score for each
-cell. Plain means what a careful person would script: for each cell `fairseq-train` with BLEU of the
-valid set, best checkpoint and patience, on all cores, in float32; then `fairseq-generate` and
+cell. Plain means what a careful person would script: for each cell `fairseq-train` with BLEU on the
+validation set, best checkpoint and patience, on all cores, in float32; then `fairseq-generate` and
 sacreBLEU. There are no frozen embeddings in plain fairseq, so the arms are random and finetuned.
 
   python recipes/benchmarks/sweep.py --mirror DIR --data DIR
@@ -18,9 +18,9 @@ import shutil
 import tempfile
 import time
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from statistics import mean
+from typing import Any
 
 import numpy as np
 import torch
@@ -44,22 +44,24 @@ from sides import (
 
 from nmt_ablation.corpus.text import stream_lines
 from nmt_ablation.experiment import Cell
-from nmt_ablation.experiment_file import load as load_experiment
-from nmt_ablation.pipeline import Pipeline
+from nmt_ablation.experiment.file import load as load_experiment
 from nmt_ablation.runner import Runner, Watcher, Work
 from nmt_ablation.segmentation import load as load_segmenter
-from nmt_ablation.workspace import Step, Workspace
+from nmt_ablation.stage import Stage
+from nmt_ablation.stages.pretrained import Rows
+from nmt_ablation.values import SIDES
+from nmt_ablation.workspace import Workspace
 
 
 class Clock(Watcher):
-    """When each cell trains its first update, and when it ends."""
+    """The times at which each cell trains its first update, and ends."""
 
     def __init__(self) -> None:
         self.training: dict[str, float] = {}
         self.ends: list[float] = []
 
-    def running(self, name: str, left: list[Step], workspace: Workspace) -> None:
-        if left and left[0].stage == "train" and workspace.progress(left[0]):
+    def running(self, name: str, left: list[Stage[Any]], workspace: Workspace) -> None:
+        if left and left[0].name == "train" and workspace.progress(left[0]):
             self.training.setdefault(name, time.monotonic())
 
     def ended(self, name: str, seconds: float, error: str | None) -> None:
@@ -68,16 +70,18 @@ class Clock(Watcher):
         self.ends.append(time.monotonic())
 
     def gaps(self, at_once: int) -> list[float]:
-        """From the end of a cell to the first update of the one that takes its place."""
+        """Return the seconds from the end of a cell to the first update of the next in its
+        place."""
         later = sorted(self.training.values())[at_once:]
         return [start - end for start, end in zip(later, self.ends, strict=False)]
 
 
-def vectors(step: Step, workspace: Workspace, data: Path, language: str, side: str) -> str:
-    """A cell's rows, as the text that fairseq reads."""
+def vectors(stage: Rows, workspace: Workspace, data: Path, language: str) -> str:
+    """Write one side's vectors as the text that fairseq reads; return its path."""
     tokens = [line.rpartition(" ")[0] for line in stream_lines(data / f"dict.{language}.txt")]
-    path = data.parent / f"{side}.vec"
-    with np.load(workspace.ensure(step.inputs["rows"]) / f"{side}.npz") as rows:
+    path = data.parent / f"{stage.side}.vec"
+    workspace.ensure(stage)
+    with np.load(workspace.file(stage.rows)) as rows:
         lines = [
             f"{tokens[index]} {' '.join(f'{value:.6f}' for value in values)}"
             for index, values in zip(rows["indices"], rows["values"], strict=True)
@@ -89,18 +93,18 @@ def vectors(step: Step, workspace: Workspace, data: Path, language: str, side: s
 
 @dataclass(frozen=True)
 class Outcome:
-    """Of a cell, by plain commands."""
+    """The outcome of a cell, by plain commands."""
 
     seconds: float
     bleu: float
     trained_on: float
-    """Target tokens."""
+    """Target tokens trained on."""
 
 
 def plain(given: argparse.Namespace, cell: Cell) -> Outcome:
     pipeline, workspace = opened(given)
     experiment = pipeline.experiment
-    training, step = experiment.training, pipeline.train(cell)
+    training, rows = experiment.training, pipeline.train(cell).rows
     held_out = workspace.ensure(pipeline.hold_out())
     references = list(stream_lines(held_out / f"test.{experiment.target}"))
     segmented = workspace.ensure(pipeline.segmentation(cell.size, cell.seed))
@@ -125,13 +129,9 @@ def plain(given: argparse.Namespace, cell: Cell) -> Outcome:
             f"--validate-interval-updates={training.validate_every}",
             *("--keep-interval-updates=1", "--validate-interval=1000000"),
         ]
-        if experiment.arms[cell.arm].vectors:
+        if rows:
             source, target = (
-                vectors(step, workspace, data, language, side)
-                for language, side in (
-                    (experiment.source, "source"),
-                    (experiment.target, "target"),
-                )
+                vectors(rows[side], workspace, data, experiment.language(side)) for side in SIDES
             )
             command += [f"--encoder-embed-path={source}", f"--decoder-embed-path={target}"]
         trained, training_log = timed(command)
@@ -150,8 +150,8 @@ def main() -> None:
     print(machine())
     pipeline, workspace = opened(given)
     cells = pipeline.experiment.cells()
-    for step in pipeline.preparation():
-        workspace.ensure(step)
+    for stage in pipeline.preparation():
+        workspace.ensure(stage)
 
     with tempfile.TemporaryDirectory(dir=given.workspace) as fresh:
         # All that comes before training is shared; what is trained is not.
@@ -162,13 +162,14 @@ def main() -> None:
         runner = Runner(load_experiment(given.experiment), pipeline.places, Workspace(Path(fresh)))
         clock, start = Clock(), time.monotonic()
         runner.run(
-            {str(cell): Work(partial(Pipeline.scores, cells=[cell]), [cell]) for cell in cells},
+            {str(cell): Work(pipeline.scores([cell]), [cell]) for cell in cells},
             THREADS,
             clock,
         )
         ours = time.monotonic() - start
         scores = {
-            str(cell): runner.workspace.record(pipeline.score(cell))["bleu"] for cell in cells
+            str(cell): runner.workspace.record(pipeline.score(cell)).scores["bleu"].value
+            for cell in cells
         }
     gaps = clock.gaps(THREADS)
     print(

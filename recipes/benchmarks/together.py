@@ -20,16 +20,16 @@ from sides import THREADS, arguments, machine, opened, parser, run
 from nmt_ablation.experiment import Cell
 
 WARM = 10
-"""Updates that are not counted."""
+"""Updates before the timing."""
 
 
 def here(given: argparse.Namespace, cell: Cell) -> None:
-    """In the side's own process: prints seconds for an update of all arms, and memory."""
+    """Train in the side's own process, and print seconds for an update of all arms, and memory."""
     import resource
 
-    from nmt_ablation.model.tables import Tables
     from nmt_ablation.training import launch
-    from nmt_ablation.training.plugin import ArmPlan
+    from nmt_ablation.training.plan import ArmPlan
+    from nmt_ablation.transfer.start import Transfer
 
     threads = 1 if torch.cuda.is_available() else THREADS
     shared = arguments(*opened(given), cell, threads=threads, max_updates=WARM + given.updates)
@@ -41,7 +41,7 @@ def here(given: argparse.Namespace, cell: Cell) -> None:
         times.append(time.monotonic())
 
     with tempfile.TemporaryDirectory() as folder:
-        plans = [ArmPlan(Tables(), Path(folder) / str(number)) for number in range(given.side)]
+        plans = [ArmPlan(Transfer(), Path(folder) / str(number)) for number in range(given.side)]
         for plan in plans:
             plan.folder.mkdir()
         launch.train(shared, plans, Path(folder), progress)

@@ -1,4 +1,4 @@
-"""How fast one cell trains and translates, beside stock fairseq, on this machine.
+"""The speed of training and translating one cell, beside stock fairseq, on this machine.
 
 Training: so many updates by `fairseq-train` and by ours, in turn, on the same binarised data with
 the same model, batches and threads, each in a process of its own. Told in target tokens a second,
@@ -47,7 +47,7 @@ SKIPPED = 3
 
 
 def speed(log: str) -> float:
-    """Target tokens a second."""
+    """Return target tokens a second."""
     found = [float(wps) for wps in re.findall(r'"wps": "([\d.]+)"', log)]
     return median(found[SKIPPED:])
 
@@ -78,20 +78,21 @@ def train_ours(given: argparse.Namespace, precision: str) -> float:
 
 
 def train_here(given: argparse.Namespace, cell: Cell) -> None:
-    """In the side's own process."""
-    from nmt_ablation.model.tables import Tables
+    """Train in the side's own process."""
     from nmt_ablation.training import launch
-    from nmt_ablation.training.plugin import ArmPlan
+    from nmt_ablation.training.plan import ArmPlan
+    from nmt_ablation.transfer.start import Transfer
 
     changed = {"precision": given.side, "threads": THREADS, "max_updates": given.updates}
     shared = arguments(*opened(given), cell, **changed)
     with tempfile.TemporaryDirectory() as folder:
-        launch.train(shared, [ArmPlan(Tables(), Path(folder))], Path(folder), lambda *_: None)
+        arm = ArmPlan(Transfer(), Path(folder))
+        launch.train(shared, [arm], Path(folder), lambda *_: None)
         print("speed:", speed((Path(folder) / launch.LOG).read_text(encoding="utf-8")))
 
 
 def translations(given: argparse.Namespace, cell: Cell) -> Iterator[tuple[str, float, float]]:
-    """Side, seconds and BLEU."""
+    """Yield side, seconds and BLEU."""
     from sacrebleu.metrics.bleu import BLEU
 
     from nmt_ablation.corpus.text import stream_lines
@@ -100,7 +101,9 @@ def translations(given: argparse.Namespace, cell: Cell) -> Iterator[tuple[str, f
 
     pipeline, workspace = opened(given)
     experiment = pipeline.experiment
-    checkpoint = workspace.ensure(pipeline.train(cell)) / "checkpoint_best.pt"
+    trained = pipeline.train(cell)
+    workspace.ensure(trained)
+    checkpoint = workspace.file(trained.checkpoint)
     held_out = workspace.ensure(pipeline.hold_out())
     segmented = workspace.ensure(pipeline.segmentation(cell.size, cell.seed))
     sides = (

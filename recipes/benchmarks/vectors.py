@@ -1,8 +1,8 @@
-"""How fast vectors are read from a file of text, beside fairseq's own loader, on this machine.
+"""The speed of reading vectors from a text file, beside fairseq's own loader, on this machine.
 
 Makes once a file of so many words x 300, and a dictionary of 30,000 of them. Each side then brings
 the dictionary's vectors into memory, in turn, in a process of its own:
-  ours     nmt_ablation.pretrained.read, which keeps an array of the dictionary's rows
+  ours     nmt_ablation.pretrained.vector_file, which keeps an array of the dictionary's rows
   fairseq  parse_embedding and load_embedding of fairseq.utils, into a torch Embedding
 Times are wall clock and leave imports out, which are slow for torch and fairseq; memory is the peak
 of the process less what it had after its imports.
@@ -47,7 +47,7 @@ def make(folder: Path, words: int) -> None:
 
 def ours(file: Path, dictionary: Path) -> Callable[[], object]:
     from nmt_ablation.corpus.text import stream_lines
-    from nmt_ablation.pretrained.read import read
+    from nmt_ablation.pretrained.vector_file import read
 
     tokens = [line.rpartition(" ")[0] for line in stream_lines(dictionary)]
     return lambda: read(file, tokens, lambda done, whole: None)
@@ -71,7 +71,7 @@ def peak() -> int:
 
 
 def read_here(side: str, folder: Path) -> Reading:
-    """In the side's own process: read, once all is imported."""
+    """Read in the side's own process, once everything is imported."""
     read = SIDES[side](folder / "vectors.vec", folder / "dictionary.txt")
     before, start = peak(), time.monotonic()
     kept = read()
@@ -81,7 +81,7 @@ def read_here(side: str, folder: Path) -> Reading:
 
 
 def measured(side: str, folder: Path) -> Reading:
-    """What a side took, held to one core."""
+    """Return the costs of a side, held to one core."""
     command = [sys.executable, __file__, "--side", side, "--folder", str(folder)]
     result = subprocess.run(
         command,

@@ -1,0 +1,86 @@
+"""The blocks of an experiment file for text of the user's own, cleaning and held-out sets."""
+
+from typing import Annotated, Any
+
+from pydantic import Field, StringConstraints, model_validator
+
+from nmt_ablation.values import Block, NotNegative, Positive, Share, UnicodeForm
+
+
+class OwnText(Block):
+    """Text of the user's own: a file for each side, a sentence a line, packed by gzip or not.
+    Relative paths start at the data folder. In parallel text, lines of the same number are a
+    pair."""
+
+    source: str
+    target: str
+
+    def __str__(self) -> str:
+        return f"{self.source} {self.target}"
+
+
+class TextFile(Block):
+    """A file of the user's own in one language, a sentence a line, packed by gzip or not. Relative
+    paths start at the data folder."""
+
+    file: str
+
+    def __str__(self) -> str:
+        return self.file
+
+
+class Cleaning(Block):
+    max_tokens: Positive = 100
+    """Pairs with a side of more whitespace-separated tokens are dropped."""
+    max_characters: Positive = 1000
+    """Pairs with a side of more characters are dropped."""
+    max_ratio: Annotated[float, Field(strict=True, ge=1)] = 4.0
+    """Pairs whose sides differ in bytes of UTF-8 by more than this factor are dropped."""
+    min_letters: Share = 0.5
+    """Pairs with a side that has a smaller share of letters are dropped."""
+    min_native: Share = 0.5
+    """Pairs with a side that has a smaller share of letters in its language's script are
+    dropped."""
+    min_language_probability: Share | None = None
+    """Pairs with a side that py3langid assigns to another language with this probability are
+    dropped. py3langid classifies some thousand lines a second."""
+    unicode: UnicodeForm = "NFC"
+    """The Unicode form of all text except the references of the test set."""
+
+
+class HeldOutSet(Block):
+    """Pairs set aside: a number of pairs from the first parallel corpus, and the pairs of two files
+    or of a test set that sacreBLEU knows."""
+
+    pairs: NotNegative = 0
+    """The number of pairs that keyed hashes choose from the first parallel corpus."""
+    sacrebleu: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._/-]*$")] | None = None
+    """The name of one of sacreBLEU's test sets, e.g. wmt20."""
+    source: str | None = None
+    """A file of source sentences, one a line; relative paths start at the data folder."""
+    target: str | None = None
+    """A file of the same sentences in the target language."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _number(cls, value: Any) -> Any:
+        return {"pairs": value} if isinstance(value, int) else value
+
+    @model_validator(mode="after")
+    def _something(self) -> "HeldOutSet":
+        if (self.source is None) != (self.target is None):
+            raise ValueError("give both source and target, or neither")
+        if self.source is not None and self.sacrebleu is not None:
+            raise ValueError("give source and target files, or the name of a set, not both")
+        if self.pairs == 0 and self.source is None and self.sacrebleu is None:
+            raise ValueError(
+                "an empty set; give a number of pairs, source and target files, or sacrebleu"
+            )
+        return self
+
+
+class HeldOut(Block):
+    valid: HeldOutSet
+    """The validation set, which decides when training ends and which checkpoint is kept."""
+    test: HeldOutSet
+    """The test set, on which each cell is scored once."""

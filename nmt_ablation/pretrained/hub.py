@@ -1,0 +1,218 @@
+"""Encoders (mBERT, XLM-R, LaBSE) copied from a local directory or downloaded from the hub."""
+
+import io
+import re
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from nmt_ablation.errors import UserError, first_line, optional
+from nmt_ablation.files import sha256, writing
+from nmt_ablation.pretrained import weights
+from nmt_ablation.pretrained.tokenizer import TOKENIZER, EncoderTokenizer
+from nmt_ablation.pretrained.weights import CONFIG, INDEX, WEIGHTS
+from nmt_ablation.progress import OnProgress
+
+ANSWER_SECONDS = 20.0
+
+
+@dataclass(frozen=True)
+class EncoderRecord:
+    """The facts kept on record about a fetched encoder."""
+
+    name: str
+    revision: str | None
+    files: dict[str, str]
+    """SHA-256 by file name."""
+    model_type: str
+    dimension: int
+    """Columns of the embedding matrix."""
+    vocabulary: int
+    """Subwords of the tokenizer."""
+
+
+def fetch(name: str, revision: str | None, folder: Path, progress: OnProgress) -> EncoderRecord:
+    """Bring an encoder's configuration, tokenizer and weights into a folder.
+
+    Safetensors are preferred to PyTorch's own format. Of weights in several files, only the file
+    with the embeddings is taken.
+
+    Args:
+        name: a local directory, or a model of the hub.
+        revision: the full hash of a commit, for a model of the hub: branches and tags move.
+        folder: where the files go.
+        progress: a callback for progress in bytes.
+
+    Raises:
+        UserError: there is no such directory or model, the hub can't be reached, the revision is no
+            commit, a file is missing or damaged, or the model is of another type.
+    """
+    source = _source(name, revision)
+    saved = next((file for file in WEIGHTS if file in source.sizes), None)
+    if CONFIG not in source.sizes or saved is None:
+        raise UserError(
+            f"{name}: has no {CONFIG if saved else ' or '.join(WEIGHTS)}; it takes a model "
+            "as transformers saves it for PyTorch"
+        )
+    if TOKENIZER not in source.sizes:
+        raise UserError(
+            f"{name}: has no {TOKENIZER}; where transformers is installed, write it beside the "
+            f'model: python -c "from transformers import AutoTokenizer as T; '
+            "T.from_pretrained('DIR').save_pretrained('DIR')\""
+        )
+    files = [CONFIG, TOKENIZER, saved]
+    with writing(folder):
+        _bring(source, files, folder, progress)
+        if saved.endswith(INDEX):
+            shard = weights.shard(folder, saved)
+            if shard not in source.sizes:
+                raise UserError(f"{name}: has no {shard}, which {saved} names; get it complete")
+            _bring(source, [shard], folder, progress)
+            files.append(shard)
+        # The hub's client keeps notes there, for resuming.
+        shutil.rmtree(folder / ".cache", ignore_errors=True)
+    matrix, tokenizer = weights.embedding_matrix(folder), EncoderTokenizer(folder)
+    if max(tokenizer.rows.values(), default=0) >= len(matrix):
+        raise UserError(
+            f"{name}: the tokenizer has more subwords than there are embeddings "
+            f"({len(matrix):,}); see that both are of one model"
+        )
+    return EncoderRecord(
+        name,
+        revision,
+        {file: sha256(folder / file) for file in sorted(files)},
+        weights.model_type(folder),
+        matrix.shape[1],
+        len(tokenizer.rows),
+    )
+
+
+class _Source(Protocol):
+    """The place that an encoder comes from; `sizes` are the bytes of its files."""
+
+    @property
+    def sizes(self) -> dict[str, int]: ...
+    def bring(self, file: str, folder: Path, progress: OnProgress) -> None: ...
+
+
+@dataclass(frozen=True)
+class _Directory:
+    path: Path
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        return {path.name: path.stat().st_size for path in self.path.iterdir() if path.is_file()}
+
+    def bring(self, file: str, folder: Path, progress: OnProgress) -> None:
+        shutil.copyfile(self.path / file, folder / file)
+
+
+@dataclass(frozen=True)
+class _Hub:
+    name: str
+    revision: str
+    sizes: dict[str, int]
+
+    def bring(self, file: str, folder: Path, progress: OnProgress) -> None:
+        from huggingface_hub import hf_hub_download
+        from tqdm import tqdm
+
+        size = self.sizes[file]
+
+        class Bar(tqdm):  # type: ignore[misc]
+            """A progress bar that calls `progress` and draws nothing."""
+
+            def __init__(self, *args: Any, **settings: Any) -> None:
+                super().__init__(*args, **settings | {"file": io.StringIO()})
+
+            def update(self, n: float | None = 1) -> bool | None:
+                drawn: bool | None = super().update(n)
+                progress(self.n, size)
+                return drawn
+
+        with _hub_errors(self.name, self.revision):
+            hf_hub_download(
+                self.name, file, revision=self.revision, local_dir=folder, tqdm_class=Bar
+            )
+
+
+def _source(name: str, revision: str | None) -> _Source:
+    directory = Path(name).expanduser()
+    if directory.is_dir():
+        if revision is not None:
+            raise UserError(f"{name}: a directory has no revisions; leave revision out")
+        return _Directory(directory)
+    if not re.fullmatch(r"[\w-][\w.-]*(/[\w-][\w.-]*)?", name):
+        raise UserError(f"{name}: there is no such directory, and no model of the hub is so called")
+    with optional("encoders need", "encoders"):
+        from huggingface_hub import HfApi
+    pinned = revision is not None and re.fullmatch("[0-9a-f]{40}", revision) is not None
+    try:
+        with _hub_errors(name, revision):
+            info = HfApi().model_info(
+                name, revision=revision, timeout=ANSWER_SECONDS, files_metadata=True
+            )
+    except _UnreachableError as error:
+        if pinned:
+            raise
+        raise UserError(f"{_unpinned(name, revision)}; {error}") from None
+    if not pinned:
+        raise UserError(f"{_unpinned(name, revision)}: write revision: {info.sha}")
+    assert revision is not None
+    return _Hub(name, revision, {file.rfilename: file.size or 0 for file in info.siblings or []})
+
+
+def _unpinned(name: str, revision: str | None) -> str:
+    said = f"'{revision}' is no commit's full hash" if revision else "it has no revision"
+    return f"{name}: there is no such directory, and for a model of the hub {said}"
+
+
+class _UnreachableError(UserError):
+    """The hub gave no answer."""
+
+
+@contextmanager
+def _hub_errors(name: str, revision: str | None) -> Iterator[None]:
+    # HTTPError is of whichever HTTP library the client is built on.
+    from huggingface_hub.errors import (
+        HTTPError,
+        LocalEntryNotFoundError,
+        OfflineModeIsEnabled,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+
+    try:
+        yield
+    except RevisionNotFoundError:
+        raise UserError(
+            f"{name}: the hub has no revision '{revision}' of it; take a commit's hash from the "
+            "model's page, Files, History"
+        ) from None
+    except RepositoryNotFoundError:
+        raise UserError(
+            f"{name}: is neither a directory here nor a model that the hub shows to everyone; see "
+            "the spelling, or download it yourself and name the directory"
+        ) from None
+    except (HTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled) as error:
+        at = f" --revision {revision}" if revision else ""
+        raise _UnreachableError(
+            f"the hub can't be reached for {name} ({first_line(error)}); on a machine that can: "
+            f"hf download {name}{at} --local-dir DIR, bring DIR here and name it in place of {name}"
+        ) from None
+
+
+def _bring(source: _Source, files: Sequence[str], folder: Path, progress: OnProgress) -> None:
+    whole = sum(source.sizes[file] for file in files)
+    done = 0
+    for file in files:
+
+        def within(at: float, size: float, before: int = done) -> None:
+            progress(before + min(at, size), whole)
+
+        source.bring(file, folder, within)
+        done += source.sizes[file]
+        progress(done, whole)

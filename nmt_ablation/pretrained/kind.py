@@ -1,0 +1,198 @@
+"""Kinds of pretrained things, the blocks under `pretrained` in an experiment file.
+
+To add a kind, write a class in a file of its own here and name it in `KINDS`; a package of your own
+names its class under the entry points `nmt_ablation.pretrained`. The class is the kind's block of
+the experiment file, and validates, builds and cites the thing.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+from pydantic import PlainValidator, SerializeAsAny
+
+from nmt_ablation.model.parts import EMBEDDINGS, Part
+from nmt_ablation.progress import OnProgress
+from nmt_ablation.registry import Registry
+from nmt_ablation.segmentation.config import SegmentationConfig
+from nmt_ablation.values import SIDES, Block, NotNegative, Side, fail
+
+if TYPE_CHECKING:
+    from nmt_ablation.segmentation import Segmenter
+
+TextName = Literal["monolingual", "sample"]
+Problem = tuple[tuple[str, ...], str]
+"""A mistake in a block: the keys below the block, and the message."""
+
+
+def vectors_file(side: Side) -> str:
+    """Return the name of the file with a side's vectors."""
+    return f"{side}.vec"
+
+
+@dataclass(frozen=True)
+class Setting:
+    """The facts about an experiment that its pretrained things may use."""
+
+    languages: Mapping[Side, str]
+    dimension: int
+    """The embedding dimension of the NMT model."""
+    segmentation: SegmentationConfig
+    monolingual: tuple[Side, ...]
+    """The sides that have monolingual text."""
+
+
+@dataclass(frozen=True)
+class Given:
+    """Everything that a pretrained thing is built from."""
+
+    folder: Path
+    """The folder to write to."""
+    setting: Setting
+    files: Mapping[str, Path]
+    """The user's files, by the names that `files` gave them."""
+    fetched: Path | None
+    """The folder that `fetch` filled; None if the kind fetches nothing."""
+    texts: Mapping[Side, Path]
+    """The text that `needed_text` names, unsegmented; empty if it names none."""
+    tokens: Mapping[Side, list[str]]
+    """The tokens of each dictionary; empty if `segmented` is false."""
+    segmenters: Mapping[Side, "Segmenter"]
+    progress: OnProgress
+
+    def vectors(self, side: Side) -> Path:
+        """Return where the vectors of a side are written."""
+        return self.folder / vectors_file(side)
+
+
+@dataclass(frozen=True)
+class Built:
+    """The record of one side of a pretrained thing."""
+
+    vectors: int
+    dimension: int
+    details: Mapping[str, int] = field(default_factory=dict)
+
+
+class Aligning(Block):
+    """A map of the source side's vectors into the space of the target side's."""
+
+    lexicon: str
+    """`identical` (tokens that both sides share), `induced` (tokens that co-occur in the sample's
+    pairs), or a file with two words a line; relative paths start at the data folder."""
+    rounds: NotNegative = 5
+    """The number of refinements, each of which fits the map anew to nearest neighbours too."""
+
+
+class Pretrained(Block):
+    """A pretrained thing: vectors of tokens or words, from which embeddings may start."""
+
+    version: ClassVar[int] = 1
+    """The version of the code that builds; raised when that code gives another result."""
+    respelled: ClassVar[bool] = False
+    """True if tokens without a vector are looked up without segmentation marks and in lower
+    case."""
+    unsigned: ClassVar[frozenset[str]] = frozenset(("missing", "align"))
+    """Keys that don't change what is built: names of files, whose content counts instead, and later
+    steps."""
+    fetches: ClassVar[bool] = False
+    """True if `fetch` has to run before `build`."""
+
+    kind: str
+    unit: Literal["token", "word"] = "token"
+    """The unit that has a vector: a token of the dictionary, or a word. A token's vector is then
+    the mean over the words that contain the token."""
+    missing: Literal["random", "mean"] = "random"
+    """The start of tokens without a vector: a random vector, or the mean of the others."""
+    align: Aligning | None = None
+
+    @property
+    def shared(self) -> bool:
+        """True if both sides have the same vectors."""
+        return False
+
+    @property
+    def segmented(self) -> bool:
+        """True if `build` needs the dictionary and its segmentation."""
+        return self.unit == "token"
+
+    @property
+    def address(self) -> str:
+        """The pinned address that `fetch` uses; empty if the thing consists of the user's files."""
+        return ""
+
+    def sides(self, setting: Setting) -> tuple[Side, ...]:
+        """Return the sides that have vectors."""
+        return SIDES
+
+    def parts(self, setting: Setting) -> tuple[Part, ...]:
+        """Return the parts of the model that may start from it."""
+        return tuple(EMBEDDINGS[side] for side in self.sides(setting))
+
+    def needed_text(self, setting: Setting) -> TextName | None:
+        """Return the text that `build` trains on or counts words of, if any."""
+        return None
+
+    def problems(self, setting: Setting) -> Iterator[Problem]:
+        """Yield the conflicts with the rest of the experiment."""
+        if self.align is None:
+            return
+        if len(self.sides(setting)) < len(SIDES):
+            yield ("align",), "there is text of one side only, so there is nothing to align"
+        if self.shared:
+            yield ("align",), "both sides have the same vectors, which are in one space already"
+        subwords = self.unit == "token" and setting.segmentation.type != "words"
+        if subwords and self.align.lexicon != "induced":
+            yield (
+                ("align", "lexicon"),
+                "subwords stand in no lexicon; set unit: word, or lexicon: induced",
+            )
+
+    def files(self, data: Path) -> Mapping[str, Path]:
+        """Return the user's files that the thing is made of, existing or not, each with a name."""
+        return {}
+
+    def parameters(self, setting: Setting) -> dict[str, Any]:
+        """Return everything that determines the result, except text, files and segmentation."""
+        made_with = self.model_dump(mode="json", exclude=set(self.unsigned))
+        return {"dimension": setting.dimension} | made_with
+
+    def fetch(self, data: Path, folder: Path, progress: OnProgress) -> Mapping[str, str]:
+        """Fetch the files that `build` needs into a folder; return the SHA-256 of each."""
+        raise NotImplementedError
+
+    def build(self, given: Given) -> dict[Side, Built]:
+        """Write the vectors of each side that has some, where `given.vectors` says."""
+        raise NotImplementedError
+
+    def cites(self) -> tuple[str, ...]:
+        """Return the keys of corpora/references.bib to cite."""
+        return ()
+
+
+KINDS: Registry[Pretrained] = Registry(
+    "kind of pretrained thing",
+    "nmt_ablation.pretrained",
+    {
+        "word2vec": "nmt_ablation.pretrained.word2vec:Word2Vec",
+        "fasttext": "nmt_ablation.pretrained.fasttext:FastText",
+        "vectors": "nmt_ablation.pretrained.vectors:Vectors",
+        "checkpoint": "nmt_ablation.pretrained.checkpoint:Checkpoint",
+    },
+)
+
+
+def _of_kind(value: Any) -> Pretrained:
+    if isinstance(value, Pretrained):
+        return value
+    allowed = ", ".join(KINDS.names())
+    if not isinstance(value, dict) or "kind" not in value:
+        fail((), f"write what it is, and its keys: {{kind: …}}; kinds: {allowed}")
+    if value["kind"] not in KINDS:
+        fail(("kind",), f"'{value['kind']}' is no kind of pretrained thing; allowed: {allowed}")
+    return KINDS[value["kind"]].model_validate(value)
+
+
+AnyPretrained = Annotated[SerializeAsAny[Pretrained], PlainValidator(_of_kind)]
+"""A block whose class is chosen by its key `kind`."""

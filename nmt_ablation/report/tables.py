@@ -1,0 +1,234 @@
+"""The tables of a report's results: means, contrasts, cells, and a table for papers."""
+
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+from nmt_ablation.report.table import (
+    NOTHING,
+    Column,
+    Entry,
+    Header,
+    Table,
+    described,
+    fixed,
+    gain,
+    number,
+    p_entry,
+    score,
+)
+from nmt_ablation.report.words import ends, listed, read_off
+from nmt_ablation.results.curve import Estimate, equivalents
+from nmt_ablation.results.results import Results, at
+from nmt_ablation.results.rows import CellRow, ContrastRow, Gain, MeanRow, by_arm
+from nmt_ablation.results.verdict import comparisons
+from nmt_ablation.scoring.metric import Measure
+from nmt_ablation.values import Size
+
+BEYOND = 1e12
+"""The value by which "beyond the largest size" is sorted: a number of pairs larger than any."""
+MARKS = {"budget": "↑", "divergence": "✗"}
+NOTES = {
+    "budget": "↑ the budget ended a training before patience did: it may still improve",
+    "divergence": "✗ a training diverged; the best model before that is scored",
+}
+
+
+def means(results: Results) -> Table:
+    """Describe the means over seeds, their gains over the baseline, and the gains' worth."""
+    marks, primary = marks_of(results), results.measure
+    columns: list[Column[MeanRow]] = [
+        Column(Header("pairs"), lambda row: number(row.pairs)),
+        Column(Header("arm", left=True), lambda row: Entry(row.arm)),
+        Column(Header("seeds"), lambda row: number(row.seeds)),
+        Column(
+            Header(primary.label, terminal="number"),
+            lambda row: score(
+                row.scores[results.primary], primary, marks.get((row.size, row.arm), "")
+            ),
+        ),
+        *_gain_columns(results.primary, primary),
+    ]
+    if primary.agreement:
+        header = Header("people agree", terminal="no")
+        columns.append(
+            Column(header, lambda row: _agreement(row.gains.get(results.primary), primary))
+        )
+    needed = equivalents(results.means, results.baseline, results.primary, primary)
+    if needed:
+        baseline = by_arm(results.means)[results.baseline]
+        header = Header(f"{results.baseline} needs", terminal="no")
+        columns.append(
+            Column(header, lambda row: _pairs(needed.get((row.size, row.arm)), baseline))
+        )
+    for name, measure in results.measures.items():
+        if name != results.primary:
+            columns += _other_columns(name, measure)
+    return described("Means", columns, results.means, _means_notes(results, bool(needed)))
+
+
+def _pairs(found: Estimate | None, baseline: Sequence[MeanRow]) -> Entry:
+    if found is None:
+        return Entry(NOTHING)
+    text, interval = read_off(found.at, baseline), ends(found, baseline)
+    return Entry(text, "" if text == interval else f"({interval})", value=min(found.at, BEYOND))
+
+
+def _gain_columns(
+    metric: str, measure: Measure, terminal: Literal["whole", "number"] = "whole"
+) -> list[Column[MeanRow]]:
+    p_terminal: Literal["whole", "no"] = "whole" if terminal == "whole" else "no"
+    return [
+        Column(
+            Header(measure.delta, terminal=terminal),
+            lambda row: gain(row.gains.get(metric), measure),
+        ),
+        Column(Header("p", terminal=p_terminal), lambda row: p_entry(row.gains.get(metric))),
+    ]
+
+
+def _other_columns(metric: str, measure: Measure) -> list[Column[MeanRow]]:
+    return [
+        Column(
+            Header(measure.label, terminal="no"), lambda row: score(row.scores[metric], measure)
+        ),
+        *_gain_columns(metric, measure, "number"),
+    ]
+
+
+def _means_notes(results: Results, needed: bool) -> list[str]:
+    seeds = max((row.seeds for row in results.means), default=0)
+    covered = "seeds and test sentences" if seeds > 1 else "test sentences, not other seeds"
+    notes = [
+        f"In parentheses are 95% intervals for other {covered}. p is after Holm's correction for "
+        f"all {comparisons(results)} comparisons of the experiment with its baseline, by each "
+        "metric; intervals are not corrected."
+    ]
+    if results.measure.agreement:
+        notes.append(
+            "People agree: the share of cases in which people prefer the better of two systems "
+            f"that differ by so much {results.measure.label} (Kocmi et al. 2024)."
+        )
+    if needed:
+        notes.append(
+            f"{results.baseline} needs: the pairs with which {results.baseline} matches the arm, "
+            "on a straight line between sizes."
+        )
+    lower = [it.label for it in results.measures.values() if not it.higher_is_better]
+    if lower:
+        notes.append(f"Lower is better by {listed(lower)}; a gain by it is a fall.")
+    return [*notes, *training_notes(results.cells)]
+
+
+def contrasts(results: Results) -> Table:
+    """Describe the contrasts: gains over arms other than the baseline."""
+    columns: list[Column[ContrastRow]] = [
+        Column(Header("pairs"), lambda row: number(row.pairs)),
+        Column(Header("arm", left=True), lambda row: Entry(row.arm)),
+        Column(Header("compared with", left=True), lambda row: Entry(row.other)),
+        Column(Header("seeds"), lambda row: number(row.seeds)),
+    ]
+    for name, measure in results.measures.items():
+        columns += _contrast_columns(name, measure)
+    note = (
+        "A gain is the first arm's over the other. In parentheses are 95% intervals; p is after "
+        "Holm's correction for all such comparisons of the experiment, by each metric."
+    )
+    return described("Arms against each other", columns, results.contrasts, [note])
+
+
+def _contrast_columns(metric: str, measure: Measure) -> list[Column[ContrastRow]]:
+    return [
+        Column(Header(measure.delta), lambda row: gain(row.gains[metric], measure)),
+        Column(Header("p"), lambda row: p_entry(row.gains[metric])),
+    ]
+
+
+def cells(results: Results) -> Table:
+    """Describe the finished cells. Their gains have no p here: means over seeds are tested."""
+    columns: list[Column[CellRow]] = [
+        Column(Header("pairs"), lambda row: number(row.pairs)),
+        Column(Header("arm", left=True), lambda row: Entry(row.arm)),
+        Column(Header("seed"), lambda row: number(row.seed)),
+    ]
+    for name, measure in results.measures.items():
+        columns.append(_score_column(name, measure))
+    for name, measure in results.measures.items():
+        columns.append(_cell_gain_column(name, measure, results.baseline))
+    columns += [
+        Column(
+            Header("updates"),
+            lambda row: number(row.training.updates, MARKS.get(row.training.ended_by, "")),
+        ),
+        Column(Header("ended by", left=True), lambda row: Entry(row.training.ended_by)),
+        Column(Header("best at"), lambda row: number(row.training.best_update)),
+        Column(Header("digest", left=True), lambda row: Entry(row.digest, code=True)),
+    ]
+    return described("Cells", columns, results.cells, training_notes(results.cells))
+
+
+def _score_column(metric: str, measure: Measure) -> Column[CellRow]:
+    return Column(
+        Header(measure.label), lambda row: fixed(row.scores[metric].value, measure.decimals)
+    )
+
+
+def _cell_gain_column(metric: str, measure: Measure, baseline: str) -> Column[CellRow]:
+    def entry(row: CellRow) -> Entry:
+        if row.arm == baseline or metric not in row.gains:
+            return Entry(NOTHING)
+        return fixed(row.gains[metric], measure.decimals, "+")
+
+    return Column(Header(measure.delta), entry)
+
+
+def by_size(results: Results) -> Table:
+    """Describe the means by the primary metric for a paper: lines are arms, columns are sizes."""
+    marks, sizes = marks_of(results), {row.size: row.pairs for row in results.means}
+
+    def entry(arm: str, size: Size) -> Entry:
+        found = at(results.means, size, arm)
+        if not found:
+            return Entry(NOTHING)
+        own = score(found[0].scores[results.primary], results.measure)
+        more = found[0].gains.get(results.primary)
+        star = "*" if more and more.significant else ""
+        dagger = "†" if (size, arm) in marks else ""
+        over = f"({gain(more, results.measure).text})" if more else ""
+        return Entry(own.text, over, star + dagger)
+
+    columns: list[Column[str]] = [Column(Header("sentence pairs", left=True), Entry)]
+    columns += [_size_column(size, pairs, entry) for size, pairs in sizes.items()]
+    notes = [
+        f"{results.name}, {results.pair}: {results.measure.label}, in parentheses the gain over "
+        f"{results.baseline}; a star: p < 0.05 after Holm's correction; a dagger: patience did not "
+        "end the training of some seed, which may still improve.",
+        *sorted({row.scores[results.primary].signature for row in results.cells}),
+    ]
+    return described("", columns, results.arms, notes)
+
+
+def _size_column(size: Size, pairs: int, entry: Callable[[str, Size], Entry]) -> Column[str]:
+    return Column(Header(f"{pairs:,}"), lambda arm: entry(arm, size))
+
+
+def marks_of(results: Results) -> dict[tuple[Size, str], str]:
+    """Return the marks of sizes and arms with a training that patience did not end."""
+    return {
+        (row.size, row.arm): MARKS[row.training.ended_by]
+        for row in results.cells
+        if row.training.ended_by in MARKS
+    }
+
+
+def training_notes(rows: Sequence[CellRow]) -> list[str]:
+    """Return notes on the marks of these cells."""
+    ended = {row.training.ended_by for row in rows}
+    return [f"{note}." for end, note in NOTES.items() if end in ended]
+
+
+def _agreement(found: Gain | None, measure: Measure) -> Entry:
+    """Return the share of cases in which people agree, if the gain is significant."""
+    share = measure.people_agree(found.mean) if found and found.significant else None
+    if share is None:
+        return Entry(NOTHING)
+    return Entry(f"{'>' if share >= measure.most_agreement else ''}{share:.0%}", value=share)

@@ -1,0 +1,35 @@
+"""Numbers and lists in words, for sentences and tables."""
+
+import math
+from collections.abc import Sequence
+
+from nmt_ablation.results.curve import Estimate
+from nmt_ablation.results.rows import MeanRow
+
+
+def listed(parts: Sequence[str]) -> str:
+    """Return parts as "a, b and c"."""
+    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
+
+
+def pairs_of(rows: Sequence[MeanRow]) -> str:
+    """Return the sizes of rows as "500 and 2,000 pairs"."""
+    return f"{listed([f'{row.pairs:,}' for row in rows])} pairs"
+
+
+def ends(found: Estimate, means: Sequence[MeanRow]) -> str:
+    """Return an estimate's interval in pairs."""
+    return " to ".join(dict.fromkeys(read_off(end, means) for end in (found.low, found.high)))
+
+
+def read_off(pairs: float, means: Sequence[MeanRow]) -> str:
+    """Return a size that was interpolated between the sizes of some means, with two digits.
+
+    Sizes outside the data are only called below or beyond.
+    """
+    if pairs == 0:
+        return f"below {means[0].pairs:,}"
+    if pairs == math.inf:
+        return f"beyond {means[-1].pairs:,}"
+    rounded = float(f"{pairs:.2g}")
+    return f"{min(max(rounded, means[0].pairs), means[-1].pairs):,.0f}"

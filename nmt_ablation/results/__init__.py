@@ -1,0 +1,1 @@
+"""The numbers of an experiment: rows, statistics, curves and decisions, and their files."""

@@ -1,0 +1,73 @@
+"""The comparisons that an experiment asks for, read from the definition in its report."""
+
+from pydantic import BaseModel, ConfigDict, JsonValue
+
+from nmt_ablation.experiment import Cell
+from nmt_ablation.values import Size, size_limit
+
+Definition = dict[str, JsonValue]
+"""A whole experiment file as JSON, defaults included."""
+
+
+class DesignedArm(BaseModel):
+    """An arm's own sizes; None if it has all of the experiment's."""
+
+    model_config = ConfigDict(frozen=True)
+
+    sizes: list[Size] | None = None
+
+
+class Design(BaseModel):
+    """The sizes, seeds, arms and contrasts of a definition; its other keys are ignored."""
+
+    model_config = ConfigDict(frozen=True)
+
+    sizes: list[Size]
+    seeds: list[int]
+    arms: dict[str, DesignedArm]
+    baseline: str
+    contrasts: list[tuple[str, str]] = []
+
+    def sizes_of(self, arm: str) -> set[Size]:
+        """Return the sizes at which an arm is trained."""
+        return set(self.arms[arm].sizes or self.sizes)
+
+    @property
+    def gains(self) -> int:
+        """The number of comparisons with the baseline, finished or not."""
+        return sum(len(self.sizes_of(arm)) for arm in self.arms if arm != self.baseline)
+
+    @property
+    def contrasted(self) -> int:
+        """The number of comparisons of two other arms, finished or not."""
+        return sum(len(self.sizes_of(one) & self.sizes_of(two)) for one, two in self.contrasts)
+
+    def rank(self, cell: Cell) -> tuple[float, int, int]:
+        """Return a cell's place among the experiment's cells, for sorting."""
+        pairs = size_limit(cell.size)[0] or float("inf")
+        return pairs, self.seeds.index(cell.seed), list(self.arms).index(cell.arm)
+
+
+def differences(old: JsonValue, new: JsonValue, where: str = "") -> list[str]:
+    """List the keys at which a definition changes an older one.
+
+    Additions, such as a size or an arm, are no changes.
+    """
+    if isinstance(old, dict) and isinstance(new, dict):
+        found = []
+        for key, value in old.items():
+            at = f"{where}.{key}" if where else key
+            if key not in new:
+                found.append(f"{at} is gone")
+            else:
+                found += differences(value, new[key], at)
+        return found
+    if isinstance(old, list) and isinstance(new, list):
+        left = [item for item in old if item not in new]
+        return [f"{where}: {_short(item)} is gone" for item in left]
+    return [] if old == new else [f"{where} was {_short(old)} and is {_short(new)}"]
+
+
+def _short(value: JsonValue) -> str:
+    text = str(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,0 +1,90 @@
+"""The files of a report's numbers: NAME.jsonl, NAME.json and NAME.npz."""
+
+from collections.abc import Sequence
+from io import BytesIO
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+from pydantic import ValidationError
+from pydantic_core import from_json
+
+from nmt_ablation.errors import UserError
+from nmt_ablation.files import write_atomically
+from nmt_ablation.results.means import Resamples
+from nmt_ablation.results.results import Results
+from nmt_ablation.results.rows import CellRow
+
+
+def save(results: Results, cells: Path) -> None:
+    """Write the cells to NAME.jsonl, a line each; their scores on resamples to NAME.npz; and
+    everything else to NAME.json, as one object."""
+    lines = (f"{row.model_dump_json()}\n" for row in results.cells)
+    write_atomically(cells, "".join(lines))
+    write_atomically(cells.with_suffix(".json"), results.model_dump_json(indent=1) + "\n")
+    if results.resamples:
+        packed, names = BytesIO(), [str(cell) for cell in results.resamples]
+        resamples = {
+            # Without the first score, which is on the test set itself and stands in the cells.
+            metric: np.array([scores[metric][1:] for scores in results.resamples.values()], "f4")
+            for metric in results.measures
+        }
+        np.savez_compressed(packed, cells=names, **resamples, allow_pickle=False)
+        write_atomically(cells.with_suffix(".npz"), packed.getvalue())
+
+
+def load(cells: Path) -> Results:
+    """Read the files that `save` has written.
+
+    Raises:
+        UserError: a file is missing, or `save` did not write it.
+    """
+    rest = cells.with_suffix(".json")
+    for path in (cells, rest):
+        if not path.is_file():
+            raise UserError(f"{path}: there is no such file; nmt-ablation report writes it")
+    rows = []
+    for number, line in enumerate(cells.read_text(encoding="utf-8").splitlines(), 1):
+        try:
+            rows.append(CellRow.model_validate_json(line))
+        except ValidationError as error:
+            raise UserError(f"{cells}: line {number} {_not_ours(error)}") from None
+    try:
+        told = from_json(rest.read_bytes())
+        found = Results.model_validate({**told, "cells": rows})
+        _ = found.design
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{rest}: {_not_ours(error)}") from None
+    return found.model_copy(update={"resamples": _resamples(cells, rows, list(found.measures))})
+
+
+def _resamples(cells: Path, rows: Sequence[CellRow], metrics: Sequence[str]) -> Resamples:
+    """Read the scores of cells on resamples; return none if there is no such file."""
+    path = cells.with_suffix(".npz")
+    if not path.is_file():
+        return {}
+    try:
+        with np.load(path) as found:
+            at = {str(cell): number for number, cell in enumerate(found["cells"])}
+            scores = {metric: found[metric].astype(float) for metric in metrics}
+        return {
+            row.cell: {
+                metric: np.concatenate(
+                    [[row.scores[metric].value], scores[metric][at[str(row.cell)]]]
+                )
+                for metric in metrics
+            }
+            for row in rows
+        }
+    except (BadZipFile, KeyError, ValueError) as error:
+        raise UserError(f"{path}: {_not_ours(error)}") from None
+
+
+def _not_ours(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        return (
+            "is not what nmt-ablation report writes: "
+            f"{'.'.join(map(str, first['loc']))}: {first['msg']}".replace(": :", ":")
+        )
+    return f"is not what nmt-ablation report writes: {error}"

@@ -1,0 +1,50 @@
+"""Rows as flat columns, for CSV files and data frames."""
+
+from collections.abc import Mapping, Sequence
+
+from nmt_ablation.results.results import Results
+from nmt_ablation.results.rows import CellRow, MeanRow
+
+Value = str | int | float | None
+Flat = dict[str, Value]
+
+
+def cells(experiments: Sequence[Results]) -> list[Flat]:
+    """Return a row for each finished cell."""
+    return [_cell(row) for results in experiments for row in results.cells]
+
+
+def means(experiments: Sequence[Results]) -> list[Flat]:
+    """Return a row for each size and arm of each experiment."""
+    return [_mean(results.name, row) for results in experiments for row in results.means]
+
+
+def _cell(row: CellRow) -> Flat:
+    training = row.training
+    found: Flat = {"experiment": row.experiment, "pair": row.pair, "size": row.size}
+    found |= {"pairs": row.pairs, "arm": row.arm, "seed": row.seed}
+    found |= {name: score.value for name, score in row.scores.items()}
+    found |= {f"gain_{name}": row.gains.get(name) for name in row.scores}
+    for name in row.scores:
+        test = row.tests.get(name)
+        found[f"bootstrap_p_{name}"] = test.bootstrap if test else None
+        found[f"randomisation_p_{name}"] = test.randomisation if test else None
+    found |= {"ended_by": training.ended_by, "updates": training.updates}
+    found |= {"best_update": training.best_update, "validation_bleu": training.validation_bleu}
+    found |= {"training_seconds": training.seconds, "digest": row.digest}
+    return found | {f"{name}_signature": score.signature for name, score in row.scores.items()}
+
+
+def _mean(experiment: str, row: MeanRow) -> Flat:
+    found: Flat = {"experiment": experiment, "size": row.size, "pairs": row.pairs}
+    found |= {"arm": row.arm, "seeds": row.seeds}
+    for name, score in row.scores.items():
+        found |= _columns(name, score.model_dump())
+        gain = row.gains.get(name)
+        keys = ("mean", "low", "high", "p_alone", "p")
+        found |= _columns(f"gain_{name}", gain.model_dump() if gain else dict.fromkeys(keys))
+    return found
+
+
+def _columns(name: str, values: Mapping[str, float | None]) -> Flat:
+    return {name if key == "mean" else f"{name}_{key}": value for key, value in values.items()}

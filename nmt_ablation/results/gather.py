@@ -1,0 +1,335 @@
+"""Results, gathered from a pipeline and its workspace, which no other module here knows."""
+
+import random
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+
+from nmt_ablation import references
+from nmt_ablation.corpus.text import stream_lines
+from nmt_ablation.errors import UserError
+from nmt_ablation.experiment import Cell
+from nmt_ablation.pipeline import Pipeline
+from nmt_ablation.results import pairwise
+from nmt_ablation.results.comparable import check_pairing, check_signatures, with_gains
+from nmt_ablation.results.design import Design
+from nmt_ablation.results.means import contrast, summarise
+from nmt_ablation.results.results import Results
+from nmt_ablation.results.rows import (
+    Alignment,
+    CellRow,
+    CorpusRow,
+    Example,
+    MonolingualRow,
+    NearDuplicates,
+    NearDuplicatesOf,
+    Pairing,
+    SideCoverage,
+    Training,
+    Validation,
+)
+from nmt_ablation.scoring.metric import Measure
+from nmt_ablation.scoring.resample import Scores, load_scores
+from nmt_ablation.stages.pretrained import Align
+from nmt_ablation.stages.training import Train
+from nmt_ablation.training.record import Trained
+from nmt_ablation.values import SIDES, Side
+from nmt_ablation.workspace import Provenance, Workspace
+
+EXAMPLES = 6
+"""Test sentences that are shown for each size."""
+PACKAGES = (
+    *("nmt-ablation", "fairseq-fixed", "torch", "sentencepiece", "subword-nmt"),
+    *("opustools", "ctranslate2"),
+)
+
+
+@dataclass(frozen=True)
+class CellScore:
+    """The primary score of a finished cell, for lists of cells."""
+
+    pairs: int
+    value: float
+    measure: Measure
+
+    def __str__(self) -> str:
+        return f"{self.measure.label} {self.value:.{self.measure.decimals}f}"
+
+
+def gather(
+    pipeline: Pipeline, workspace: Workspace, command: str, with_examples: bool = True
+) -> Results:
+    """Return the results of all cells that are finished.
+
+    Raises:
+        UserError: no cell is finished, or some are not comparable.
+    """
+    experiment = pipeline.experiment
+    definition = experiment.model_dump(mode="json")
+    design, measures = Design.model_validate(definition), experiment.scoring.measures
+    finished = [cell for cell in experiment.cells() if is_finished(pipeline, workspace, cell)]
+    if not finished:
+        raise UserError(
+            f"no cell of {experiment.name} is finished yet, so there is nothing to report; "
+            f"nmt-ablation run {pipeline.file.path} trains them, and nmt-ablation status says how "
+            "far each is"
+        )
+    rows = [cell_row(pipeline, workspace, cell) for cell in finished]
+    rows = with_gains(rows, experiment.baseline, measures)
+    resamples = {cell: _resamples(pipeline, workspace, cell) for cell in finished}
+    records = _records(pipeline, workspace, finished)
+    return Results(
+        name=experiment.name,
+        pair=experiment.pair,
+        baseline=experiment.baseline,
+        definition=definition,
+        measures=measures,
+        primary=experiment.scoring.primary,
+        cells=rows,
+        resamples=resamples,
+        unfinished=[str(cell) for cell in experiment.cells() if cell not in resamples],
+        means=summarise(rows, resamples, experiment.baseline, measures, design.gains),
+        contrasts=contrast(rows, resamples, design.contrasts, measures, design.contrasted),
+        corpora=_corpora(pipeline, records),
+        monolingual=_monolingual(pipeline, records),
+        examples=list(_examples(pipeline, workspace, rows)) if with_examples else [],
+        cited=references.as_text(experiment, references.entries()).splitlines(),
+        versions={name: version(name) for name in PACKAGES} | experiment.scoring.versions,
+        command=command,
+    )
+
+
+def is_finished(pipeline: Pipeline, workspace: Workspace, cell: Cell) -> bool:
+    """Return True if a cell has its scores, also on resamples."""
+    return workspace.done(pipeline.score(cell)) and workspace.done(pipeline.resamples(cell))
+
+
+def cell_score(pipeline: Pipeline, workspace: Workspace, cell: Cell) -> CellScore:
+    """Return the primary score of a finished cell."""
+    records, scoring = _records(pipeline, workspace, [cell]), pipeline.experiment.scoring
+    scored = workspace.record(pipeline.score(cell))
+    return CellScore(
+        pairs=records[pipeline.sample(cell.size, cell.seed)].pairs,
+        value=scored.scores[scoring.primary].value,
+        measure=scoring.measures[scoring.primary],
+    )
+
+
+def outcome(pipeline: Pipeline, workspace: Workspace, cell: Cell) -> str:
+    """Describe a cell that was just finished: its scores, and the end of its training."""
+    scored = workspace.record(pipeline.score(cell))
+    trained = workspace.record(pipeline.train(cell))
+    measures = pipeline.experiment.scoring.measures
+    scores = ", ".join(
+        f"{measure.label} {scored.scores[name].value:.{measure.decimals}f}"
+        for name, measure in measures.items()
+    )
+    ended = f"({trained.updates:,} updates, ended by {trained.ended_by})"
+    return f"{scores} {ended}" + "".join(f"; warning: {it}" for it in scored.warnings)
+
+
+def compare_cells(
+    pipeline: Pipeline, workspace: Workspace, one: str, other: str
+) -> list[pairwise.Difference]:
+    """Compare two finished cells that differ only in their arms.
+
+    Raises:
+        UserError: a cell doesn't exist or is not finished, or the cells are not comparable.
+    """
+    experiment = pipeline.experiment
+    cells = [pipeline.file.cell(name) for name in (one, other)]
+    for cell in cells:
+        if not is_finished(pipeline, workspace, cell):
+            raise UserError(f"{cell} is not finished yet: nmt-ablation run --cell {cell}")
+    first, second = (cell_row(pipeline, workspace, cell) for cell in cells)
+    check_signatures(first, second, experiment.scoring.measures)
+    check_pairing(first, second)
+    sources, texts = _test_set(pipeline, workspace)
+    systems = [_hypotheses(pipeline, workspace, cell) for cell in cells]
+    return pairwise.differences(systems, texts, sources, experiment.scoring.metrics)
+
+
+def hypotheses_table(pipeline: Pipeline, workspace: Workspace) -> str:
+    """Return lines of source, reference and each finished cell's translation, separated by tabs and
+    unquoted, so that `cut` reads them."""
+    sources, texts = _test_set(pipeline, workspace)
+    columns = {"source": sources, "reference": texts}
+    for cell in pipeline.experiment.cells():
+        if workspace.done(pipeline.translate(cell)):
+            columns[str(cell)] = _hypotheses(pipeline, workspace, cell)
+    lines = [columns.keys(), *zip(*columns.values(), strict=True)]
+    return "".join("\t".join(it.replace("\t", " ") for it in line) + "\n" for line in lines)
+
+
+def cell_row(pipeline: Pipeline, workspace: Workspace, cell: Cell) -> CellRow:
+    """Return the row of a finished cell, without gains."""
+    experiment = pipeline.experiment
+    train, score = pipeline.train(cell), pipeline.score(cell)
+    compare, alike = pipeline.compare(cell), pipeline.near_duplicates(cell.size, cell.seed)
+    records = _records(pipeline, workspace, [cell])
+    scored = workspace.record(score)
+    tested = workspace.done(compare) and cell.arm != experiment.baseline
+    return CellRow(
+        experiment=experiment.name,
+        pair=experiment.pair,
+        size=cell.size,
+        pairs=records[pipeline.sample(cell.size, cell.seed)].pairs,
+        arm=cell.arm,
+        seed=cell.seed,
+        scores=scored.scores,
+        tests=workspace.record(compare) if tested else {},
+        empty_hypotheses=scored.empty_hypotheses,
+        warnings=tuple(scored.warnings),
+        training=_training(records[train], experiment.training.precision),
+        pairing=Pairing(
+            data=train.binarise.digest,
+            initial_weights=records[train].initial_weights,
+            batches=records[train].batches,
+        ),
+        coverage=_coverage(train, records),
+        alignment=_alignment(train, records),
+        near_duplicates=(
+            NearDuplicates(**{name: NearDuplicatesOf(**asdict(it)) for name, it in counts.items()})
+            if (counts := workspace.done(alike) and workspace.record(alike))
+            else None
+        ),
+        test_sentences=records[pipeline.hold_out()]["test"].pairs,
+        digest=score.digest,
+    )
+
+
+def _training(record: Trained, precision: str) -> Training:
+    return Training(
+        updates=record.updates,
+        ended_by=record.ended_by,
+        best_update=record.best_update,
+        validation_bleu=record.valid_bleu,
+        validations=tuple(Validation(**asdict(each)) for each in record.validations),
+        seconds=record.training_seconds,
+        together=record.together,
+        too_long=record.too_long,
+        parameters=record.parameters,
+        weights=record.weights,
+        torch=record.torch,
+        device=record.device,
+        precision=precision,
+    )
+
+
+def _coverage(train: Train, records: Provenance) -> dict[Side, SideCoverage]:
+    """Return the coverage of the sides that start from vectors."""
+    return {
+        side: SideCoverage.model_validate(asdict(records[rows]))
+        for side, rows in train.rows.items()
+    }
+
+
+def _alignment(train: Train, records: Provenance) -> Alignment | None:
+    """Return the record of the alignment of an arm's vectors, if they were aligned."""
+    aligned = [rows.made for rows in train.rows.values() if isinstance(rows.made, Align)]
+    return Alignment.model_validate(asdict(records[aligned[0]])) if aligned else None
+
+
+def _resamples(pipeline: Pipeline, workspace: Workspace, cell: Cell) -> Scores:
+    return load_scores(workspace.path(pipeline.resamples(cell)))
+
+
+def _records(pipeline: Pipeline, workspace: Workspace, cells: Iterable[Cell]) -> Provenance:
+    """Return the records of all that finished cells were made of; artifacts may be deleted."""
+    records = Provenance({})
+    for cell in cells:
+        records = records | workspace.provenance(pipeline.score(cell))
+    return records
+
+
+def _corpora(pipeline: Pipeline, records: Provenance) -> list[CorpusRow]:
+    pool = records[pipeline.pool()].corpora
+    rows = []
+    for corpus in pipeline.experiment.corpora.parallel:
+        cleaned, left = records[pipeline.clean(corpus)], pool[str(corpus)]
+        rows.append(
+            CorpusRow(
+                corpus=str(corpus),
+                read=cleaned.read,
+                dropped={name: it.pairs for name, it in cleaned.dropped.items() if it.pairs},
+                duplicates=left.duplicates,
+                leaks=left.dropped_as_leaks,
+                pool=left.pairs,
+            )
+        )
+    return rows
+
+
+def _monolingual(pipeline: Pipeline, records: Provenance) -> list[MonolingualRow]:
+    """Return a row for each language whose text was used."""
+    experiment = pipeline.experiment
+    if experiment.corpora.monolingual == "rest":
+        return _rest(pipeline, records)
+    rows = []
+    for side in experiment.corpora.text_sides():
+        stage = pipeline.monolingual(side)
+        if stage in records:
+            record = records[stage]
+            rows.append(
+                MonolingualRow(
+                    language=experiment.language(side),
+                    read=record.read,
+                    kept=record.kept,
+                    leaks=record.dropped_as_leaks,
+                    paired=record.in_parallel_corpora,
+                )
+            )
+    return rows
+
+
+def _rest(pipeline: Pipeline, records: Provenance) -> list[MonolingualRow]:
+    """Return a row for each language of the rest of the pool, if the rest was used."""
+    if (stage := pipeline.rest()) not in records:
+        return []
+    record = records[stage]
+    return [
+        MonolingualRow(
+            language=pipeline.experiment.language(side),
+            read=record.pairs,
+            kept=kept,
+            leaks=0,
+            paired=record.in_samples + repeated,
+        )
+        for side, kept, repeated in zip(SIDES, record.kept, record.repeated, strict=True)
+    ]
+
+
+def _examples(
+    pipeline: Pipeline, workspace: Workspace, rows: Sequence[CellRow]
+) -> Iterator[Example]:
+    """Draw some test sentences at random, the same at the smallest and the largest size."""
+    sources, texts = _test_set(pipeline, workspace)
+    chosen = sorted(random.Random(1).sample(range(len(texts)), min(EXAMPLES, len(texts))))
+    sizes = sorted({(row.pairs, row.size) for row in rows}, key=lambda pair: pair[0])
+    seed = min(row.seed for row in rows)
+    for pairs, size in dict.fromkeys([sizes[0], sizes[-1]]):
+        found = {
+            row.arm: _hypotheses(pipeline, workspace, row.cell)
+            for row in rows
+            if (row.size, row.seed) == (size, seed)
+        }
+        for at in chosen:
+            yield Example(
+                pairs=pairs,
+                source=sources[at],
+                reference=texts[at],
+                hypotheses={arm: lines[at] for arm, lines in found.items()},
+            )
+
+
+def _hypotheses(pipeline: Pipeline, workspace: Workspace, cell: Cell) -> list[str]:
+    return list(stream_lines(workspace.file(pipeline.translate(cell).hypotheses)))
+
+
+def _test_set(pipeline: Pipeline, workspace: Workspace) -> tuple[list[str], list[str]]:
+    """Return the test set's sources and references."""
+    held_out = pipeline.hold_out()
+    sources, texts = (
+        list(stream_lines(workspace.file(held_out.side("test", side)))) for side in SIDES
+    )
+    return sources, texts

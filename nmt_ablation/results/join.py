@@ -1,0 +1,96 @@
+"""Parts of an experiment, trained on several machines for example, joined into one."""
+
+from collections.abc import Iterable, Sequence
+
+from pydantic import JsonValue
+
+from nmt_ablation.errors import UserError
+from nmt_ablation.results.comparable import with_gains
+from nmt_ablation.results.design import Definition
+from nmt_ablation.results.means import contrast, summarise, with_corrected
+from nmt_ablation.results.results import Results
+from nmt_ablation.results.rows import CellRow, ContrastRow, Example, MeanRow
+
+
+def join(parts: Sequence[Results]) -> list[Results]:
+    """Join the parts of each experiment; experiments of one part stay as they are.
+
+    Raises:
+        UserError: parts have different scores of one cell, cells that are not comparable, or lack
+            the resamples that a comparison needs, or different experiments share a name.
+    """
+    of_names: dict[str, list[Results]] = {}
+    for part in parts:
+        of_names.setdefault(part.name, []).append(part)
+    return [_joined(same) if len(same) > 1 else same[0] for same in of_names.values()]
+
+
+def _joined(parts: Sequence[Results]) -> Results:
+    first = parts[0]
+    design, measures = first.design, first.measures
+    if any(_shared(part.definition) != _shared(first.definition) for part in parts):
+        raise UserError(
+            f"two of the experiments are called {first.name}, and are not the same: rename one, "
+            "and report it again"
+        )
+    of_names: dict[str, CellRow] = {}
+    for row in (row for part in parts for row in part.cells):
+        before = of_names.setdefault(str(row.cell), row)
+        if before.scores != row.scores:
+            raise UserError(
+                f"{first.name}: two parts have {row.cell}, with other scores: delete its line in "
+                "one of their JSONL files"
+            )
+    cells = sorted(of_names.values(), key=lambda row: design.rank(row.cell))
+    cells = with_gains(cells, first.baseline, measures)
+    known = {cell: scores for part in parts for cell, scores in part.resamples.items()}
+    resamples = {row.cell: known[row.cell] for row in cells if row.cell in known}
+    means, contrasts = list[MeanRow](), list[ContrastRow]()
+    for size in dict.fromkeys(row.size for row in cells):
+        of_size = [row for row in cells if row.size == size]
+        having = [part for part in parts if any(row.size == size for row in part.cells)]
+        if len(having) == 1:
+            means += [row for row in having[0].means if row.size == size]
+            contrasts += [row for row in having[0].contrasts if row.size == size]
+        elif all(part.resamples for part in having):
+            means += summarise(of_size, resamples, first.baseline, measures, 0)
+            contrasts += contrast(of_size, resamples, design.contrasts, measures, 0)
+        else:
+            raise UserError(
+                f"{first.name}: two parts have cells of size {size}, and to compare these takes "
+                f"{first.name}.npz beside each: report it anew where the cells are"
+            )
+    return first.model_copy(
+        update={
+            "cells": cells,
+            "resamples": resamples if len(resamples) == len(cells) else {},
+            "unfinished": [name for name in first.unfinished if name not in of_names],
+            "means": with_corrected(means, design.gains),
+            "contrasts": with_corrected(contrasts, design.contrasted),
+            "examples": _merged(example for part in parts for example in part.examples),
+            "command": "; ".join(dict.fromkeys(part.command for part in parts)),
+        }
+    )
+
+
+def _shared(definition: Definition) -> dict[str, JsonValue]:
+    """Return the keys of a definition on which all parts must agree.
+
+    The precision may differ, as machines are fast in different ones. Each cell records its own, and
+    arms of different precisions are not comparable.
+    """
+    training = definition.get("training")
+    if not isinstance(training, dict):
+        return definition
+    rest = {key: value for key, value in training.items() if key != "precision"}
+    return definition | {"training": rest}
+
+
+def _merged(examples: Iterable[Example]) -> list[Example]:
+    """Merge the translations of each example in all parts, smallest size first."""
+    found: dict[tuple[int, str], Example] = {}
+    for example in examples:
+        before = found.setdefault((example.pairs, example.source), example)
+        hypotheses = before.hypotheses | example.hypotheses
+        found[example.pairs, example.source] = before.model_copy(update={"hypotheses": hypotheses})
+    return sorted(found.values(), key=lambda example: example.pairs)

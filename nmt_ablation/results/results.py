@@ -1,0 +1,119 @@
+"""Everything that a report says of one experiment, so that it can be drawn without the models."""
+
+from collections.abc import Sequence
+from functools import cached_property
+from itertools import groupby
+from typing import TypeVar
+
+from pydantic import ConfigDict, Field
+
+from nmt_ablation.results.design import Definition, Design
+from nmt_ablation.results.means import Resamples
+from nmt_ablation.results.rows import (
+    CellRow,
+    ContrastRow,
+    CorpusRow,
+    Example,
+    MeanRow,
+    MonolingualRow,
+    Row,
+)
+from nmt_ablation.scoring.metric import Measure
+from nmt_ablation.values import Size
+
+NAMED = 20
+"""Unfinished cells that are named one by one."""
+Measured = TypeVar("Measured", CellRow, MeanRow)
+
+
+class Results(Row):
+    """The results of an experiment, and their provenance."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    name: str
+    pair: str
+    baseline: str
+    definition: Definition
+    """The whole experiment file, defaults included."""
+    measures: dict[str, Measure]
+    """The metrics by name."""
+    primary: str
+    """The metric of the verdict and the figure."""
+    cells: list[CellRow] = Field(exclude=True)
+    """The finished cells."""
+    resamples: Resamples = Field(default={}, exclude=True)
+    """Scores of the finished cells on resamples of the test set. A report can do without them, as
+    the means contain the intervals."""
+    unfinished: list[str]
+    """Names of the other cells."""
+    means: list[MeanRow]
+    """Means over seeds, for each size and arm."""
+    contrasts: list[ContrastRow]
+    """Gains of one arm over another, for each size and contrast."""
+    corpora: list[CorpusRow]
+    monolingual: list[MonolingualRow]
+    examples: list[Example]
+    cited: list[str]
+    """Licences and references."""
+    versions: dict[str, str]
+    """Versions of the packages that made the report."""
+    command: str
+    """The command that made the report."""
+
+    @cached_property
+    def design(self) -> Design:
+        """The comparisons that the experiment asks for."""
+        return Design.model_validate(self.definition)
+
+    @property
+    def measure(self) -> Measure:
+        """The primary metric."""
+        return self.measures[self.primary]
+
+    @property
+    def missing(self) -> str:
+        """The unfinished cells as text: all names, or the first and the last of many."""
+        if len(self.unfinished) <= NAMED:
+            return ", ".join(self.unfinished)
+        whole = len(self.unfinished) + len(self.cells)
+        first, last = self.unfinished[0], self.unfinished[-1]
+        return f"{len(self.unfinished)} of {whole} cells, from {first} to {last}"
+
+    @property
+    def arms(self) -> list[str]:
+        """The arms that have a finished cell."""
+        return list(dict.fromkeys(row.arm for row in self.cells))
+
+    @property
+    def listed(self) -> list[MeanRow]:
+        """The gains to list rather than draw as curves: all gains at sizes that are some arm's
+        only size. There are none if all arms have one size."""
+        asked = {arm: self.design.sizes_of(arm) for arm in self.arms}
+        if len(set().union(*asked.values())) < 2:
+            return []
+        compared = [row for row in self.means if row.gains]
+        sizes = {row.size for row in compared if len(asked[row.arm]) == 1}
+        return [row for row in compared if row.size in sizes]
+
+    @property
+    def curves(self) -> list[str]:
+        """The arms that are drawn as curves, and not only listed."""
+        lone = {row.arm for row in self.listed if len(self.design.sizes_of(row.arm)) == 1}
+        return [arm for arm in self.arms if arm not in lone]
+
+    def runs(self, arm: str, rows: Sequence[MeanRow]) -> list[list[MeanRow]]:
+        """Return an arm's means in runs, which end at sizes that only other arms have: a line
+        across such a size would suggest a measurement."""
+        own = {row.size: row for row in rows if row.arm == arm}
+        sizes = groupby(dict.fromkeys(row.size for row in rows), own.__contains__)
+        return [[own[size] for size in run] for measured, run in sizes if measured]
+
+    def compared(self, mean: MeanRow) -> list[CellRow]:
+        """Return the cells whose gains a mean averages."""
+        return [row for row in at(self.cells, mean.size, mean.arm) if row.gains]
+
+
+def at(rows: Sequence[Measured], size: Size, arm: str) -> list[Measured]:
+    """Return the rows of a size and arm."""
+    return [row for row in rows if (row.size, row.arm) == (size, arm)]

@@ -1,0 +1,275 @@
+"""The rows of a report: cells, means, gains, contrasts, and corpora."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+
+from pydantic import BaseModel, ConfigDict
+
+from nmt_ablation.experiment import Cell
+from nmt_ablation.scoring.resample import PairedTest
+from nmt_ablation.scoring.score import Score
+from nmt_ablation.values import Side, Size
+
+SIGNIFICANT = 0.05
+"""The level of significance for corrected p-values."""
+
+
+class Row(BaseModel):
+    """A part of a report's files: frozen, and without unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class Validation(Row):
+    """A validation during training."""
+
+    update: int
+    loss: float
+    """Loss in bits a token."""
+    bleu: float
+
+
+class Training(Row):
+    """A training: its course, its end, and its machine."""
+
+    updates: int
+    ended_by: str
+    """The cause of its end: `patience`, `budget` or `divergence`."""
+    best_update: int
+    """The update of the checkpoint that is scored, which is the best on the validation set."""
+    validation_bleu: float
+    """BLEU of that checkpoint on the validation set."""
+    validations: tuple[Validation, ...]
+    seconds: float
+    together: int
+    """Number of arms that trained in the same process."""
+    too_long: int
+    """Number of training pairs that fit into no batch."""
+    parameters: int
+    weights: str
+    """Digest of the weights."""
+    torch: str
+    device: str
+    precision: str
+
+
+class Pairing(Row):
+    """Digests that must be equal for all arms of a size and seed."""
+
+    data: str
+    initial_weights: str
+    batches: dict[int, str]
+    """Digest of all batches up to an update."""
+
+
+class Share(Row):
+    """Shares of a text's types and tokens that have a vector."""
+
+    types: float
+    tokens: float
+
+
+class Lengths(Row):
+    """Lengths of vectors."""
+
+    mean: float
+    deviation: float
+
+
+class SideCoverage(Row):
+    """The vectors that one side starts from, and their coverage of its text."""
+
+    rows: int
+    """Number of rows of the embedding matrix that start from vectors."""
+    lengths: Lengths
+    train: Share
+    test: Share
+
+
+class Round(Row):
+    """A round of an alignment: the number of entries fitted to, and precision at 1 on held-out
+    words in both directions."""
+
+    fitted: int
+    source_to_target: float
+    target_to_source: float
+
+
+class Alignment(Row):
+    """An alignment of two languages' vectors."""
+
+    lexicon: int
+    """Number of word pairs in the lexicon."""
+    known: int
+    """Number of these with vectors of both words."""
+    fitted: int
+    """Number of these that are fitted to."""
+    held_out: int
+    """Number of words that precision is measured on."""
+    rounds: tuple[Round, ...]
+    """Rounds; the first is before refinement."""
+
+
+class NearDuplicatesOf(Row):
+    """Near-duplicates between a sample and one held-out set."""
+
+    pairs: int
+    """Number of training pairs that are near-duplicates of a held-out pair."""
+    held_out: int
+    """Number of held-out pairs that are near-duplicates of a training pair."""
+    of: int
+    """Number of all held-out pairs."""
+
+
+class NearDuplicates(Row):
+    """Near-duplicates between a sample and both held-out sets."""
+
+    valid: NearDuplicatesOf
+    test: NearDuplicatesOf
+
+
+class CellRow(Row):
+    """A finished cell."""
+
+    experiment: str
+    pair: str
+    size: Size
+    """The size as the experiment file writes it."""
+    pairs: int
+    """Number of sentence pairs in the sample."""
+    arm: str
+    seed: int
+    scores: dict[str, Score]
+    """Scores on the test set, by metric."""
+    gains: dict[str, float] = {}
+    """Gains over the baseline of the same size and seed, by metric, positive if the arm is better;
+    empty if the baseline isn't finished."""
+    tests: dict[str, PairedTest] = {}
+    """Paired tests of these gains over test sentences; empty for the baseline."""
+    empty_hypotheses: int
+    warnings: tuple[str, ...]
+    """Signs of a broken model."""
+    training: Training
+    pairing: Pairing
+    coverage: dict[Side, SideCoverage]
+    """The vectors of each side that starts from some."""
+    alignment: Alignment | None
+    near_duplicates: NearDuplicates | None
+    test_sentences: int
+    digest: str
+    """Digest of everything that determines the cell's scores."""
+
+    @cached_property
+    def cell(self) -> Cell:
+        """The cell: size, arm and seed."""
+        return Cell(size=self.size, arm=self.arm, seed=self.seed)
+
+    @property
+    def by_budget(self) -> bool:
+        """True if the budget ended the training, which may still improve."""
+        return self.training.ended_by == "budget"
+
+
+class MeanScore(Row):
+    """A mean over seeds with its 95% interval."""
+
+    mean: float
+    low: float
+    high: float
+
+
+class Gain(Row):
+    """A mean gain over seeds with its 95% interval, positive if the first arm is better.
+
+    The interval isn't corrected for other comparisons.
+    """
+
+    mean: float
+    low: float
+    high: float
+    p_alone: float
+    """p of this comparison alone."""
+    p: float
+    """p after Holm's correction for all such comparisons of the experiment."""
+
+    @property
+    def significant(self) -> bool:
+        """True if the gain is statistically significant after correction."""
+        return self.p < SIGNIFICANT
+
+
+class MeanRow(Row):
+    """An arm at a size, over the seeds for which both arm and baseline are finished."""
+
+    size: Size
+    pairs: int
+    """Number of sentence pairs; a mean over seeds if sizes are in tokens."""
+    arm: str
+    seeds: int
+    """Number of seeds."""
+    scores: dict[str, MeanScore]
+    gains: dict[str, Gain] = {}
+    """Gains over the baseline, by metric; empty for the baseline itself."""
+
+
+class ContrastRow(Row):
+    """Two arms at a size, over the seeds for which both are finished."""
+
+    size: Size
+    pairs: int
+    arm: str
+    other: str
+    seeds: int
+    gains: dict[str, Gain]
+    """Gains of `arm` over `other`, by metric."""
+
+
+class CorpusRow(Row):
+    """The pairs of a corpus: read, dropped, and in the pool."""
+
+    corpus: str
+    read: int
+    dropped: dict[str, int]
+    """Pairs dropped by each filter."""
+    duplicates: int
+    leaks: int
+    """Pairs with a side that a held-out set contains."""
+    pool: int
+
+
+class MonolingualRow(Row):
+    """The lines of a language's text for vectors and subwords: read, kept, and left out."""
+
+    language: str
+    read: int
+    kept: int
+    leaks: int
+    """Lines that a held-out set contains."""
+    paired: int
+    """Lines that are sides of sentence pairs."""
+
+
+class Example(Row):
+    """A test sentence with the arms' translations."""
+
+    pairs: int
+    source: str
+    reference: str
+    hypotheses: dict[str, str]
+
+
+def sizes_of(rows: Iterable[CellRow] | Iterable[MeanRow]) -> dict[str, list[Size]]:
+    """Return the sizes of each arm, in the order of the rows."""
+    found: dict[str, list[Size]] = {}
+    for row in rows:
+        if row.size not in (sizes := found.setdefault(row.arm, [])):
+            sizes.append(row.size)
+    return found
+
+
+def by_arm(rows: Sequence[MeanRow]) -> Mapping[str, list[MeanRow]]:
+    """Return the means of each arm, in the order of the rows."""
+    found: dict[str, list[MeanRow]] = {}
+    for row in rows:
+        found.setdefault(row.arm, []).append(row)
+    return found

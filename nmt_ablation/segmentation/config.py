@@ -1,0 +1,39 @@
+"""The segmentation of sentences into tokens, as an experiment file sets it."""
+
+from typing import Literal
+
+from pydantic import field_validator, model_validator
+
+from nmt_ablation.segmentation.segmenter import SEGMENTERS
+from nmt_ablation.values import Block, Name, Positive, fail
+
+
+class SegmentationConfig(Block):
+    type: str
+    """The segmenter, by its name in `SEGMENTERS`."""
+    size: Positive
+    """The number of subwords (sentencepiece), of merges (subword-nmt), or of the most frequent
+    words (words) or subwords of the checkpoint's tokenizer (checkpoint)."""
+    fit_on: Literal["monolingual", "pool", "sample"]
+    """The text it is fitted on: all monolingual text, up to a million pairs of the pool, or the
+    sample. All but `sample` is knowledge from outside the sample."""
+    joint: bool = True
+    """One segmentation and dictionary for both languages, or one for each."""
+    checkpoint: Name | None = None
+    """The pretrained checkpoint whose tokenizer cuts, for type checkpoint."""
+
+    @field_validator("type")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        if value not in SEGMENTERS:
+            fail((), f"there is no segmenter '{value}'; allowed: {', '.join(SEGMENTERS.names())}")
+        return value
+
+    @model_validator(mode="after")
+    def _named(self) -> "SegmentationConfig":
+        if (self.type == "checkpoint") != (self.checkpoint is not None):
+            raise ValueError(
+                "type: checkpoint goes with checkpoint: NAME, a pretrained thing of the kind "
+                "checkpoint"
+            )
+        return self

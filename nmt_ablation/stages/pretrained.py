@@ -1,0 +1,178 @@
+"""Stages from text and files to the embeddings that a model starts from."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from nmt_ablation.corpus import text
+from nmt_ablation.pretrained.kind import Built, Given, Pretrained, Setting, vectors_file
+from nmt_ablation.pretrained.records import AlignmentRecord
+from nmt_ablation.stage import Build, DataFile, File, Stage
+from nmt_ablation.stages.corpora import Sample
+from nmt_ablation.stages.fetched import FetchPretrained
+from nmt_ablation.stages.tokens import Binarise, Segmentation
+from nmt_ablation.values import SIDES, Side
+
+
+@dataclass(frozen=True, eq=False)
+class Vectors(Stage[dict[Side, Built]]):
+    """Vectors of tokens or words, built by their kind."""
+
+    name: ClassVar[str] = "vectors"
+    version: ClassVar[int] = 5
+
+    kind_version: int
+    made_with: Mapping[str, Any]
+    files: Mapping[str, DataFile]
+    texts: Mapping[Side, File]
+    segmentation: Segmentation | None
+    fetched: FetchPretrained | None
+    thing: Pretrained = field(compare=False)
+    setting: Setting = field(compare=False)
+
+    def vectors(self, side: Side) -> File:
+        return File(self, vectors_file(side))
+
+    def build(self, to: Build) -> dict[Side, Built]:
+        cut = self.segmentation
+        return self.thing.build(
+            Given(
+                folder=to.folder,
+                setting=self.setting,
+                files={name: file.path for name, file in self.files.items()},
+                fetched=to.artifact(self.fetched) if self.fetched else None,
+                texts={side: to.path(file) for side, file in self.texts.items()},
+                tokens={side: cut.tokens(side, to) for side in SIDES} if cut else {},
+                segmenters={side: cut.segmenter(side, to) for side in SIDES} if cut else {},
+                progress=to.progress,
+            )
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Align(Stage[AlignmentRecord]):
+    """Vectors with the source side mapped into the space of the target side."""
+
+    name: ClassVar[str] = "align"
+    version: ClassVar[int] = 2
+
+    made: Vectors
+    unit: str
+    lexicon: DataFile | str
+    """A lexicon's file, or `identical`, or `induced`."""
+    rounds: int
+    seed: int
+    binarise: Binarise | None
+    """The pairs that a lexicon of tokens is induced from."""
+    sample: Sample | None
+    """The pairs that a lexicon of words is induced from."""
+
+    def vectors(self, side: Side) -> File:
+        return File(self, vectors_file(side))
+
+    def build(self, to: Build) -> AlignmentRecord:
+        from nmt_ablation.pretrained import vec
+        from nmt_ablation.pretrained.align import Space, align
+
+        source, target = (Space(*vec.load(to.path(self.made.vectors(side)))) for side in SIDES)
+        entries = self._entries(to, source.tokens, target.tokens)
+        aligned = align(source, target, entries, self.rounds, self.seed)
+        for side, space in zip(SIDES, (aligned.source, aligned.target), strict=True):
+            vec.write(to.path(self.vectors(side)), space.tokens, space.values)
+        return aligned.record
+
+    def _entries(self, to: Build, source: list[str], target: list[str]) -> list[tuple[str, str]]:
+        from nmt_ablation.pretrained import compose, lexicon
+
+        if isinstance(self.lexicon, DataFile):
+            return lexicon.read_lexicon(self.lexicon.path)
+        if self.lexicon == "identical":
+            return lexicon.identical(source, target)
+        sides = []
+        for side in SIDES:
+            if self.binarise is not None:
+                lines = text.stream_lines(to.path(self.binarise.segmented("train", side)))
+                sides.append([line.split() for line in lines])
+            elif self.sample is not None:
+                lines = text.stream_lines(to.path(self.sample.side(side)))
+                sides.append([compose.BareWords().encode(line) for line in lines])
+        return lexicon.induced(*sides)
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """Shares of a text's types and tokens that have a vector."""
+
+    types: float
+    tokens: float
+
+
+@dataclass(frozen=True)
+class RowsRecord:
+    rows: int
+    """The number of tokens that have a vector."""
+    lengths: dict[str, float]
+    """The mean and standard deviation of the lengths of their embeddings."""
+    train: Coverage
+    test: Coverage
+
+
+@dataclass(frozen=True, eq=False)
+class Rows(Stage[RowsRecord]):
+    """The embeddings that one side's tokens start from, and their coverage of the text."""
+
+    name: ClassVar[str] = "rows"
+    version: ClassVar[int] = 5
+
+    side: Side
+    made: Vectors | Align
+    segmentation: Segmentation
+    binarise: Binarise
+    words: File | None
+    """The text whose words are counted, if the vectors are of words."""
+    respelled: bool
+    matched: bool
+    dimension: int | None
+    """The embedding dimension; None if any will do."""
+    pca: bool
+    mean: bool
+    shuffle: tuple[int, int] | None
+    """A seed by which each token gets the vector of another."""
+
+    @property
+    def rows(self) -> File:
+        return File(self, "rows.npz")
+
+    def build(self, to: Build) -> RowsRecord:
+        from nmt_ablation.pretrained import compose, vec
+        from nmt_ablation.transfer.place import coverage, place
+
+        known = dict(zip(*vec.load(to.path(self.made.vectors(self.side))), strict=True))
+        names = tokens = self.segmentation.tokens(self.side, to)
+        counts = Counter[str]()
+        if self.words is not None:
+            counts = compose.words(text.stream_lines(to.path(self.words)))
+            names = list(counts)
+        if self.respelled:
+            known = compose.look_up(names, known)
+        if self.words is not None:
+            segmenter = self.segmentation.segmenter(self.side, to)
+            known = compose.compose(tokens, counts, segmenter, known)
+        placed = place(
+            known,
+            to.path(self.segmentation.dictionary(self.side)),
+            to.path(self.rows),
+            matched=self.matched,
+            dimension=self.dimension,
+            pca=self.pca,
+            shuffle=self.shuffle,
+            mean=self.mean,
+        )
+        covered = {
+            split: Coverage(
+                **coverage(placed.tokens, to.path(self.binarise.segmented(split, self.side)))
+            )
+            for split in ("train", "test")
+        }
+        return RowsRecord(len(placed.tokens), placed.lengths, covered["train"], covered["test"])

@@ -1,0 +1,97 @@
+"""Stages from text to tokens: a segmentation, and fairseq's binary form of all sets."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from nmt_ablation.corpus import text
+from nmt_ablation.segmentation import dictionary_file, read_dictionary
+from nmt_ablation.segmentation.config import SegmentationConfig
+from nmt_ablation.stage import Build, File, Stage
+from nmt_ablation.stages.corpora import HoldOut, Languages, Sample
+from nmt_ablation.stages.fetched import FetchPretrained
+from nmt_ablation.values import SIDES, Side, UnicodeForm
+
+if TYPE_CHECKING:
+    from nmt_ablation.segmentation import Segmenter
+
+SPLITS = ("train", "valid", "test")
+
+
+@dataclass(frozen=True, eq=False)
+class Segmentation(Stage[dict[Side, int]]):
+    """A segmentation and its dictionaries. The record is the size of each side's dictionary."""
+
+    name: ClassVar[str] = "segmentation"
+    version: ClassVar[int] = 2
+
+    config: SegmentationConfig
+    texts: Mapping[Side, File]
+    """The text to fit on."""
+    checkpoint: FetchPretrained | None
+    """The checkpoint whose tokenizer segments, if one does."""
+
+    def dictionary(self, side: Side) -> File:
+        return File(self, dictionary_file(Path(), side).name)
+
+    def segmenter(self, side: Side, to: Build) -> "Segmenter":
+        """Return the segmenter of a side."""
+        from nmt_ablation import segmentation
+
+        return segmentation.load(self.config, to.artifact(self), side)
+
+    def tokens(self, side: Side, to: Build) -> list[str]:
+        """Return the tokens of a side's dictionary."""
+        return read_dictionary(to.path(self.dictionary(side)))
+
+    def build(self, to: Build) -> dict[Side, int]:
+        from nmt_ablation import segmentation
+
+        texts = {side: [to.path(file)] for side, file in self.texts.items()}
+        encoder = to.artifact(self.checkpoint) if self.checkpoint else None
+        segmentation.fit(self.config, texts, to.folder, encoder)
+        return {side: len(self.tokens(side, to)) for side in SIDES}
+
+
+@dataclass(frozen=True, eq=False)
+class Binarise(Stage[None]):
+    """Training, validation and test pairs, segmented and in fairseq's binary form."""
+
+    name: ClassVar[str] = "binarise"
+    version: ClassVar[int] = 2
+
+    sample: Sample
+    hold_out: HoldOut
+    segmentation: Segmentation
+    unicode: UnicodeForm
+
+    @property
+    def languages(self) -> Languages:
+        return self.sample.languages
+
+    @property
+    def data(self) -> File:
+        """The folder that fairseq calls data-bin."""
+        return File(self, "data-bin")
+
+    def segmented(self, split: str, side: Side) -> File:
+        return File(self, f"segmented/{split}.{self.languages[SIDES.index(side)]}")
+
+    def build(self, to: Build) -> None:
+        from nmt_ablation.training.binarise import binarise
+
+        (to.folder / "segmented").mkdir()
+        for side in SIDES:
+            segmenter = self.segmentation.segmenter(side, to)
+            for split in SPLITS:
+                train = split == "train"
+                file = self.sample.side(side) if train else self.hold_out.side(split, side)
+                tidy = (text.tidy(line, self.unicode) for line in text.stream_lines(to.path(file)))
+                segmented = (" ".join(segmenter.encode(line)) for line in tidy)
+                text.write_lines(to.path(self.segmented(split, side)), segmented)
+        dictionaries = {
+            language: to.path(self.segmentation.dictionary(side))
+            for side, language in zip(SIDES, self.languages, strict=True)
+        }
+        binarise(to.folder / "segmented", dictionaries, to.path(self.data))

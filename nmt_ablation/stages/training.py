@@ -1,0 +1,137 @@
+"""Stages from binarised text and vectors to a trained model, and the timing of an update."""
+
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, ClassVar
+
+from nmt_ablation.errors import UserError
+from nmt_ablation.model.config import Model, Tying
+from nmt_ablation.model.parts import Part
+from nmt_ablation.progress import OnProgress
+from nmt_ablation.stage import Build, File, Stage
+from nmt_ablation.stages.pretrained import Rows
+from nmt_ablation.stages.tokens import Binarise, Segmentation
+from nmt_ablation.training.config import Training
+from nmt_ablation.training.record import BEST, Calibrated, Trained
+from nmt_ablation.transfer.tuning import Tuning
+from nmt_ablation.values import Side
+from nmt_ablation.workspace import Workspace
+
+if TYPE_CHECKING:
+    from nmt_ablation.training.plan import ArmPlan
+
+
+@dataclass(frozen=True, eq=False)
+class Train(Stage[Trained]):
+    """One model, trained until patience or its budget ends it."""
+
+    name: ClassVar[str] = "train"
+    version: ClassVar[int] = 5
+    resumable: ClassVar[bool] = True
+
+    binarise: Binarise
+    segmentation: Segmentation
+    rows: Mapping[Side, Rows]
+    """The embeddings that each side starts from, if not at random."""
+    projection: bool
+    tuning: Mapping[Part, tuple[tuple[str, Tuning], ...]]
+    """All ways in which parts are tuned, each with its name."""
+    tying: Tying
+    model: Model
+    training: Training
+    seed: int
+    bleu_tokenizer: str
+    """sacreBLEU's tokenizer for the validation set."""
+    label: str = field(compare=False)
+    """The cell, for messages."""
+    events: Path | None = field(compare=False)
+    """The folder of TensorBoard's files, if they are wanted."""
+
+    @property
+    def checkpoint(self) -> File:
+        """The best checkpoint, by BLEU on the validation set."""
+        return File(self, BEST)
+
+    def build(self, to: Build) -> Trained:
+        (outcome,) = _train([self], [to])
+        if isinstance(outcome, UserError):
+            raise outcome
+        return outcome
+
+    def plan(self, to: Build) -> "ArmPlan":
+        """Return the part of a training in which this arm differs from others."""
+        from nmt_ablation.training.plan import ArmPlan
+        from nmt_ablation.transfer.start import Transfer
+
+        transfer = Transfer(
+            rows={side: to.path(rows.rows) for side, rows in self.rows.items()},
+            projection=self.projection,
+            tuning={part: tuple(way for _, way in ways) for part, ways in self.tuning.items()},
+            tying=self.tying,
+            seed=self.seed,
+        )
+        return ArmPlan(transfer, to.folder, self.events)
+
+
+def train_together(stages: Sequence[Train], workspace: Workspace) -> dict[str, UserError]:
+    """Train the arms of one size and seed in this process, on the same batches.
+
+    Except for rounding, each result is the same as alone.
+
+    Returns:
+        the errors, by the stage's digest.
+    """
+    different = {stage.digest: stage for stage in stages}  # equal arms are one artifact
+    return workspace.ensure_together(list(different.values()), _train)
+
+
+def _train(stages: Sequence[Train], builds: Sequence[Build]) -> list[Trained | UserError]:
+    from nmt_ablation.training import launch, processes
+
+    first, to = stages[0], builds[0]
+    source, target = first.binarise.languages
+    arguments = launch.Arguments(
+        data=to.path(first.binarise.data),
+        source=source,
+        target=target,
+        model=first.model,
+        training=first.training,
+        seed=first.seed,
+        segmenter=first.segmentation.segmenter("target", to),
+        bleu_tokenizer=first.bleu_tokenizer,
+    )
+    plans = [stage.plan(build) for stage, build in zip(stages, builds, strict=True)]
+    progress = functools.partial(_tell_all, [build.progress for build in builds])
+    return processes.train(arguments, plans, to.folder, progress)
+
+
+def _tell_all(progress: Sequence[OnProgress], done: float, whole: float) -> None:
+    for tell in progress:
+        tell(done, whole)
+
+
+@dataclass(frozen=True, eq=False)
+class Calibrate(Stage[Calibrated]):
+    """The time and memory of an update on this machine."""
+
+    name: ClassVar[str] = "calibration"
+    version: ClassVar[int] = 2
+
+    model: Model
+    batch_tokens: int
+    precision: str
+    threads: int
+    accumulate: int
+    processes: int
+    dictionary: int
+    """The size of the dictionary."""
+    training: Training = field(compare=False)
+
+    def build(self, to: Build) -> Calibrated:
+        from nmt_ablation.training.calibration import calibrate
+
+        with TemporaryDirectory(dir=to.folder) as folder:
+            return calibrate(self.model, self.training, self.dictionary, Path(folder), to.progress)

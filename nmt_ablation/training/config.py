@@ -1,0 +1,45 @@
+"""The settings of training, the same for all arms."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from nmt_ablation.values import Block, NotNegative, Positive, Rate, Share
+
+
+class Training(Block):
+    batch_tokens: Positive = 2048
+    """The most tokens of a batch, padding included, on the longer side."""
+    learning_rate: Rate = 0.002
+    """The learning rate at the end of the warm-up. After the warm-up it falls with the inverse
+    square root of updates; without a warm-up it is constant."""
+    warmup_updates: NotNegative = 500
+    max_updates: Positive = 10_000
+    """The budget, in updates. Reports mark every cell that the budget ended before patience did."""
+    validate_every: Positive = 250
+    """The number of updates between two validations; a checkpoint is written at each."""
+    patience: Positive = 5
+    """The number of validations in a row without a higher BLEU after which training ends. BLEU is
+    of greedy search; validations without a single correct word don't count."""
+    label_smoothing: Share = 0.1
+    clip_norm: Annotated[float, Field(strict=True, ge=0)] = 1.0
+    weight_decay: Annotated[float, Field(strict=True, ge=0)] = 0.0
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """The precision of matrix products; weights and optimiser are always in float32."""
+    threads: Positive = 1
+    """The number of threads of one training. The number changes the rounding, so it is part of the
+    experiment."""
+    accumulate: Positive = 1
+    """The number of batches in an update, one after another."""
+    processes: Positive = 1
+    """The number of processes that train one model together. Each has batches of its own, and a GPU
+    or `threads` of its own; on a cluster they may run on several nodes."""
+
+    @model_validator(mode="after")
+    def _validated(self) -> "Training":
+        if self.max_updates < self.validate_every:
+            raise ValueError(
+                f"max_updates {self.max_updates} ends before the first validation, at "
+                f"{self.validate_every}; lower validate_every"
+            )
+        return self

@@ -1,0 +1,38 @@
+"""The plan of a training: its arms and their settings."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nmt_ablation.progress import OnProgress
+from nmt_ablation.segmentation import Segmenter
+from nmt_ablation.training.config import Training
+from nmt_ablation.transfer.start import Transfer
+
+
+@dataclass(frozen=True)
+class ArmPlan:
+    """An arm to train."""
+
+    transfer: Transfer
+    folder: Path
+    """The folder of its best checkpoint."""
+    events: Path | None = None
+    """The folder of TensorBoard's files, if they are wanted."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The settings of the task besides fairseq's own options."""
+
+    arms: Sequence[ArmPlan]
+    training: Training
+    seed: int
+    configuration: Any
+    """fairseq's configuration, to be written into checkpoints."""
+    segmenter: Segmenter
+    """The target side's segmenter, to turn translations of the validation set into text."""
+    bleu_tokenizer: str
+    """sacreBLEU's tokenizer for the validation set."""
+    progress: OnProgress

@@ -1,0 +1,60 @@
+"""Records of trainings and calibrations."""
+
+from dataclasses import dataclass
+
+BEST = "checkpoint_best.pt"
+"""The file of the best checkpoint, by BLEU on the validation set."""
+
+
+@dataclass(frozen=True)
+class Validation:
+    """One validation."""
+
+    update: int
+    loss: float | None
+    """Bits a token; None if the loss is not finite."""
+    bleu: float
+    """BLEU of greedy translations."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained model and the course of its training."""
+
+    updates: int
+    best_update: int
+    """The update of the checkpoint that is kept."""
+    valid_bleu: float
+    """BLEU of this checkpoint on the validation set."""
+    ended_by: str
+    """The cause of the end: `patience`, `budget` or `divergence`. Gains shrink as training goes on,
+    so reports mark trainings that were cut short."""
+    training_seconds: float
+    together: int
+    """The number of arms that were trained in one process."""
+    too_long: int
+    """The number of training pairs that fit into no batch."""
+    parameters: int
+    weights: str
+    """The digest of the weights that are kept."""
+    validations: list[Validation]
+    initial_weights: str
+    """The digest of the model as drawn at random, before the arm changes it."""
+    batches: dict[int, str]
+    """The digest of all batches up to an update, for some updates."""
+    torch: str
+    device: str
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """The time and memory of a model's update on a machine."""
+
+    seconds: float
+    memory: int
+    """The peak memory of the process, in bytes."""
+    gpu_memory: int | None
+    """The peak memory on the GPU, in bytes; None without a GPU."""
+    device: str
+    threads: int
+    machine: str

@@ -1,0 +1,208 @@
+"""fairseq's translation task, for one arm or several side by side.
+
+The models are fairseq's own `transformer`, so that stock fairseq programs load the checkpoints.
+This task does what is particular to arms:
+
+- an arm changes its model (`transfer.start`) after the whole model is drawn at random, so that arms
+  of a seed share all other weights;
+- all arms see the same batches, and their losses are computed together (`model.transformer`);
+- validation scores translations as text, not as subwords. The task validates by itself, because
+  fairseq's patience and best checkpoint are for one model only, and are lost on resuming;
+- checkpoints hold a digest of the order of batches, which proves afterwards that arms are paired.
+"""
+
+import functools
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, NoReturn
+
+import torch
+from fairseq import utils
+from fairseq.models import BaseFairseqModel
+from fairseq.tasks import register_task
+from fairseq.tasks.translation import TranslationConfig, TranslationTask
+from torch import Tensor, nn
+
+from nmt_ablation.model import checkpoint
+from nmt_ablation.training.collective import agreed, first_ones, is_first
+from nmt_ablation.training.events import Events
+from nmt_ablation.training.glue import EndedError, save_after_this_update, session
+from nmt_ablation.training.record import BEST, Validation
+from nmt_ablation.training.validation import ValidationSet, batch_losses
+from nmt_ablation.transfer.start import fold
+
+LOG_EVERY = 10
+
+
+class Arms(BaseFairseqModel):  # type: ignore[misc]
+    """The models of all arms, each with its own weights."""
+
+    def __init__(self, models: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.models = nn.ModuleList(models)
+
+    def max_positions(self) -> Any:
+        first: Any = self.models[0]
+        return first.max_positions()
+
+
+@register_task("translation_arms", dataclass=TranslationConfig)
+class ArmsTask(TranslationTask):  # type: ignore[misc]
+    """fairseq's translation task, for the arms of a plan."""
+
+    def __init__(self, cfg: TranslationConfig, src_dict: Any, tgt_dict: Any) -> None:
+        super().__init__(cfg, src_dict, tgt_dict)
+        self.session = session()
+        self.plan, self.training = self.session.plan, self.session.state
+        self.events = [Events(arm.events if is_first() else None) for arm in self.plan.arms]
+        self.models: list[Any] = []
+        self.valid: ValidationSet | None = None
+
+    def build_model(self, cfg: Any, from_checkpoint: bool = False) -> nn.Module:
+        for number, (arm, state) in enumerate(zip(self.plan.arms, self.training.arms, strict=True)):
+            with utils.set_torch_seed(self.plan.seed):
+                model = super().build_model(cfg, from_checkpoint)
+            state.initial_weights = digest_of_weights(model.state_dict())
+            arm.transfer.apply(model, self.plan.training.max_updates)
+            for weight in model.parameters():
+                weight.model_number = number
+            self.models.append(model)
+        return Arms(self.models)
+
+    def filter_indices_by_size(self, indices: Any, *arguments: Any, **options: Any) -> Any:
+        """Filter pairs as fairseq does, and count those that are too long for a batch or a model.
+        fairseq tells this to its log only."""
+        kept = super().filter_indices_by_size(indices, *arguments, **options)
+        self.training.too_long = len(indices) - len(kept)
+        return kept
+
+    def can_reuse_epoch_itr(self, dataset: Any) -> bool:
+        """Have fairseq draw the batches of each epoch anew. It draws them by seed and epoch, but
+        would reuse those of the first epoch it sees, which after a resumption is a later one."""
+        return False
+
+    def train_step(
+        self,
+        sample: dict[str, Any],
+        model: nn.Module,
+        criterion: nn.Module,
+        optimizer: Any,
+        update_num: int,
+        ignore_grad: bool = False,
+    ) -> tuple[Tensor, int, dict[str, Any]]:
+        """Compute the losses and gradients of all arms that have not ended.
+
+        Raises:
+            EndedError: all arms have ended, or training was asked to stop.
+        """
+        optimizer.on_broken = self._diverged
+        if update_num != self.training.update:  # otherwise this is another batch of the same update
+            self._begin(update_num)
+        active = self.training.active()
+        if not active:
+            self._leave()
+        self.training.see(sample["id"].numpy(force=True).tobytes())
+        model.train()
+        models = [self.models[number] for number in active]
+        smoothed, plain = batch_losses(models, sample, self.target_dictionary, self.plan.training)
+        finite = agreed(smoothed.isfinite())
+        loss = smoothed[finite].sum()
+        for number, good in zip(active, finite.tolist(), strict=True):
+            if not good:
+                self._diverged(number)
+        if update_num % LOG_EVERY == 0:
+            for number, nats in zip(active, plain.tolist(), strict=True):
+                bits = nats / math.log(2) / sample["ntokens"]
+                self.events[number].add(update_num, {"train/loss": bits})
+        if bool(finite.any()):
+            optimizer.backward(loss * 0 if ignore_grad else loss)
+        for ended in set(range(len(self.models))).difference(self.training.active()):
+            for weight in self.models[ended].parameters():
+                weight.grad = None
+        optimizer.tune(update_num)
+        log = {
+            "loss": loss.detach() / len(active),
+            "nll_loss": plain[finite].sum() / len(active),
+            "ntokens": sample["ntokens"],
+            "nsentences": sample["nsentences"],
+            "sample_size": sample["ntokens"],
+        }
+        return loss, sample["ntokens"], log
+
+    def get_checkpoint_dict(self) -> dict[str, Any]:
+        """Return the state that fairseq keeps in the checkpoint, for `set_checkpoint_dict`."""
+        return {type(self).__name__: self.training.plain()}
+
+    def set_checkpoint_dict(self, state: dict[str, Any]) -> None:
+        self.training.restore(state)
+
+    def _begin(self, update: int) -> None:
+        """Begin an update, unless training was asked to stop: validate when it is time, and end all
+        arms where the budget ends."""
+        self._stop_if_asked()
+        self.training.update, training = update, self.plan.training
+        if update and update % training.validate_every == 0:
+            self._validate()
+        if update >= training.max_updates:
+            for number in self.training.active():
+                self.training.end(number, "budget")
+        if is_first() and self.training.active():
+            self.plan.progress(update, training.max_updates)
+
+    def _stop_if_asked(self) -> None:
+        """Have fairseq save after this update, and stop before the next."""
+        device = next(self.models[0].parameters()).device
+        go_on = bool(agreed(torch.tensor([not self.session.stop], device=device)))
+        if not go_on and save_after_this_update(self.plan.configuration):
+            self._leave()
+
+    def _leave(self) -> NoReturn:
+        for events in self.events:
+            events.close()
+        raise EndedError
+
+    def _diverged(self, number: int) -> None:
+        self.training.end(number, "divergence")
+
+    def _validate(self) -> None:
+        """Score each arm on the validation set. Keep the model if it is the arm's best yet, and end
+        the arm if it is out of patience."""
+        plan, update = self.plan, self.training.update
+        for number in self.training.active():
+            model, arm = self.models[number], self.training.arms[number]
+            loss, bleu = first_ones(functools.partial(self._valid_scores, model))
+            arm.validations.append(Validation(update, loss, bleu))
+            self.events[number].add(update, {"valid/loss": loss, "valid/bleu": bleu})
+            if arm.best is None or bleu > arm.best:
+                arm.best, arm.best_update, arm.validations_since_best = bleu, update, 0
+                if is_first():
+                    path = plan.arms[number].folder / BEST
+                    weights = fold(model.state_dict())
+                    checkpoint.write(path, weights, plan.configuration, update)
+            elif arm.best > 0:
+                # Validations before the first correct word don't count: training has hardly begun.
+                arm.validations_since_best += 1
+            if arm.validations_since_best >= plan.training.patience:
+                self.training.end(number, "patience")
+
+    def _valid_scores(self, model: Any) -> tuple[float | None, float]:
+        """Return the loss in bits a token, and BLEU."""
+        plan = self.plan
+        if self.valid is None:
+            longest = min(model.max_positions())
+            self.valid = ValidationSet(
+                self, longest, plan.training, plan.segmenter, plan.bleu_tokenizer
+            )
+        model.eval()
+        with torch.no_grad():
+            return self.valid.loss(model), self.valid.bleu(model)
+
+
+def digest_of_weights(weights: Mapping[str, Tensor]) -> str:
+    """Return the SHA-256 of all weights of a model's state, in the order of their names."""
+    digest = hashlib.sha256()
+    for name in sorted(weights):
+        digest.update(name.encode())
+        digest.update(weights[name].numpy(force=True).tobytes())
+    return digest.hexdigest()

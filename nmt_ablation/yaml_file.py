@@ -1,0 +1,101 @@
+"""YAML files, read and validated: a message names each mistake, its line and the allowed values."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+from nmt_ablation.errors import UserError
+
+Content = TypeVar("Content", bound=BaseModel)
+
+
+def read(path: Path, model: type[Content], kind: str) -> tuple[Content, CommentedMap]:
+    """Read and validate a YAML file; return its content and the tree that knows its lines.
+
+    Args:
+        kind: a name for such files, in messages: "an experiment file".
+
+    Raises:
+        UserError: the file has mistakes; the message has a line for each, with the allowed values.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise UserError(f"{path}: there is no such file") from None
+    except IsADirectoryError:
+        raise UserError(f"{path}: is a folder, and should be {kind}") from None
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise UserError(f"{path}:{line}: is not UTF-8") from None
+    try:
+        tree = YAML().load(text)
+        plain = _plain(tree)
+    except MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise UserError(f"{path}:{line}: is not YAML: {error.problem}") from None
+    except (YAMLError, ValueError) as error:
+        raise UserError(f"{path}: is not YAML: {error}") from None
+    if not isinstance(tree, CommentedMap):
+        raise UserError(f"{path}:1: {kind} is a mapping of keys to values")
+    try:
+        return model.model_validate(plain), tree
+    except ValidationError as invalid:
+        raise UserError("\n".join(_messages(path, tree, invalid.errors()))) from None
+
+
+def _plain(node: object) -> object:
+    """Return a tree without ruamel's types, which carry comments and lines."""
+    if isinstance(node, CommentedMap):
+        return {str(key): _plain(value) for key, value in node.items()}
+    if isinstance(node, CommentedSeq):
+        return [_plain(value) for value in node]
+    for kind in (bool, int, float, str):
+        if isinstance(node, kind):
+            return kind(node)
+    return node
+
+
+def _messages(path: Path, tree: CommentedMap, errors: list[ErrorDetails]) -> Iterator[str]:
+    seen = set()
+    for error in errors:
+        context = error.get("ctx", {})
+        where = (*error["loc"], *context.get("where", ()))
+        message = error["msg"].removeprefix("Value error, ")
+        if error["type"] == "unknown_key":
+            where = (*where, context["key"])
+        elif error["type"] == "missing":
+            message = f"the key '{where[-1]}' is missing"
+        elif error["type"] in ("model_type", "dict_type"):
+            message = "write keys and values here; {} for none of its own"
+        elif error["type"] == "string_pattern_mismatch":
+            message = (
+                f"{error['input']!r} is no name that is allowed here: it has to match "
+                + (context["pattern"])
+            )
+        line, name = locate(tree, where)
+        # A union (a size is a number or `all`) reports an error for each of its members.
+        if (key := (line, name, error["type"] == "missing" and where)) not in seen:
+            seen.add(key)
+            yield f"{path}:{line}: {name}{': ' if name else ''}{message}"
+
+
+def locate(tree: CommentedMap, where: Sequence[str | int]) -> tuple[int, str]:
+    """Return the line (from 1) and the name of the deepest part of `where` that the file has."""
+    node: object = tree
+    line, names = 1, []
+    for part in where:
+        if isinstance(node, CommentedMap) and part in node:
+            line = node.lc.key(part)[0] + 1
+        elif isinstance(node, CommentedSeq) and isinstance(part, int) and part < len(node):
+            line = node.lc.item(part)[0] + 1
+        else:
+            continue  # no key, but the member of a union that was tried
+        node = node[part]
+        names.append(str(part))
+    return line, ".".join(names)
