@@ -57,7 +57,7 @@ def firsts(hashes: Hashes, ties: Sequence[npt.NDArray[np.uint64]]) -> npt.NDArra
 
 
 def among(hashes: Hashes, known: Hashes) -> Flags:
-    """Return a flag for each hash: it is among the known ones, which are sorted."""
+    """Return a flag for each hash, or place in the pool: it is among the known, sorted ones."""
     # 16 bits rule out most hashes if few are known, in a tenth of the time.
     seen = np.zeros(1 << 16, np.bool_)
     seen[known >> np.uint64(48)] = True

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from nmt_ablation.corpus import pool
 from nmt_ablation.corpus.cleaned import CleanCorpus, gather
-from nmt_ablation.corpus.hashes import Flags, Hashes, among
+from nmt_ablation.corpus.hashes import Hashes, among
 from nmt_ablation.corpus.records import RestRecord
 
 
@@ -36,7 +36,7 @@ def write(
     )
     places = [rows["place"] for rows in pool.chunks(pool_file)]
     everything = np.sort(np.concatenate([np.zeros(0, np.uint64), *places]))
-    rest = everything[~among_places(everything, sampled)]
+    rest = everything[~among(everything, sampled)]
     sampled_forms, forms = _forms(corpora, sampled), _forms(corpora, rest)
     kept = [
         ~among(side, np.unique(of_samples))
@@ -57,15 +57,6 @@ def write(
         kept=(counts[0], counts[1]),
         repeated=(rest.size - counts[0], rest.size - counts[1]),
     )
-
-
-def among_places(places: npt.NDArray[np.uint64], known: npt.NDArray[np.uint64]) -> Flags:
-    """Return which places are among the known ones, which are sorted."""
-    at = np.searchsorted(known, places)
-    found = np.zeros(places.size, np.bool_)
-    inside = at < known.size
-    found[inside] = known[at[inside]] == places[inside]
-    return found
 
 
 def _forms(corpora: Sequence[CleanCorpus], places: npt.NDArray[np.uint64]) -> tuple[Hashes, Hashes]:

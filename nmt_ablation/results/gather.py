@@ -74,10 +74,10 @@ def gather(
             f"nmt-ablation run {pipeline.file.path} trains them, and nmt-ablation status says how "
             "far each is"
         )
-    rows = [cell_row(pipeline, workspace, cell) for cell in finished]
+    records = _records(pipeline, workspace, finished)
+    rows = [_cell_row(pipeline, workspace, records, cell) for cell in finished]
     rows = with_gains(rows, experiment.baseline, measures)
     resamples = {cell: _resamples(pipeline, workspace, cell) for cell in finished}
-    records = _records(pipeline, workspace, finished)
     return Results(
         name=experiment.name,
         pair=experiment.pair,
@@ -141,7 +141,8 @@ def compare_cells(
     for cell in cells:
         if not is_finished(pipeline, workspace, cell):
             raise UserError(f"{cell} is not finished yet: nmt-ablation run --cell {cell}")
-    first, second = (cell_row(pipeline, workspace, cell) for cell in cells)
+    records = _records(pipeline, workspace, cells)
+    first, second = (_cell_row(pipeline, workspace, records, cell) for cell in cells)
     check_signatures(first, second, experiment.scoring.measures)
     check_pairing(first, second)
     sources, texts = _test_set(pipeline, workspace)
@@ -161,12 +162,11 @@ def hypotheses_table(pipeline: Pipeline, workspace: Workspace) -> str:
     return "".join("\t".join(it.replace("\t", " ") for it in line) + "\n" for line in lines)
 
 
-def cell_row(pipeline: Pipeline, workspace: Workspace, cell: Cell) -> CellRow:
+def _cell_row(pipeline: Pipeline, workspace: Workspace, records: Provenance, cell: Cell) -> CellRow:
     """Return the row of a finished cell, without gains."""
     experiment = pipeline.experiment
     train, score = pipeline.train(cell), pipeline.score(cell)
     compare, alike = pipeline.compare(cell), pipeline.near_duplicates(cell.size, cell.seed)
-    records = _records(pipeline, workspace, [cell])
     scored = workspace.record(score)
     tested = workspace.done(compare) and cell.arm != experiment.baseline
     return CellRow(
