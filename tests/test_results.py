@@ -19,7 +19,7 @@ from nmt_ablation.results.gather import gather
 from nmt_ablation.results.join import join
 from nmt_ablation.results.means import summarise, with_corrected
 from nmt_ablation.results.results import Results
-from nmt_ablation.results.rows import CellRow, Row
+from nmt_ablation.results.rows import CellRow, Row, Validation
 from nmt_ablation.results.verdict import decide
 from nmt_ablation.scoring.config import Scoring
 from nmt_ablation.scoring.score import Score
@@ -161,6 +161,14 @@ def test_results_come_back_from_their_files(whole: Results, saved: Path, tmp_pat
     for kind in ("jsonl", "json", "npz"):
         one, other = (path.with_suffix(f".{kind}") for path in (saved, tmp_path / "tiny.jsonl"))
         assert one.read_bytes() == other.read_bytes()
+
+
+def test_a_validation_without_a_finite_loss_comes_back_from_its_file(tmp_path: Path) -> None:
+    validations = (Validation(update=20, loss=None, bleu=0.0),)
+    save(
+        rows.results([], [rows.cell(100, "a", 5.0, validations=validations)]), tmp_path / "it.jsonl"
+    )
+    assert load(tmp_path / "it.jsonl").cells[0].training.validations == validations
 
 
 def test_parts_of_an_experiment_are_the_whole(whole: Results, saved: Path, tmp_path: Path) -> None:

@@ -24,8 +24,8 @@ class Validation(Row):
     """A validation during training."""
 
     update: int
-    loss: float
-    """Loss in bits a token."""
+    loss: float | None
+    """Loss in bits a token; None if it is not finite."""
     bleu: float
 
 
