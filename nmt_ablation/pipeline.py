@@ -13,7 +13,7 @@ from nmt_ablation.corpus.config import HeldOutSet, OwnText, TextFile
 from nmt_ablation.errors import UserError
 from nmt_ablation.experiment import Arm, Cell
 from nmt_ablation.experiment.file import ExperimentFile
-from nmt_ablation.model.parts import EMBEDDINGS
+from nmt_ablation.model.parts import EMBEDDINGS, Part
 from nmt_ablation.opus import fetch
 from nmt_ablation.opus.corpora import MonolingualCorpus, ParallelCorpus
 from nmt_ablation.opus.lock import Lock
@@ -218,7 +218,7 @@ class Pipeline:
     @_once
     def vectors(self, name: str, size: Size, seed: int) -> pretrained.Vectors:
         """Return the stage that makes the vectors of a pretrained thing."""
-        thing, setting = self.experiment.pretrained[name], self.experiment.setting
+        thing, setting = self.experiment.vectors(name), self.experiment.setting
         text = thing.needed_text(setting)
         return pretrained.Vectors(
             kind_version=thing.version,
@@ -234,7 +234,7 @@ class Pipeline:
     @_once
     def aligned(self, name: str, size: Size, seed: int) -> pretrained.Vectors | pretrained.Align:
         """Return the stage that aligns a thing's vectors, or else the stage that makes them."""
-        thing = self.experiment.pretrained[name]
+        thing = self.experiment.vectors(name)
         made = self.vectors(name, size, seed)
         if thing.align is None:
             return made
@@ -253,12 +253,17 @@ class Pipeline:
         )
 
     def rows(self, arm: Arm, size: Size, seed: int) -> dict[Side, pretrained.Rows]:
-        """Return the stages that write the embeddings that each started side starts from."""
-        return {side: self._rows(arm, side, size, seed) for side in arm.started_sides}
+        """Return the stages that write the embeddings that each side starts from, if from
+        vectors."""
+        return {
+            side: self._rows(arm, side, size, seed)
+            for side in SIDES
+            if arm.starts.get(EMBEDDINGS[side]) in self.experiment.names_of_vectors
+        }
 
     def _rows(self, arm: Arm, side: Side, size: Size, seed: int) -> pretrained.Rows:
         name, setting = arm.starts[EMBEDDINGS[side]], self.experiment.setting
-        thing = self.experiment.pretrained[name]
+        thing = self.experiment.vectors(name)
         text = thing.needed_text(setting) if thing.unit == "word" else None
         # Each side has its own permutation: under a common one, tokens of both would stay matched.
         shuffle = (seed, SIDES.index(side)) if arm.control == "shuffled" else None
@@ -276,6 +281,43 @@ class Pipeline:
             shuffle=shuffle,
         )
 
+    @_once
+    def network(self, name: str, size: Size, seed: int) -> pretrained.Network:
+        """Return the stage that trains a network. It is the same for all cells, but for its text if
+        that is the sample, and for its seed if that is the cell's."""
+        thing, setting = self.experiment.network(name), self.experiment.setting
+        texts = self._texts(thing.text, thing.sides(setting), size, seed)
+        segmentation = self.segmentation(size, seed)
+        return pretrained.Network(
+            kind_version=thing.version,
+            made_with=thing.parameters(setting),
+            texts={
+                side: tokens.BinariseText(
+                    text,
+                    thing.lines,
+                    self.experiment.language(side),
+                    segmentation,
+                    side,
+                    self.experiment.cleaning.unicode,
+                    f"the {thing.text} text in {self.experiment.language(side)}",
+                )
+                for side, text in texts.items()
+            },
+            segmentation=segmentation,
+            seed=thing.seed_of(seed),
+            thing=thing,
+            setting=setting,
+            label=name,
+        )
+
+    def networks(self, arm: Arm, size: Size, seed: int) -> dict[Part, pretrained.Network]:
+        """Return the stages that train the networks that parts start from."""
+        return {
+            part: self.network(name, size, seed)
+            for part, name in arm.starts.items()
+            if name not in self.experiment.names_of_vectors
+        }
+
     # From numbers to scores.
 
     @_once
@@ -287,6 +329,7 @@ class Pipeline:
             segmentation=self.segmentation(cell.size, cell.seed),
             rows=self.rows(arm, cell.size, cell.seed),
             projection=arm.dimension == "projection",
+            networks=self.networks(arm, cell.size, cell.seed),
             tuning={part: tuple(ways) for part, ways in arm.tunings.items()},
             tying=experiment.tying(arm),
             # Tying is the arm's, so the model's would change no artifact.

@@ -79,6 +79,8 @@ class Stage(Generic[Record]):
     """True if a build resumes from the files that an earlier try left in the folder."""
     when_ready: ClassVar[bool] = False
     """True if the stage is built only when all its inputs are: another job may build them."""
+    alone: ClassVar[bool] = False
+    """True if the stage is built in a process of its own, where nothing else was built."""
     needs_network: ClassVar[bool] = False
     """True if a build may contact a server."""
 

@@ -29,6 +29,7 @@ NotNegative = Annotated[int, Field(strict=True, ge=0)]
 UnicodeForm = Literal["NFC", "NFKC", "none"]
 Seed = Annotated[int, Field(strict=True, ge=0, lt=2**31)]  # what numpy and torch both take
 Share = Annotated[float, Field(strict=True, ge=0, lt=1)]
+PositiveShare = Annotated[float, Field(strict=True, gt=0, le=1)]
 Rate = Annotated[float, Field(strict=True, gt=0)]
 Size = Positive | Annotated[str, StringConstraints(pattern=r"^([1-9]\d*-tokens|all)$")]
 """A number of pairs, a number of tokens between spaces on the target side (`200000-tokens`), or

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from nmt_ablation.errors import UserError
+from nmt_ablation.model.config import Model
 from nmt_ablation.pretrained import vec
 from nmt_ablation.pretrained.compose import bare, compose, look_up, words
 from nmt_ablation.pretrained.kind import Built, Given, Setting
@@ -21,7 +22,9 @@ def _train(folder: Path, out: str = ".", **config: Any) -> Built:
     """Train vectors of the words in the file `text`, into `source.vec`."""
     setting = Setting(
         languages={"source": "xx", "target": "en"},
-        dimension=8,
+        model=Model(dimension=8),
+        precision="float32",
+        threads=1,
         segmentation=SegmentationConfig(type="words", size=100, fit_on="pool"),
         monolingual=("source",),
     )

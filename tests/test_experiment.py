@@ -457,4 +457,4 @@ def test_words_may_be_trained_on_text_where_each_sample_has_its_segmentation(
     file = tmp_path / "words.yaml"
     text = TINY.replace("fit_on: monolingual", "fit_on: sample")
     file.write_text(text.replace("{kind: word2vec,", "{kind: word2vec, unit: word,"))
-    assert load(file).experiment.pretrained["word2vec"].unit == "word"
+    assert load(file).experiment.vectors("word2vec").unit == "word"

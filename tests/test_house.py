@@ -24,10 +24,10 @@ LAYERS = [
     ["pipeline"],
     ["references", "stages"],
     ["experiment"],
+    ["pretrained"],
     ["training"],
     ["translation"],
     ["transfer"],
-    ["pretrained"],
     ["model", "scoring", "segmentation"],
     ["corpus", "opus"],
     ["places", "workspace"],
@@ -40,9 +40,12 @@ LAYERS = [
 and rooms of one layer don't know each other."""
 
 HEAVY = {
-    "fairseq": ["training", "translation"],
+    "fairseq": ["training", "translation", "pretrained.pretraining"],
     "fairseq_cli": ["training"],
-    "torch": ["training", "translation", "model", "transfer.start", "pretrained.weights"],
+    "torch": [
+        *("training", "translation", "model", "transfer.start"),
+        *("pretrained.weights", "pretrained.pretraining"),
+    ],
 }
 """Libraries that take seconds to load, and the rooms or modules that may import them."""
 

@@ -21,12 +21,12 @@ from typing import Literal
 import numpy as np
 
 from nmt_ablation.pretrained import vec
-from nmt_ablation.pretrained.kind import Built, Pretrained
+from nmt_ablation.pretrained.kind import Built, PretrainedVectors
 from nmt_ablation.transfer.tuning import Tuning
 from nmt_ablation.values import SIDES, Positive
 
 
-class Endings(Pretrained):
+class Endings(PretrainedVectors):
     kind: Literal["endings"]
     letters: Positive = 1
 

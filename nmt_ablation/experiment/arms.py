@@ -7,9 +7,9 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from nmt_ablation.model.config import Tying
-from nmt_ablation.model.parts import EMBEDDINGS, SUMS, Part, PartName
+from nmt_ablation.model.parts import SUMS, Part, PartName
 from nmt_ablation.transfer.tuning import Tuning, Ways
-from nmt_ablation.values import SIDES, Block, Side, Sizes, fail
+from nmt_ablation.values import Block, Sizes, fail
 
 
 class Arm(Block):
@@ -59,21 +59,12 @@ class Arm(Block):
         parts = [part for name in self.start for part in SUMS[name]]
         if len(parts) > len(set(parts)):
             fail(("start",), "two keys name one part; name each part once")
-        of_vectors = {"control", "scale", "dimension"} & self.model_fields_set
-        if not self.start and of_vectors:
-            names = ", ".join(sorted(of_vectors))
-            raise ValueError(f"{names}: speaks of what parts start from, and this arm has no start")
         return self
 
     @property
     def starts(self) -> dict[Part, str]:
         """The name of the pretrained thing that each part starts from."""
         return {part: thing for name, thing in self.start.items() for part in SUMS[name]}
-
-    @property
-    def started_sides(self) -> tuple[Side, ...]:
-        """The sides whose embeddings start from vectors."""
-        return tuple(side for side in SIDES if EMBEDDINGS[side] in self.starts)
 
     @property
     def tunings(self) -> dict[Part, list[tuple[str, Tuning]]]:

@@ -12,7 +12,12 @@ from nmt_ablation.experiment.corpora import Corpora, SideTexts
 from nmt_ablation.model.config import Model, Tying
 from nmt_ablation.model.parts import EMBEDDINGS, PARTS, Part
 from nmt_ablation.opus.corpora import MonolingualCorpus, TextCorpus
-from nmt_ablation.pretrained.kind import AnyPretrained, Setting
+from nmt_ablation.pretrained.kind import (
+    AnyPretrained,
+    PretrainedNetwork,
+    PretrainedVectors,
+    Setting,
+)
 from nmt_ablation.scoring.config import Scoring
 from nmt_ablation.segmentation.config import SegmentationConfig
 from nmt_ablation.training.config import Training
@@ -32,10 +37,10 @@ from nmt_ablation.values import (
 
 TIED: dict[Tying, tuple[Part, ...]] = {
     "none": (),
-    "decoder": (EMBEDDINGS["target"],),
-    "all": tuple(EMBEDDINGS.values()),
+    "decoder": (EMBEDDINGS["target"], "output-layer"),
+    "all": (*EMBEDDINGS.values(), "output-layer"),
 }
-"""The embeddings that each `tying` shares with the output layer."""
+"""The parts that each `tying` makes one matrix."""
 
 
 class Experiment(Block):
@@ -92,10 +97,31 @@ class Experiment(Block):
         """The facts about the experiment that pretrained things may use."""
         return Setting(
             languages={"source": self.source, "target": self.target},
-            dimension=self.model.dimension,
+            model=self.model,
+            precision=self.training.precision,
+            threads=self.training.threads,
             segmentation=self.segmentation,
             monolingual=self.corpora.text_sides(),
         )
+
+    @property
+    def names_of_vectors(self) -> tuple[str, ...]:
+        """The names of the pretrained things that are vectors; all others are networks."""
+        return tuple(
+            name for name, it in self.pretrained.items() if isinstance(it, PretrainedVectors)
+        )
+
+    def vectors(self, name: str) -> PretrainedVectors:
+        """Return a pretrained thing that is vectors."""
+        thing = self.pretrained[name]
+        assert isinstance(thing, PretrainedVectors)
+        return thing
+
+    def network(self, name: str) -> PretrainedNetwork:
+        """Return a pretrained thing that is a network."""
+        thing = self.pretrained[name]
+        assert isinstance(thing, PretrainedNetwork)
+        return thing
 
     def tying(self, arm: Arm) -> Tying:
         """Return the tying of an arm's model: the arm's own, or else the experiment's."""
@@ -208,6 +234,13 @@ class Experiment(Block):
                         f"{part} can't start from '{thing}', which is of the kind "
                         f"{self.pretrained[thing].kind}; parts that can: {allowed}",
                     )
+            of_vectors = {"control", "scale", "dimension"} & arm.model_fields_set
+            if of_vectors and not set(arm.starts.values()) & set(self.names_of_vectors):
+                names = ", ".join(sorted(of_vectors))
+                fail(
+                    ("arms", name, min(of_vectors)),
+                    f"{names}: speaks of vectors, and this arm starts from none",
+                )
             for at, size in enumerate(arm.sizes or ()):
                 if size not in self.sizes:
                     fail(("arms", name, "sizes", at), f"{size} is none of the experiment's sizes")
@@ -221,19 +254,27 @@ class Experiment(Block):
         """Refuse starts, tunings and dimensions that shared embeddings can't have."""
         tying = self.tying(arm)
         shared = TIED[tying]
-        if tuned := [part for part in shared if part in arm.tunings]:
-            fail(
-                ("arms", name),
-                f"{tuned[0]} are the output layer too (tying: {tying}), which their tuning would "
-                "change; tie less, or tune other parts",
-            )
+        of_shared = [dict(arm.tunings.get(part, ())) for part in shared]
+        for ways, part in zip(of_shared, shared, strict=True):
+            if ways != of_shared[-1]:
+                fail(
+                    ("arms", name),
+                    f"{part} and output-layer are one matrix (tying: {tying}), and can't be tuned "
+                    "apart; tune both alike, or tie less",
+                )
         if shared and arm.dimension == "projection":
             fail(("arms", name), "embeddings with a projection can't be tied; set tying to none")
+        things = {arm.starts.get(part) for part in shared if part != "output-layer"}
+        if shared and (output := arm.starts.get("output-layer")) and things != {output}:
+            fail(
+                ("arms", name),
+                f"{shared[0]} and output-layer are one matrix (tying: {tying}), and must start "
+                "alike; tie less, or name both",
+            )
         if tying != "all":
             return
         if not self.segmentation.joint:
             fail(("arms", name), "tying: all needs one dictionary; set segmentation.joint")
-        things = {arm.starts.get(part) for part in shared}
         if len(things) > 1:
             fail(
                 ("arms", name),

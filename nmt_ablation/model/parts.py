@@ -3,31 +3,43 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from nmt_ablation.values import Side
 
-Part = Literal["source-embeddings", "target-embeddings", "encoder-layers", "decoder-layers"]
-PartName = Literal[Part, "embeddings", "encoder", "decoder", "model"]
-
-PARTS: tuple[Part, ...] = (
+Part = Literal[
     "source-embeddings",
     "target-embeddings",
     "encoder-layers",
     "decoder-layers",
-)
+    "cross-attention",
+    "output-layer",
+]
+PartName = Literal[Part, "embeddings", "layers", "encoder", "decoder", "model"]
+
+PARTS: tuple[Part, ...] = get_args(Part)
 SUMS: Mapping[PartName, tuple[Part, ...]] = {
     "embeddings": ("source-embeddings", "target-embeddings"),
+    "layers": ("encoder-layers", "decoder-layers", "cross-attention"),
     "encoder": ("source-embeddings", "encoder-layers"),
-    "decoder": ("target-embeddings", "decoder-layers"),
+    "decoder": ("target-embeddings", "decoder-layers", "output-layer"),
     "model": PARTS,
     **{part: (part,) for part in PARTS},
 }
-"""The parts that each name stands for."""
+"""The parts that each name stands for. Cross-attention joins encoder and decoder, and belongs to
+neither, so that a language model can be a whole decoder."""
 EMBEDDINGS: Mapping[Side, Part] = {"source": "source-embeddings", "target": "target-embeddings"}
 """The part that holds a side's embeddings."""
 
-_WEIGHT = re.compile(r"(encoder|decoder)\.(embed_tokens|layers\.(\d+))?")
+Sees = Literal["all", "earlier", "later"]
+"""The positions that a position of the encoder attends to: all, itself and earlier ones, or itself
+and later ones."""
+
+_WEIGHT = re.compile(
+    r"(?P<stack>encoder|decoder)\."
+    r"((?P<embeddings>embed_tokens)|(?P<output>output_projection)|"
+    r"layers\.(?P<layer>\d+)\.(?P<cross>encoder_attn)?)?"
+)
 
 
 @dataclass(frozen=True)
@@ -37,7 +49,7 @@ class Place:
     part: Part
     depth: int
     """The layer, counted from 1 at the bottom of its stack; 0 for embeddings. The final layer norm
-    and the output projection have the depth of the last layer."""
+    and the output layer have the depth of the last layer."""
     top: int
     """The depth of the stack's last layer."""
 
@@ -51,9 +63,13 @@ def place_of(name: str, encoder_layers: int, decoder_layers: int) -> Place:
     found = _WEIGHT.match(name)
     if found is None:
         raise ValueError(f"{name} is no weight of a Transformer")
-    encoder = found[1] == "encoder"
+    encoder = found["stack"] == "encoder"
     top = encoder_layers if encoder else decoder_layers
-    if found[2] == "embed_tokens":
+    if found["embeddings"]:
         return Place("source-embeddings" if encoder else "target-embeddings", 0, top)
-    depth = int(found[3]) + 1 if found[3] else top
+    depth = int(found["layer"]) + 1 if found["layer"] else top
+    if found["output"]:
+        return Place("output-layer", depth, top)
+    if found["cross"]:
+        return Place("cross-attention", depth, top)
     return Place("encoder-layers" if encoder else "decoder-layers", depth, top)

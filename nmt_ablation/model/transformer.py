@@ -24,6 +24,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from nmt_ablation.model.parts import Sees
+
 BLOCK_BYTES = {"cpu": 1 << 20, "cuda": 256 << 20}
 """Bytes of logits in one block of the loss: as many as fit into a core's cache, or keep a GPU
 busy."""
@@ -70,11 +72,48 @@ def losses(
     stack = _Stack(models, dtype)
     sources, targets = _Packed(source, padding), _Packed(previous, padding)
     states = stack.decode(targets, sources, stack.encode(sources))
-    output = stack.weights([[model.decoder.output_projection.weight] for model in stack.models])
-    sums: tuple[Tensor, Tensor] = _apply(
-        _SmoothedLoss, states, output, target[previous != padding], smoothing
-    )
-    return sums[0].reshape(-1), sums[1].reshape(-1)
+    return stack.losses(states, stack.output(), target[previous != padding], smoothing)
+
+
+def objective_loss(
+    model: nn.Module,
+    source: Tensor | None,
+    previous: Tensor | None,
+    target: Tensor,
+    padding: int,
+    dtype: torch.dtype,
+    sees: Sees = "all",
+) -> Tensor:
+    """Return the negative log-likelihood of target tokens, summed, in nats.
+
+    The encoder alone predicts with its own embeddings as the output layer, the decoder with the
+    model's output layer.
+
+    Args:
+        model: a fairseq Transformer with pre-normalisation.
+        source: indices of the encoder's tokens (sentences x length), or None to leave it out.
+        previous: indices of the decoder's tokens (sentences x length), or None to leave it out. A
+            decoder without an encoder has no cross-attention.
+        target: indices of the tokens to predict, each at the position of the decoder, or else of
+            the encoder, that predicts it; padding where nothing is predicted.
+        dtype: the type of matrix products; sums are in float32.
+        sees: the positions that the encoder's attend to.
+    """
+    stack = _Stack([model], dtype)
+    encoder = None if source is None else _Packed(source, padding)
+    decoder = None if previous is None else _Packed(previous, padding)
+    memory = None if encoder is None else stack.encode(encoder, sees)
+    if decoder is not None:
+        states, packed, output = stack.decode(decoder, encoder, memory), decoder, stack.output()
+    else:
+        assert encoder is not None and memory is not None, "an objective needs a stack"
+        states, packed = memory, encoder
+        output = stack.weights([[one.encoder.embed_tokens.weight] for one in stack.models])
+    wanted = packed.pack(target)
+    predicted = (wanted != padding).nonzero().squeeze(1)
+    # Filled up with any other states, so that few different shapes occur.
+    filled = F.pad(predicted, (0, _rounded(len(predicted), "tokens") - len(predicted)))
+    return stack.losses(states[filled], output, wanted[predicted], 0.0)[0]
 
 
 class _Packed:
@@ -99,6 +138,17 @@ class _Packed:
         # Padding follows all tokens, so the causal mask hides it.
         later = torch.full((self.length, self.length), OUT_OF_SIGHT, device=tokens.device)
         self.unseen_later = later.triu_(1)
+        self._added, self._padding = (0, columns - length, 0, rows - sentences), padding
+
+    def pack(self, other: Tensor) -> Tensor:
+        """Pack other indices of the same shape: sentences x length to tokens."""
+        return F.pad(other, self._added, value=self._padding).flatten()[self.where]
+
+    def unseen_by(self, sees: Sees) -> Tensor:
+        """Return the mask to add to attention scores between positions."""
+        if sees == "earlier":
+            return self.unseen_later
+        return self.unseen + self.unseen_later.mT if sees == "later" else self.unseen
 
     def pad(self, x: Tensor) -> Tensor:
         """Reshape ... x tokens x dimension to ... x sentences x length x dimension."""
@@ -118,22 +168,35 @@ class _Stack:
         self.models, self.dtype = models, dtype
         self.dropout = models[0].encoder.dropout_module.p if models[0].training else 0.0
 
-    def encode(self, tokens: _Packed) -> Tensor:
+    def encode(self, tokens: _Packed, sees: Sees = "all") -> Tensor:
+        unseen = tokens.unseen_by(sees)
         stacks = [model.encoder for model in self.models]
         x = self._embed(stacks, tokens)
         for layers in zip(*(stack.layers for stack in stacks), strict=True):
-            x = self._self_attention(x, layers, tokens, tokens.unseen)
+            x = self._self_attention(x, layers, tokens, unseen)
             x = self._feed_forward(x, layers)
         return self._norm(x, [stack.layer_norm for stack in stacks])
 
-    def decode(self, tokens: _Packed, sources: _Packed, memory: Tensor) -> Tensor:
+    def decode(self, tokens: _Packed, sources: _Packed | None, memory: Tensor | None) -> Tensor:
         stacks = [model.decoder for model in self.models]
         x = self._embed(stacks, tokens)
         for layers in zip(*(stack.layers for stack in stacks), strict=True):
             x = self._self_attention(x, layers, tokens, tokens.unseen_later)
-            x = self._cross_attention(x, layers, tokens, sources, memory)
+            if sources is not None and memory is not None:
+                x = self._cross_attention(x, layers, tokens, sources, memory)
             x = self._feed_forward(x, layers)
         return self._norm(x, [stack.layer_norm for stack in stacks])
+
+    def output(self) -> Tensor:
+        """Return the weights of the output layer."""
+        return self.weights([[model.decoder.output_projection.weight] for model in self.models])
+
+    def losses(
+        self, states: Tensor, output: Tensor, target: Tensor, smoothing: float
+    ) -> tuple[Tensor, Tensor]:
+        """Return the label-smoothed and the plain cross-entropy, a number for each model."""
+        sums: tuple[Tensor, Tensor] = _apply(_SmoothedLoss, states, output, target, smoothing)
+        return sums[0].reshape(-1), sums[1].reshape(-1)
 
     def weights(self, of_models: Sequence[Sequence[Tensor]]) -> Tensor:
         """Stack each model's weight, in the type of matrix products. Several weights of a model are

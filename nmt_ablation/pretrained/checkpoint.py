@@ -2,7 +2,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from nmt_ablation.pretrained.kind import Built, Given, Pretrained, Problem, Setting
+from nmt_ablation.pretrained.kind import Built, Given, PretrainedVectors, Problem, Setting
 from nmt_ablation.progress import OnProgress
 from nmt_ablation.values import SIDES, Side
 
@@ -10,13 +10,13 @@ CITED = {"labse": "feng-2022", "xlm-r": "conneau-2020", "bert": "devlin-2019"}
 """The papers of well-known encoders, by a part of their names."""
 
 
-class Checkpoint(Pretrained):
+class Checkpoint(PretrainedVectors):
     """A published multilingual encoder (mBERT, XLM-R, LaBSE), for the input embeddings of its own
     subwords: a local directory, as transformers saves it, or a model of the hub."""
 
     version = 3
     fetches = True
-    unsigned: ClassVar[frozenset[str]] = Pretrained.unsigned | {"path", "revision"}
+    unsigned: ClassVar[frozenset[str]] = PretrainedVectors.unsigned | {"path", "revision"}
 
     kind: Literal["checkpoint"]
     path: str

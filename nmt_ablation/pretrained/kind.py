@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import PlainValidator, SerializeAsAny
 
+from nmt_ablation.model.config import Model
 from nmt_ablation.model.parts import EMBEDDINGS, Part
+from nmt_ablation.pretrained.records import NetworkRecord
 from nmt_ablation.progress import OnProgress
 from nmt_ablation.registry import Registry
 from nmt_ablation.segmentation.config import SegmentationConfig
+from nmt_ablation.training.config import Precision
 from nmt_ablation.values import SIDES, Block, NotNegative, Side, fail
 
 if TYPE_CHECKING:
@@ -24,6 +27,10 @@ if TYPE_CHECKING:
 TextName = Literal["monolingual", "sample"]
 Problem = tuple[tuple[str, ...], str]
 """A mistake in a block: the keys below the block, and the message."""
+
+
+NETWORK = "network.pt"
+"""The file of a network's weights."""
 
 
 def vectors_file(side: Side) -> str:
@@ -36,11 +43,20 @@ class Setting:
     """The facts about an experiment that its pretrained things may use."""
 
     languages: Mapping[Side, str]
-    dimension: int
-    """The embedding dimension of the NMT model."""
+    model: Model
+    """The architecture of the NMT model."""
+    precision: Precision
+    """The precision of matrix products in training."""
+    threads: int
+    """The number of threads of one training."""
     segmentation: SegmentationConfig
     monolingual: tuple[Side, ...]
     """The sides that have monolingual text."""
+
+    @property
+    def dimension(self) -> int:
+        """The embedding dimension of the NMT model."""
+        return self.model.dimension
 
 
 @dataclass(frozen=True)
@@ -67,6 +83,26 @@ class Given:
 
 
 @dataclass(frozen=True)
+class GivenNetwork:
+    """Everything that a network is trained from."""
+
+    folder: Path
+    """The folder to write to, with what an earlier try left there."""
+    setting: Setting
+    texts: Mapping[Side, Path]
+    """A folder with each side's text in fairseq's binary form."""
+    dictionaries: Mapping[Side, Path]
+    """The dictionary file of each side."""
+    seed: int
+    progress: OnProgress
+
+    @property
+    def weights(self) -> Path:
+        """Where the network is written, as a checkpoint of fairseq's."""
+        return self.folder / NETWORK
+
+
+@dataclass(frozen=True)
 class Built:
     """The record of one side of a pretrained thing."""
 
@@ -86,20 +122,61 @@ class Aligning(Block):
 
 
 class Pretrained(Block):
-    """A pretrained thing: vectors of tokens or words, from which embeddings may start."""
+    """A pretrained thing, from which parts of the model may start."""
 
     version: ClassVar[int] = 1
     """The version of the code that builds; raised when that code gives another result."""
-    respelled: ClassVar[bool] = False
-    """True if tokens without a vector are looked up without segmentation marks and in lower
-    case."""
-    unsigned: ClassVar[frozenset[str]] = frozenset(("missing", "align"))
+    unsigned: ClassVar[frozenset[str]] = frozenset()
     """Keys that don't change what is built: names of files, whose content counts instead, and later
     steps."""
     fetches: ClassVar[bool] = False
     """True if `fetch` has to run before `build`."""
 
     kind: str
+
+    @property
+    def shared(self) -> bool:
+        """True if the embeddings of both sides are the same."""
+        return False
+
+    @property
+    def address(self) -> str:
+        """The pinned address that `fetch` uses; empty if the thing consists of the user's files."""
+        return ""
+
+    def parts(self, setting: Setting) -> tuple[Part, ...]:
+        """Return the parts of the model that may start from it."""
+        raise NotImplementedError
+
+    def problems(self, setting: Setting) -> Iterator[Problem]:
+        """Yield the conflicts with the rest of the experiment."""
+        yield from ()
+
+    def files(self, data: Path) -> Mapping[str, Path]:
+        """Return the user's files that the thing is made of, existing or not, each with a name."""
+        return {}
+
+    def parameters(self, setting: Setting) -> dict[str, Any]:
+        """Return everything that determines the result, except text, files and segmentation."""
+        return self.model_dump(mode="json", exclude=set(self.unsigned))
+
+    def fetch(self, data: Path, folder: Path, progress: OnProgress) -> Mapping[str, str]:
+        """Fetch the files that `build` needs into a folder; return the SHA-256 of each."""
+        raise NotImplementedError
+
+    def cites(self) -> tuple[str, ...]:
+        """Return the keys of corpora/references.bib to cite."""
+        return ()
+
+
+class PretrainedVectors(Pretrained):
+    """Vectors of tokens or words, from which embeddings may start."""
+
+    respelled: ClassVar[bool] = False
+    """True if tokens without a vector are looked up without segmentation marks and in lower
+    case."""
+    unsigned: ClassVar[frozenset[str]] = frozenset(("missing", "align"))
+
     unit: Literal["token", "word"] = "token"
     """The unit that has a vector: a token of the dictionary, or a word. A token's vector is then
     the mean over the words that contain the token."""
@@ -108,26 +185,15 @@ class Pretrained(Block):
     align: Aligning | None = None
 
     @property
-    def shared(self) -> bool:
-        """True if both sides have the same vectors."""
-        return False
-
-    @property
     def segmented(self) -> bool:
         """True if `build` needs the dictionary and its segmentation."""
         return self.unit == "token"
-
-    @property
-    def address(self) -> str:
-        """The pinned address that `fetch` uses; empty if the thing consists of the user's files."""
-        return ""
 
     def sides(self, setting: Setting) -> tuple[Side, ...]:
         """Return the sides that have vectors."""
         return SIDES
 
     def parts(self, setting: Setting) -> tuple[Part, ...]:
-        """Return the parts of the model that may start from it."""
         return tuple(EMBEDDINGS[side] for side in self.sides(setting))
 
     def needed_text(self, setting: Setting) -> TextName | None:
@@ -135,7 +201,6 @@ class Pretrained(Block):
         return None
 
     def problems(self, setting: Setting) -> Iterator[Problem]:
-        """Yield the conflicts with the rest of the experiment."""
         if self.align is None:
             return
         if len(self.sides(setting)) < len(SIDES):
@@ -149,26 +214,35 @@ class Pretrained(Block):
                 "subwords stand in no lexicon; set unit: word, or lexicon: induced",
             )
 
-    def files(self, data: Path) -> Mapping[str, Path]:
-        """Return the user's files that the thing is made of, existing or not, each with a name."""
-        return {}
-
     def parameters(self, setting: Setting) -> dict[str, Any]:
-        """Return everything that determines the result, except text, files and segmentation."""
-        made_with = self.model_dump(mode="json", exclude=set(self.unsigned))
-        return {"dimension": setting.dimension} | made_with
-
-    def fetch(self, data: Path, folder: Path, progress: OnProgress) -> Mapping[str, str]:
-        """Fetch the files that `build` needs into a folder; return the SHA-256 of each."""
-        raise NotImplementedError
+        return {"dimension": setting.dimension} | super().parameters(setting)
 
     def build(self, given: Given) -> dict[Side, Built]:
         """Write the vectors of each side that has some, where `given.vectors` says."""
         raise NotImplementedError
 
-    def cites(self) -> tuple[str, ...]:
-        """Return the keys of corpora/references.bib to cite."""
-        return ()
+
+class PretrainedNetwork(Pretrained):
+    """A network of the NMT model's architecture and dictionaries, from whose layers and embeddings
+    parts of the model may start."""
+
+    text: TextName
+    lines: int | None
+
+    def seed_of(self, cell: int) -> int:
+        """Return the network's seed, for the cells of a seed."""
+        raise NotImplementedError
+
+    def sides(self, setting: Setting) -> tuple[Side, ...]:
+        """Return the sides whose text it learns from."""
+        raise NotImplementedError
+
+    def build(self, given: GivenNetwork) -> NetworkRecord:
+        """Train the network, or resume its training; write it where `given.weights` says.
+
+        Call this once in a process: fairseq keeps state between trainings.
+        """
+        raise NotImplementedError
 
 
 KINDS: Registry[Pretrained] = Registry(
@@ -179,6 +253,7 @@ KINDS: Registry[Pretrained] = Registry(
         "fasttext": "nmt_ablation.pretrained.fasttext:FastText",
         "vectors": "nmt_ablation.pretrained.vectors:Vectors",
         "checkpoint": "nmt_ablation.pretrained.checkpoint:Checkpoint",
+        "network": "nmt_ablation.pretrained.network:Network",
     },
 )
 

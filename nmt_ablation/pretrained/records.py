@@ -1,4 +1,4 @@
-"""The records of alignments."""
+"""The records of alignments and of networks."""
 
 from dataclasses import dataclass
 
@@ -28,3 +28,40 @@ class AlignmentRecord:
     """The number of source words that precision is measured on."""
     rounds: list[Round]
     """All rounds; the first is before refinement."""
+
+
+@dataclass(frozen=True)
+class HeldOutLoss:
+    """The loss on text that a network doesn't learn from, after some updates."""
+
+    update: int
+    loss: float
+    """Bits for each token that is predicted."""
+
+
+@dataclass(frozen=True)
+class NetworkRecord:
+    """A pretrained network and the course of its training."""
+
+    updates: int
+    epochs: int
+    """The number of times that the text was begun."""
+    lines: int
+    """The number of lines that the network learns from."""
+    held_out: int
+    """The number of lines that it doesn't learn from."""
+    tokens: int
+    """The number of tokens read: by the encoder, or by the decoder if there is no encoder."""
+    predicted: int
+    """The number of tokens predicted."""
+    too_long: int
+    """The number of lines that fit into no batch."""
+    validations: list[HeldOutLoss]
+    seconds: float
+    threads: int
+    parameters: int
+    """The number of weights of the parts that learn."""
+    weights: str
+    """The digest of all weights."""
+    torch: str
+    device: str

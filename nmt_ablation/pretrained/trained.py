@@ -10,13 +10,13 @@ from typing import Any, ClassVar, Literal
 from nmt_ablation.corpus.text import stream_lines
 from nmt_ablation.errors import UserError
 from nmt_ablation.pretrained.compose import BareWords
-from nmt_ablation.pretrained.kind import Built, Given, Pretrained, Problem, Setting, TextName
+from nmt_ablation.pretrained.kind import Built, Given, PretrainedVectors, Problem, Setting, TextName
 from nmt_ablation.progress import OnProgress
 from nmt_ablation.segmentation import Segmenter
 from nmt_ablation.values import SIDES, Positive, Seed, Side
 
 
-class Trained(Pretrained):
+class Trained(PretrainedVectors):
     """Vectors that a model of gensim's learns."""
 
     model: ClassVar[str]

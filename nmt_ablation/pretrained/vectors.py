@@ -4,18 +4,18 @@ from typing import ClassVar, Literal
 
 from nmt_ablation.corpus.text import stream_lines
 from nmt_ablation.errors import UserError
-from nmt_ablation.pretrained.kind import Built, Given, Pretrained, Setting, TextName
+from nmt_ablation.pretrained.kind import Built, Given, PretrainedVectors, Setting, TextName
 from nmt_ablation.values import SIDES, Side
 
 
-class Vectors(Pretrained):
+class Vectors(PretrainedVectors):
     """Vectors from the user's files: the text formats of fastText, GloVe, word2vec and MUSE,
     word2vec's binary, or fastText's .bin, packed by gzip or not. Relative paths start at the data
     folder."""
 
     version = 4
     respelled = True
-    unsigned: ClassVar[frozenset[str]] = Pretrained.unsigned | {"source", "target"}
+    unsigned: ClassVar[frozenset[str]] = PretrainedVectors.unsigned | {"source", "target"}
 
     kind: Literal["vectors"]
     source: str

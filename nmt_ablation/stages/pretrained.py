@@ -1,4 +1,4 @@
-"""Stages from text and files to the embeddings that a model starts from."""
+"""Stages from text and files to the embeddings and networks that a model starts from."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -6,12 +6,21 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from nmt_ablation.corpus import text
-from nmt_ablation.pretrained.kind import Built, Given, Pretrained, Setting, vectors_file
-from nmt_ablation.pretrained.records import AlignmentRecord
+from nmt_ablation.pretrained.kind import (
+    NETWORK,
+    Built,
+    Given,
+    GivenNetwork,
+    PretrainedNetwork,
+    PretrainedVectors,
+    Setting,
+    vectors_file,
+)
+from nmt_ablation.pretrained.records import AlignmentRecord, NetworkRecord
 from nmt_ablation.stage import Build, DataFile, File, Stage
 from nmt_ablation.stages.corpora import Sample
 from nmt_ablation.stages.fetched import FetchPretrained
-from nmt_ablation.stages.tokens import Binarise, Segmentation
+from nmt_ablation.stages.tokens import Binarise, BinariseText, Segmentation
 from nmt_ablation.values import SIDES, Side
 
 
@@ -28,7 +37,7 @@ class Vectors(Stage[dict[Side, Built]]):
     texts: Mapping[Side, File]
     segmentation: Segmentation | None
     fetched: FetchPretrained | None
-    thing: Pretrained = field(compare=False)
+    thing: PretrainedVectors = field(compare=False)
     setting: Setting = field(compare=False)
 
     def vectors(self, side: Side) -> File:
@@ -176,3 +185,39 @@ class Rows(Stage[RowsRecord]):
             for split in ("train", "test")
         }
         return RowsRecord(len(placed.tokens), placed.lengths, covered["train"], covered["test"])
+
+
+@dataclass(frozen=True, eq=False)
+class Network(Stage[NetworkRecord]):
+    """A network of the NMT model's architecture, trained by its kind."""
+
+    name: ClassVar[str] = "network"
+    resumable: ClassVar[bool] = True
+    alone: ClassVar[bool] = True
+
+    kind_version: int
+    made_with: Mapping[str, Any]
+    texts: Mapping[Side, BinariseText]
+    segmentation: Segmentation
+    seed: int
+    thing: PretrainedNetwork = field(compare=False)
+    setting: Setting = field(compare=False)
+    label: str = field(compare=False)
+    """The name of the network, for messages."""
+
+    @property
+    def weights(self) -> File:
+        """The network, as a checkpoint of fairseq's."""
+        return File(self, NETWORK)
+
+    def build(self, to: Build) -> NetworkRecord:
+        return self.thing.build(
+            GivenNetwork(
+                folder=to.folder,
+                setting=self.setting,
+                texts={side: to.artifact(stage) for side, stage in self.texts.items()},
+                dictionaries={side: to.path(self.segmentation.dictionary(side)) for side in SIDES},
+                seed=self.seed,
+                progress=to.progress,
+            )
+        )

@@ -1,11 +1,14 @@
-"""Stages from text to tokens: a segmentation, and fairseq's binary form of all sets."""
+"""Stages from text to tokens: a segmentation, and fairseq's binary form of pairs and of text."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import random
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from nmt_ablation.corpus import text
+from nmt_ablation.errors import UserError
 from nmt_ablation.segmentation import dictionary_file, read_dictionary
 from nmt_ablation.segmentation.config import SegmentationConfig
 from nmt_ablation.stage import Build, File, Stage
@@ -17,6 +20,8 @@ if TYPE_CHECKING:
     from nmt_ablation.segmentation import Segmenter
 
 SPLITS = ("train", "valid", "test")
+HELD_OUT = 1000
+"""Lines of a text that are held out of pretraining, at most; never more than a tenth of it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,3 +100,48 @@ class Binarise(Stage[None]):
             for side, language in zip(SIDES, self.languages, strict=True)
         }
         binarise(to.folder / "segmented", dictionaries, to.path(self.data))
+
+
+@dataclass(frozen=True, eq=False)
+class BinariseText(Stage[None]):
+    """One language's text, segmented and in fairseq's binary form, with held-out lines apart."""
+
+    name: ClassVar[str] = "binarise-text"
+
+    text: File
+    lines: int | None
+    """The number of lines that are used, from the start; all if it is None."""
+    language: str
+    segmentation: Segmentation
+    side: Side
+    """The side whose segmentation and dictionary it has."""
+    unicode: UnicodeForm
+    label: str = field(compare=False)
+    """The text, for messages."""
+
+    def build(self, to: Build) -> None:
+        from nmt_ablation.training.binarise import binarise_text
+
+        path = to.path(self.text)
+        count = sum(1 for _ in self._lines(path))
+        number = min(HELD_OUT, count // 10)
+        if not number:
+            raise UserError(
+                f"{self.label}: has {count} lines, too few to pretrain a network and to hold some "
+                "out; name more corpora"
+            )
+        held_out = frozenset(random.Random(1).sample(range(count), number))
+        segmenter = self.segmentation.segmenter(self.side, to)
+        for split in ("train", "valid"):
+            tidy = (
+                text.tidy(line, self.unicode)
+                for at, line in enumerate(self._lines(path))
+                if (at in held_out) == (split == "valid")
+            )
+            segmented = (" ".join(segmenter.encode(line)) for line in tidy)
+            text.write_lines(to.folder / split, segmented)
+        dictionary = to.path(self.segmentation.dictionary(self.side))
+        binarise_text(to.folder, self.language, dictionary)
+
+    def _lines(self, path: Path) -> Iterator[str]:
+        return islice(text.stream_lines(path), self.lines)

@@ -12,7 +12,7 @@ from nmt_ablation.model.config import Model, Tying
 from nmt_ablation.model.parts import Part
 from nmt_ablation.progress import OnProgress
 from nmt_ablation.stage import Build, File, Stage
-from nmt_ablation.stages.pretrained import Rows
+from nmt_ablation.stages.pretrained import Network, Rows
 from nmt_ablation.stages.tokens import Binarise, Segmentation
 from nmt_ablation.training.config import Training
 from nmt_ablation.training.record import BEST, Calibrated, Trained
@@ -29,13 +29,15 @@ class Train(Stage[Trained]):
     """One model, trained until patience or its budget ends it."""
 
     name: ClassVar[str] = "train"
-    version: ClassVar[int] = 5
+    version: ClassVar[int] = 6
     resumable: ClassVar[bool] = True
 
     binarise: Binarise
     segmentation: Segmentation
     rows: Mapping[Side, Rows]
-    """The embeddings that each side starts from, if not at random."""
+    """The vectors that each side's embeddings start from, if they do."""
+    networks: Mapping[Part, Network]
+    """The network that each part starts from, if it does."""
     projection: bool
     tuning: Mapping[Part, tuple[tuple[str, Tuning], ...]]
     """All ways in which parts are tuned, each with its name."""
@@ -69,6 +71,7 @@ class Train(Stage[Trained]):
         transfer = Transfer(
             rows={side: to.path(rows.rows) for side, rows in self.rows.items()},
             projection=self.projection,
+            networks={part: to.path(it.weights) for part, it in self.networks.items()},
             tuning={part: tuple(way for _, way in ways) for part, ways in self.tuning.items()},
             tying=self.tying,
             seed=self.seed,

@@ -27,3 +27,21 @@ def binarise(texts: Path, dictionaries: dict[str, Path], folder: Path) -> None:
         *(f"--{split}pref={texts / split}" for split in SPLITS),
     ]
     preprocess.main(options.get_preprocessing_parser().parse_args(arguments))
+
+
+def binarise_text(folder: Path, language: str, dictionary: Path) -> None:
+    """Replace a folder's segmented files `train` and `valid` by their binary form, which fairseq
+    calls {train,valid}.LANGUAGE-None.LANGUAGE."""
+    for split in ("train", "valid"):
+        (folder / split).rename(folder / f"{split}.{language}")
+    arguments = [
+        "--only-source",
+        f"--source-lang={language}",
+        f"--srcdict={dictionary}",
+        f"--destdir={folder}",
+        "--workers=1",
+        *(f"--{split}pref={folder / split}" for split in ("train", "valid")),
+    ]
+    preprocess.main(options.get_preprocessing_parser().parse_args(arguments))
+    for split in ("train", "valid"):
+        (folder / f"{split}.{language}").unlink()

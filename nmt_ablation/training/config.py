@@ -6,6 +6,8 @@ from pydantic import Field, model_validator
 
 from nmt_ablation.values import Block, NotNegative, Positive, Rate, Share
 
+Precision = Literal["float32", "bfloat16"]
+
 
 class Training(Block):
     batch_tokens: Positive = 2048
@@ -24,7 +26,7 @@ class Training(Block):
     label_smoothing: Share = 0.1
     clip_norm: Annotated[float, Field(strict=True, ge=0)] = 1.0
     weight_decay: Annotated[float, Field(strict=True, ge=0)] = 0.0
-    precision: Literal["float32", "bfloat16"] = "float32"
+    precision: Precision = "float32"
     """The precision of matrix products; weights and optimiser are always in float32."""
     threads: Positive = 1
     """The number of threads of one training. The number changes the rounding, so it is part of the

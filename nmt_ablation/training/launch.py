@@ -1,19 +1,12 @@
 """Runs of fairseq's trainer on cells, from the start or resumed."""
 
-import contextlib
-import ctypes
 import json
-import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from fairseq import options
-from fairseq.dataclass.utils import convert_namespace_to_omegaconf
-from fairseq.distributed import utils as distributed
-from fairseq_cli import train as fairseq_train
 from pydantic import TypeAdapter
 
 from nmt_ablation.errors import UserError
@@ -22,10 +15,10 @@ from nmt_ablation.model import checkpoint
 from nmt_ablation.model.config import Model
 from nmt_ablation.progress import OnProgress
 from nmt_ablation.segmentation import Segmenter
-from nmt_ablation.stopping import StoppedError, when_asked
+from nmt_ablation.stopping import StoppedError
 from nmt_ablation.training import glue
 from nmt_ablation.training.config import Training
-from nmt_ablation.training.glue import NEVER, EndedError
+from nmt_ablation.training.glue import NEVER
 from nmt_ablation.training.optimizer import FusedAdam
 from nmt_ablation.training.plan import ArmPlan, Plan
 from nmt_ablation.training.record import BEST, Trained
@@ -94,26 +87,10 @@ def train(
     if not is_recorded(arms):
         if first:
             _start_over_if_others(arms, folder)
-        torch.set_num_threads(training.threads)
-        _keep_memory()
-        glue.patch()
-        # Not by --log-file: fairseq adds its handler again in each epoch, and writes each line once
-        # for each handler.
-        if first:
-            logging.getLogger().addHandler(logging.FileHandler(folder / LOG))
         configuration, session = configure(arguments, arms, folder, progress, worker)
-        try:
-            with (
-                when_asked(session.ask_to_stop),
-                contextlib.suppress(EndedError),
-                checkpoint.readable(),
-            ):
-                distributed.call_main(configuration, fairseq_train.main)
-        except torch.OutOfMemoryError as error:
-            raise UserError(
-                f"the GPU has not enough memory ({str(error).splitlines()[0]}); lower "
-                "training.batch_tokens, and raise training.accumulate as much"
-            ) from error
+        log = folder / LOG if first else None
+        less = "lower training.batch_tokens, and raise training.accumulate as much"
+        glue.train(configuration, session, training.threads, log, less)
         state = session.state
         if state.active():
             raise StoppedError("training stopped with a checkpoint")
@@ -138,16 +115,6 @@ def is_recorded(arms: Sequence[ArmPlan]) -> bool:
 def outcomes(arms: Sequence[ArmPlan]) -> list[Trained | UserError]:
     """Return each arm's record, or the error that ended it."""
     return [_outcome(arm) for arm in arms]
-
-
-def _keep_memory() -> None:
-    """Have glibc keep freed memory. By default glibc returns large blocks to the kernel, which
-    clears them for the next update: a tenth of a small model's time."""
-    trim_threshold, mmap_max = -1, -4  # M_TRIM_THRESHOLD and M_MMAP_MAX of malloc.h
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # other C libraries have none
-    if mallopt is not None:
-        mallopt(mmap_max, 0)
-        mallopt(trim_threshold, 2**31 - 1)
 
 
 def _start_over_if_others(arms: Sequence[ArmPlan], folder: Path) -> None:
@@ -205,9 +172,8 @@ def configure(
     worker: Worker | None = None,
 ) -> tuple[Any, glue.Session]:
     """Return fairseq's configuration, and the session in which the task finds its plan."""
-    parser = options.get_training_parser(default_task="translation_arms")
-    parsed = options.parse_args_and_arch(parser, fairseq_arguments(arguments, folder, worker))
-    configuration = convert_namespace_to_omegaconf(parsed)
+    parameters = fairseq_arguments(arguments, folder, worker)
+    configuration = glue.configuration_of(parameters, task="translation_arms")
     plan = Plan(
         arms=arms,
         training=arguments.training,
@@ -224,57 +190,24 @@ def fairseq_arguments(
     arguments: Arguments, folder: Path, worker: Worker | None = None
 ) -> list[str]:
     """Return the arguments of `fairseq-train` for a cell."""
-    model, training = arguments.model, arguments.training
+    training = arguments.training
     values: dict[str, Any] = {
         "--task": "translation_arms",
         "--source-lang": arguments.source,
         "--target-lang": arguments.target,
-        "--arch": "transformer",
-        "--encoder-layers": model.encoder_layers,
-        "--decoder-layers": model.decoder_layers,
-        "--encoder-embed-dim": model.dimension,
-        "--decoder-embed-dim": model.dimension,
-        "--encoder-ffn-embed-dim": model.feed_forward,
-        "--decoder-ffn-embed-dim": model.feed_forward,
-        "--encoder-attention-heads": model.heads,
-        "--decoder-attention-heads": model.heads,
-        "--dropout": model.dropout,
+        **architecture(arguments.model),
         "--criterion": "label_smoothed_cross_entropy",
         "--label-smoothing": training.label_smoothing,
-        "--optimizer": "fused_adam",
-        "--adam-betas": "(0.9, 0.98)",
-        "--weight-decay": training.weight_decay,
-        "--clip-norm": training.clip_norm,
+        **optimisation(training.weight_decay, training.clip_norm),
         "--lr-scheduler": "inverse_sqrt" if training.warmup_updates else "fixed",
         "--lr": training.learning_rate,
         "--warmup-updates": training.warmup_updates,
         "--max-tokens": training.batch_tokens,
         "--update-freq": training.accumulate,
-        # fairseq's default of 8 silently leaves out up to 7 pairs of every epoch.
-        "--required-batch-size-multiple": 1,
-        # One update more than the budget: asked for that one, the task ends the training.
-        "--max-update": training.max_updates + 1,
         "--seed": arguments.seed,
-        "--num-workers": 0,
-        # No thread that prepares batches ahead: interrupted when the process ends, it may crash the
-        # process.
-        "--data-buffer-size": 0,
-        "--save-dir": folder,
-        "--save-interval": NEVER,
-        "--save-interval-updates": training.validate_every,
-        "--keep-interval-updates": 1,
-        "--log-format": "json",
-        "--log-interval": 10,
+        **until(training.max_updates, training.validate_every, folder),
     }
-    switches = [
-        "--encoder-normalize-before",
-        "--decoder-normalize-before",
-        "--no-epoch-checkpoints",
-        "--disable-validation",
-        "--no-progress-bar",
-    ]
-    if not torch.cuda.is_available():
-        switches.append("--cpu")
+    switches = []
     if worker is not None:
         values |= {
             "--distributed-world-size": training.processes,
@@ -287,5 +220,66 @@ def fairseq_arguments(
         }
         # Otherwise fairseq broadcasts the checkpoint in a form that torch refuses to unpickle.
         switches += ["--distributed-no-spawn", "--load-checkpoint-on-all-dp-ranks"]
-    named = [f"{name}={value}" for name, value in values.items()]
-    return [str(arguments.data), *named, *switches]
+    return as_arguments(arguments.data, values, switches)
+
+
+def architecture(model: Model) -> dict[str, Any]:
+    """Return fairseq's options for a model's architecture."""
+    return {
+        "--arch": "transformer",
+        "--encoder-layers": model.encoder_layers,
+        "--decoder-layers": model.decoder_layers,
+        "--encoder-embed-dim": model.dimension,
+        "--decoder-embed-dim": model.dimension,
+        "--encoder-ffn-embed-dim": model.feed_forward,
+        "--decoder-ffn-embed-dim": model.feed_forward,
+        "--encoder-attention-heads": model.heads,
+        "--decoder-attention-heads": model.heads,
+        "--dropout": model.dropout,
+    }
+
+
+def optimisation(weight_decay: float, clip_norm: float) -> dict[str, Any]:
+    """Return fairseq's options for our optimiser."""
+    return {
+        "--optimizer": "fused_adam",
+        "--adam-betas": "(0.9, 0.98)",
+        "--weight-decay": weight_decay,
+        "--clip-norm": clip_norm,
+    }
+
+
+def until(updates: int, save_every: int, folder: Path) -> dict[str, Any]:
+    """Return fairseq's options for the end of a training and for its checkpoints."""
+    return {
+        # One update more than the budget: asked for that one, the task ends the training.
+        "--max-update": updates + 1,
+        "--save-dir": folder,
+        "--save-interval": NEVER,
+        "--save-interval-updates": save_every,
+        "--keep-interval-updates": 1,
+    }
+
+
+def as_arguments(data: Path, values: Mapping[str, Any], switches: Sequence[str]) -> list[str]:
+    """Return the arguments of `fairseq-train`, with those that every training has."""
+    always = {
+        # fairseq's default of 8 silently leaves out up to 7 sentences of every epoch.
+        "--required-batch-size-multiple": 1,
+        "--num-workers": 0,
+        # No thread that prepares batches ahead: interrupted when the process ends, it may crash the
+        # process.
+        "--data-buffer-size": 0,
+        "--log-format": "json",
+        "--log-interval": 10,
+    }
+    flags = [
+        "--encoder-normalize-before",
+        "--decoder-normalize-before",
+        "--no-epoch-checkpoints",
+        "--disable-validation",
+        "--no-progress-bar",
+        *([] if torch.cuda.is_available() else ["--cpu"]),
+    ]
+    named = [f"{name}={value}" for name, value in {**values, **always}.items()]
+    return [str(data), *named, *flags, *switches]

@@ -27,8 +27,10 @@ from torch import Tensor, nn
 from nmt_ablation.model import checkpoint
 from nmt_ablation.training.collective import agreed, first_ones, is_first
 from nmt_ablation.training.events import Events
-from nmt_ablation.training.glue import EndedError, save_after_this_update, session
+from nmt_ablation.training.glue import EndedError, session
+from nmt_ablation.training.plan import Plan
 from nmt_ablation.training.record import BEST, Validation
+from nmt_ablation.training.state import TrainingState
 from nmt_ablation.training.validation import ValidationSet, batch_losses
 from nmt_ablation.transfer.start import fold
 
@@ -54,7 +56,8 @@ class ArmsTask(TranslationTask):  # type: ignore[misc]
     def __init__(self, cfg: TranslationConfig, src_dict: Any, tgt_dict: Any) -> None:
         super().__init__(cfg, src_dict, tgt_dict)
         self.session = session()
-        self.plan, self.training = self.session.plan, self.session.state
+        self.plan: Plan = self.session.plan
+        self.training: TrainingState = self.session.state
         self.events = [Events(arm.events if is_first() else None) for arm in self.plan.arms]
         self.models: list[Any] = []
         self.valid: ValidationSet | None = None
@@ -153,8 +156,7 @@ class ArmsTask(TranslationTask):  # type: ignore[misc]
     def _stop_if_asked(self) -> None:
         """Have fairseq save after this update, and stop before the next."""
         device = next(self.models[0].parameters()).device
-        go_on = bool(agreed(torch.tensor([not self.session.stop], device=device)))
-        if not go_on and save_after_this_update(self.plan.configuration):
+        if self.session.has_to_leave(self.plan.configuration, device):
             self._leave()
 
     def _leave(self) -> NoReturn:

@@ -5,7 +5,7 @@ the product of learned vectors of another dimension and a learned projection. `f
 embeddings out, so that stock fairseq loads the model.
 """
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from nmt_ablation.model import checkpoint
 from nmt_ablation.model.config import SPECIAL_SYMBOLS, Tying
 from nmt_ablation.model.parts import Part, place_of
 from nmt_ablation.transfer.tuning import Tuned, Tuning
@@ -29,6 +30,9 @@ class Transfer:
     """The file of vectors (see `transfer.place`) that each side's embeddings start from."""
     projection: bool = False
     """True if the vectors keep their own dimension, and are projected to the model's."""
+    networks: Mapping[Part, Path] = field(default_factory=dict)
+    """The checkpoint of the network that each part starts from, of the model's own architecture and
+    dictionaries."""
     tuning: Mapping[Part, tuple[Tuning, ...]] = field(default_factory=dict)
     tying: Tying = "none"
     seed: int = 1
@@ -44,11 +48,14 @@ class Transfer:
             model: the model to change.
             updates: the budget of the training.
         """
-        for side, path in self.rows.items():
-            _start(embeddings(model, side), path, self.projection, self.seed)
-        _tie(model, self.tying)
         layers: Any = model
         depths = len(layers.encoder.layers), len(layers.decoder.layers)
+        for path in dict.fromkeys(self.networks.values()):
+            parts = {part for part, other in self.networks.items() if other == path}
+            _load(model, path, parts, depths)
+        for side, path in self.rows.items():
+            _start(embeddings(model, side), path, self.projection, self.seed)
+        tie(model, self.tying)
         for name, weight in model.named_parameters():
             place = place_of(name, *depths)
             ways = self.tuning.get(place.part, ())
@@ -99,6 +106,15 @@ def _learned(table: Any) -> nn.Parameter:
     return rows
 
 
+def _load(model: nn.Module, path: Path, parts: Container[Part], depths: tuple[int, int]) -> None:
+    """Replace the weights of some parts by those of a network."""
+    network = checkpoint.read(path)["model"]
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if place_of(name, *depths).part in parts:
+                weight.copy_(network[name])
+
+
 def _start(table: nn.Embedding, path: Path, projection: bool, seed: int) -> None:
     """Replace the embeddings of tokens that have vectors; special symbols have none."""
     with np.load(path) as rows:
@@ -134,7 +150,7 @@ def _project(table: nn.Embedding, dimension: int, seed: int) -> None:
     parametrize.register_parametrization(table, "weight", projected, unsafe=True)
 
 
-def _tie(model: nn.Module, tying: Tying) -> None:
+def tie(model: nn.Module, tying: Tying) -> None:
     """Share embeddings with the output layer, or between sides too. The checkpoint holds each under
     its own name, so that an untied model loads it."""
     decoder: Any = model.decoder

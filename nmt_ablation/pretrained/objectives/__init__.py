@@ -1,0 +1,128 @@
+"""Objectives: what a network learns to predict from text, before it learns to translate.
+
+To add an objective, write a class in a file of its own here, and name it in `OBJECTIVES`; a package
+of your own names its class under the entry points `nmt_ablation.objectives`. An objective turns a
+sentence into what the encoder and the decoder read, and what they predict.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import PlainValidator, SerializeAsAny, ValidationError
+
+from nmt_ablation.model.parts import Part, Sees
+from nmt_ablation.registry import Registry
+from nmt_ablation.values import Block, fail, within
+
+Tokens: TypeAlias = NDArray[np.int64]
+"""Indices of tokens in a dictionary."""
+Stack: TypeAlias = Literal["encoder", "decoder"]
+
+PARTS_OF: Mapping[Stack, tuple[Part, ...]] = {
+    "encoder": ("source-embeddings", "encoder-layers"),
+    "decoder": ("target-embeddings", "decoder-layers", "output-layer"),
+}
+"""The parts that each stack has when it learns alone."""
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The indices that an objective may put into a sentence."""
+
+    size: int
+    first: int
+    """The index of the first token that is no special symbol."""
+    padding: int
+    end: int
+    """The end of a sentence, which also begins what the decoder reads."""
+    mask: int
+    """The mask. It is the symbol <s>, which translation never uses."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """One sentence, as an objective presents it."""
+
+    source: Tokens | None
+    """What the encoder reads; None if there is no encoder."""
+    previous: Tokens | None
+    """What the decoder reads; None if there is no decoder."""
+    target: Tokens
+    """The token to predict at each position of the decoder, or else of the encoder; padding where
+    nothing is predicted."""
+    sees: Sees = "all"
+    """The positions that the encoder's attend to."""
+
+
+class Objective(Block):
+    """One objective, whose fields are the settings of its noise."""
+
+    version: ClassVar[int] = 1
+    """The version of the code; raised when that code gives another result."""
+    stacks: ClassVar[tuple[Stack, ...]]
+    """The stacks that learn."""
+
+    def examples(
+        self, sentence: Tokens, chance: np.random.Generator, vocabulary: Vocabulary
+    ) -> Sequence[Example]:
+        """Return the examples that are made of one sentence: the same number of each, whose n-th
+        examples are computed together.
+
+        Args:
+            sentence: the sentence, without its end.
+            chance: the only source of noise. It depends on seed, epoch and sentence alone, so that
+                resumed training sees the same noise.
+        """
+        raise NotImplementedError
+
+    def cites(self) -> tuple[str, ...]:
+        """Return the keys of corpora/references.bib to cite."""
+        return ()
+
+
+OBJECTIVES: Registry[Objective] = Registry(
+    "objective",
+    "nmt_ablation.objectives",
+    {
+        "causal-lm": "nmt_ablation.pretrained.objectives.causal_lm:CausalLM",
+        "bidirectional-lm": "nmt_ablation.pretrained.objectives.bidirectional_lm:BidirectionalLM",
+        "masked-lm": "nmt_ablation.pretrained.objectives.masked_lm:MaskedLM",
+        "mass": "nmt_ablation.pretrained.objectives.mass:Mass",
+        "prefix-lm": "nmt_ablation.pretrained.objectives.prefix_lm:PrefixLM",
+        "denoising": "nmt_ablation.pretrained.objectives.denoising:Denoising",
+    },
+)
+
+
+def ended(sentence: Tokens, vocabulary: Vocabulary) -> Tokens:
+    """Return a sentence with its end."""
+    return np.append(sentence, vocabulary.end)
+
+
+def shifted(sentence: Tokens, vocabulary: Vocabulary) -> Tokens:
+    """Return a sentence as a decoder reads it: each token stands where the next is predicted."""
+    return np.insert(sentence, 0, vocabulary.end)
+
+
+def _named(value: Any) -> dict[str, Objective]:
+    """Read a name, or a mapping of one name to the settings of its noise."""
+    named = {value: {}} if isinstance(value, str) else value
+    allowed = ", ".join(OBJECTIVES.names())
+    if not isinstance(named, Mapping) or len(named) != 1:
+        fail((), f"write one of {allowed}, or {{NAME: {{its settings}}}}")
+    ((name, settings),) = named.items()
+    if isinstance(settings, Objective):
+        return {name: settings}
+    if name not in OBJECTIVES:
+        fail((), f"'{name}' is no objective; allowed: {allowed}")
+    try:
+        return {name: OBJECTIVES[name].model_validate(settings)}
+    except ValidationError as invalid:
+        raise within(name, invalid) from None
+
+
+Named = Annotated[dict[str, SerializeAsAny[Objective]], PlainValidator(_named)]
+"""An objective by its name: a mapping with one entry."""

@@ -1,0 +1,188 @@
+"""fairseq's translation task, which learns to predict text instead.
+
+The model is fairseq's own `transformer`, so that stock fairseq programs load the checkpoints, and
+is drawn as the NMT models are. Only the stacks of the objective are computed and learn.
+"""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from fairseq import utils
+from fairseq.data import data_utils
+from fairseq.tasks import register_task
+from fairseq.tasks.translation import TranslationConfig, TranslationTask
+from torch import Tensor, nn
+
+from nmt_ablation.model import checkpoint
+from nmt_ablation.model.config import SPECIAL_SYMBOLS
+from nmt_ablation.model.transformer import objective_loss
+from nmt_ablation.pretrained.objectives import Vocabulary
+from nmt_ablation.pretrained.pretraining.plan import Plan, State
+from nmt_ablation.pretrained.pretraining.sentences import Sentences
+from nmt_ablation.pretrained.records import HeldOutLoss
+from nmt_ablation.training.glue import EndedError, session
+from nmt_ablation.transfer.start import tie
+
+
+@register_task("pretraining", dataclass=TranslationConfig)
+class PretrainingTask(TranslationTask):  # type: ignore[misc]
+    """fairseq's translation task, for the objective of a plan."""
+
+    def __init__(self, cfg: TranslationConfig, src_dict: Any, tgt_dict: Any) -> None:
+        super().__init__(cfg, src_dict, tgt_dict)
+        self.session = session()
+        self.plan: Plan = self.session.plan
+        self.training: State = self.session.state
+        self.model: Any = None
+        side = next(iter(self.plan.texts))
+        self.dictionary = src_dict if side == "source" else tgt_dict
+        self.held_out: list[Any] = []
+
+    def build_model(self, cfg: Any, from_checkpoint: bool = False) -> nn.Module:
+        with utils.set_torch_seed(self.plan.seed):
+            self.model = super().build_model(cfg, from_checkpoint)
+        tie(self.model, self.plan.tying)
+        return self.model  # type: ignore[no-any-return]
+
+    def load_dataset(self, split: str, epoch: int = 1, combine: bool = False, **_: Any) -> None:
+        sides = {side: self.plan.languages[side] for side in self.plan.texts}
+        texts = [
+            data_utils.load_indexed_dataset(
+                str(self.plan.texts[side] / f"{split}.{language}-None.{language}"), self.dictionary
+            )
+            for side, language in sides.items()
+        ]
+        vocabulary = Vocabulary(
+            size=len(self.dictionary),
+            first=SPECIAL_SYMBOLS,
+            padding=self.dictionary.pad(),
+            end=self.dictionary.eos(),
+            mask=self.dictionary.bos(),
+        )
+        found = Sentences(texts, self.plan.objective, vocabulary, self.plan.seed)
+        self.datasets[split] = found
+        if split == "train":
+            self.training.lines = len(found)
+        else:
+            self.training.held_out = len(found)
+
+    def filter_indices_by_size(self, indices: Any, *arguments: Any, **options: Any) -> Any:
+        """Filter sentences as fairseq does, and count those that are too long for a batch."""
+        kept = super().filter_indices_by_size(indices, *arguments, **options)
+        self.training.too_long = len(indices) - len(kept)
+        return kept
+
+    def can_reuse_epoch_itr(self, dataset: Any) -> bool:
+        """Have fairseq draw the batches of each epoch anew, as `ArmsTask` does."""
+        return False
+
+    def begin_epoch(self, epoch: int, model: nn.Module) -> None:
+        super().begin_epoch(epoch, model)
+        self.training.epoch = epoch
+
+    def train_step(
+        self,
+        sample: dict[str, Any],
+        model: nn.Module,
+        criterion: nn.Module,
+        optimizer: Any,
+        update_num: int,
+        ignore_grad: bool = False,
+    ) -> tuple[Tensor, int, dict[str, Any]]:
+        """Compute the loss and the gradients.
+
+        Raises:
+            EndedError: the budget or a divergence has ended it, or it was asked to stop.
+        """
+        training = self.training
+        optimizer.on_broken = self._diverged
+        self._begin(update_num)
+        model.train()
+        loss, predicted = self._loss(sample)
+        if not bool(loss.isfinite()):
+            self._diverged(0)
+            raise EndedError
+        optimizer.backward(loss * 0 if ignore_grad else loss)
+        learning = (weight for weight in self.model.parameters() if weight.grad is not None)
+        training.parameters = sum(weight.numel() for weight in learning)
+        training.tokens += sample["ntokens"]
+        training.predicted += predicted
+        log = {
+            "loss": loss.detach(),
+            "nll_loss": loss.detach(),
+            "ntokens": predicted,
+            "nsentences": sample["nsentences"],
+            "sample_size": predicted,
+        }
+        return loss, predicted, log
+
+    def get_checkpoint_dict(self) -> dict[str, Any]:
+        """Return the state that fairseq keeps in the checkpoint, for `set_checkpoint_dict`."""
+        return {type(self).__name__: self.training.plain()}
+
+    def set_checkpoint_dict(self, state: dict[str, Any]) -> None:
+        self.training.restore(state)
+
+    def _begin(self, update: int) -> None:
+        """Begin an update: validate when it is time, and end where the budget does."""
+        plan, training = self.plan, self.training
+        if training.diverged:
+            raise EndedError
+        device = next(self.model.parameters()).device
+        if self.session.has_to_leave(plan.configuration, device):
+            raise EndedError
+        training.update, training.ended = update, update >= plan.updates
+        if update and (training.ended or update % plan.validate_every == 0):
+            training.validations.append(HeldOutLoss(update, self._held_out_loss()))
+        plan.progress(update, plan.updates)
+        if training.ended:
+            self._write()
+            raise EndedError
+
+    def _write(self) -> None:
+        """Write the network, as a checkpoint of a stock translation task."""
+        plan, weights = self.plan, self.model.state_dict()
+        checkpoint.write(plan.weights, weights, plan.configuration, self.training.update)
+
+    def _diverged(self, number: int) -> None:
+        self.training.diverged = True
+
+    def _loss(self, sample: dict[str, Any]) -> tuple[Tensor, int]:
+        """Return the loss of a batch in nats, and the number of tokens that it predicts."""
+        device = next(self.model.parameters()).device
+        losses, predicted = [], 0
+        for batch in sample["batches"]:
+            source, previous, target = (
+                None if it is None else it.to(device)
+                for it in (batch.source, batch.previous, batch.target)
+            )
+            assert target is not None
+            padding = self.dictionary.pad()
+            predicted += int((target != padding).sum())
+            dtype = getattr(torch, self.plan.precision)
+            losses.append(
+                objective_loss(self.model, source, previous, target, padding, dtype, batch.sees)
+            )
+        return torch.stack(losses).sum(), predicted
+
+    def _held_out_loss(self) -> float:
+        """Return the loss on the held-out lines, whose noise is always the same, in bits for each
+        token that is predicted."""
+        if not self.held_out:
+            self.held_out = list(self._held_out_batches())
+        self.model.eval()
+        with torch.no_grad():
+            found = [self._loss(batch) for batch in self.held_out]
+        nats = sum(float(loss) for loss, _ in found)
+        return nats / math.log(2) / max(1, sum(predicted for _, predicted in found))
+
+    def _held_out_batches(self) -> Iterator[dict[str, Any]]:
+        self.load_dataset("valid")
+        dataset = self.dataset("valid")
+        limit = min(*self.model.max_positions(), self.plan.batch_tokens)
+        indices = [index for index in range(len(dataset)) if dataset.size(index) <= limit]
+        ordered = sorted(indices, key=dataset.size)
+        for batch in dataset.batch_by_size(ordered, max_tokens=self.plan.batch_tokens):
+            yield dataset.collater([dataset[index] for index in batch])
