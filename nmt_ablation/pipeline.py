@@ -4,7 +4,7 @@ Stages only name their inputs; nothing runs until `Workspace.ensure`.
 """
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -18,7 +18,7 @@ from nmt_ablation.opus import fetch
 from nmt_ablation.opus.corpora import MonolingualCorpus, ParallelCorpus
 from nmt_ablation.opus.lock import Lock
 from nmt_ablation.places import Places
-from nmt_ablation.pretrained.kind import Pretrained, TextName
+from nmt_ablation.pretrained.kind import Pretrained, PretrainedNetwork, TextName
 from nmt_ablation.stage import DataFile, File, Stage
 from nmt_ablation.stages import corpora, pretrained, scoring, tokens, training
 from nmt_ablation.stages.fetched import FetchPretrained
@@ -307,8 +307,16 @@ class Pipeline:
             seed=thing.seed_of(seed),
             thing=thing,
             setting=setting,
-            label=name,
+            label="-".join([name, *self._of_network(thing, size, seed)]),
         )
+
+    @staticmethod
+    def _of_network(thing: PretrainedNetwork, size: Size, seed: int) -> Iterator[str]:
+        """Yield what tells networks of one name apart: the sample's size, and the seed."""
+        if thing.text == "sample":
+            yield str(size)
+        if thing.text == "sample" or thing.seed_of(seed) != thing.seed_of(seed + 1):
+            yield f"s{seed}"
 
     def networks(self, arm: Arm, size: Size, seed: int) -> dict[Part, pretrained.Network]:
         """Return the stages that train the networks that parts start from."""
@@ -373,8 +381,8 @@ class Pipeline:
         return scoring.Resample(self.score(cell), self.experiment.scoring.metrics)
 
     def scores(self, cells: Sequence[Cell]) -> list[Stage[Any]]:
-        """Return the final stages of some cells: their scores, also on resamples, and their
-        comparisons with the baseline.
+        """Return the final stages of some cells: their scores, also on resamples, their comparisons
+        with the baseline, and the near-duplicates in their samples.
 
         A comparison is built by the job that finishes the second of its two cells.
         """
@@ -386,7 +394,8 @@ class Pipeline:
             and (other in cells or other.model_copy(update={"arm": baseline}) in cells)
         ]
         own = [stage for cell in cells for stage in (self.score(cell), self.resamples(cell))]
-        return [*own, *map(self.compare, compared)]
+        alike = [self.near_duplicates(cell.size, cell.seed) for cell in cells]
+        return [*own, *map(self.compare, compared), *dict.fromkeys(alike)]
 
     def calibration(self) -> training.Calibrate:
         """Return the stage that times an update."""

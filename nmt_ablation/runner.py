@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from multiprocessing import resource_tracker
@@ -54,6 +54,8 @@ class Work:
     """The cells whose scores these stages are."""
     together: Sequence[Train] = ()
     """Trainings of one size and seed to run side by side first."""
+    needs: Sequence[str] = ()
+    """The names of the jobs that build what these stages need."""
 
 
 class Job:
@@ -64,9 +66,8 @@ class Job:
         self.started = time.monotonic()
         self.log = runner.logs / f"{name}.log"
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        self.failures = [runner.failure_file(cell) for cell in work.cells]
-        for failure in self.failures:
-            failure.unlink(missing_ok=True)
+        for cell in work.cells:
+            runner.failure_file(cell).unlink(missing_ok=True)
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(PRELOAD)
         self.outcome, theirs = context.Pipe(duplex=False)
@@ -102,18 +103,14 @@ class Job:
         return self.process.exitcode == EXIT_CODE
 
     def error(self) -> str | None:
-        """Wait for the job, and return its error, or None. The error is also written to the failure
-        files of its cells."""
+        """Wait for the job, and return its error, or None."""
         self.process.join()
         if self.process.exitcode == 0:
             return None
-        error = self._said() or (
+        return self._said() or (
             f"{self.name} ended with exit code {self.process.exitcode}: "
             f"{' '.join(last_lines(self.log, 1)) or 'nothing in its log'} (see {self.log})"
         )
-        for failure in self.failures:
-            write_atomically(failure, error)
-        return error
 
     def _said(self) -> str | None:
         """Return the error that the job itself has reported."""
@@ -188,11 +185,12 @@ class Runner:
         """Return the unbuilt stages of a cell, from corpora to scores."""
         return self.workspace.to_build(*self.pipeline.scores([cell]))
 
-    def run(self, jobs: dict[str, Work], at_once: int, watch: "Watcher") -> None:
-        """Run the jobs that have unbuilt stages.
+    def run(self, jobs: Mapping[str, Work], at_once: int, watch: "Watcher") -> None:
+        """Run the jobs that have unbuilt stages, each as soon as the jobs it needs have ended.
 
         Raises:
-            UserError: some jobs failed; the message says why. All other jobs were run.
+            UserError: some jobs failed; the message says why. All jobs that need none of them were
+                run.
             StoppedError: this process or a job got SIGUSR1 or SIGTERM; all jobs can be resumed.
         """
         left = {
@@ -202,7 +200,9 @@ class Runner:
         }
         waiting = list(left)
         running: dict[str, Job] = {}
-        failed: list[str] = []
+        failed: dict[str, str] = {}
+        """The errors, by the names of the jobs that failed or that need one that did."""
+        in_vain: list[str] = []
         asked: list[bool] = []
         with when_asked(lambda: asked.append(True)), ExitStack() as at_end:
             while waiting or running:
@@ -210,10 +210,17 @@ class Runner:
                     waiting = []
                     for job in running.values():
                         job.ask_to_stop()
-                while waiting and len(running) < at_once:
-                    name = waiting.pop(0)
-                    running[name] = Job(name, jobs[name], self)
-                    at_end.callback(running[name].kill)
+                for name in waiting[:]:
+                    unfinished = [it for it in jobs[name].needs if it in waiting or it in running]
+                    if lacking := [it for it in jobs[name].needs if it in failed]:
+                        waiting.remove(name)
+                        in_vain.append(name)
+                        failed[name] = failed[lacking[0]]
+                        self.note_failure(jobs[name].cells, failed[name])
+                    elif not unfinished and len(running) < at_once:
+                        waiting.remove(name)
+                        running[name] = Job(name, jobs[name], self)
+                        at_end.callback(running[name].kill)
                 time.sleep(POLL_SECONDS)
                 for name, job in list(running.items()):
                     if job.alive():
@@ -225,12 +232,21 @@ class Runner:
                             asked.append(True)
                             continue
                         if (error := job.error()) is not None:
-                            failed.append(error)
+                            failed[name] = error
+                            self.note_failure(jobs[name].cells, error)
                         watch.ended(name, time.monotonic() - job.started, error)
         if failed:
-            raise UserError("\n".join(failed))
+            errors = list(dict.fromkeys(failed.values()))
+            if in_vain:
+                errors.append(f"not run, as they need what failed: {', '.join(in_vain)}")
+            raise UserError("\n".join(errors))
         if asked:
             raise StoppedError("stopped when asked to; the same command goes on from here")
+
+    def note_failure(self, cells: Iterable[Cell], error: str) -> None:
+        """Write why some cells have failed, for `status`."""
+        for cell in cells:
+            write_atomically(self.failure_file(cell), error)
 
 
 class Watcher:

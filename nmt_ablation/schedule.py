@@ -1,11 +1,14 @@
-"""The order in which cells are built: grouped, some at once, preparation first."""
+"""The jobs of a run: what each builds, and which others it needs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from nmt_ablation.experiment import Cell
 from nmt_ablation.pipeline import Pipeline
 from nmt_ablation.runner import Work
+from nmt_ablation.stage import AnyStage
 from nmt_ablation.training.config import Training
+from nmt_ablation.workspace import Workspace
 
 
 def jobs_at_once(training: Training, gpu: bool, cores: int) -> int:
@@ -14,43 +17,136 @@ def jobs_at_once(training: Training, gpu: bool, cores: int) -> int:
     return max(1, places // (training.threads * training.processes))
 
 
-def group(cells: Sequence[Cell], together: bool) -> dict[str, list[Cell]]:
+def group(
+    pipeline: Pipeline, workspace: Workspace, cells: Sequence[Cell], together: bool
+) -> dict[str, list[Cell]]:
     """Group cells into jobs, by name.
 
     Args:
         cells: cells in their order.
-        together: put the arms of one size and seed into one job.
+        together: put the arms of one size and seed into one job, unless they wait for different
+            networks.
     """
-    groups: dict[str, list[Cell]] = {}
+    groups: dict[object, list[Cell]] = {}
     for cell in cells:
-        name = f"{cell.size}-s{cell.seed}" if together else str(cell)
-        groups.setdefault(name, []).append(cell)
-    return {name if len(of) > 1 else str(of[0]): of for name, of in groups.items()}
+        waits = frozenset(it for it in pipeline.train(cell).inputs.values() if it.alone)
+        unbuilt = frozenset(it for it in waits if not workspace.done(it))
+        key = (cell.size, cell.seed, unbuilt) if together else cell
+        groups.setdefault(key, []).append(cell)
+    found: dict[str, list[Cell]] = {}
+    for of in groups.values():
+        name = f"{of[0].size}-s{of[0].seed}"
+        if len(of) == 1 or name in found:
+            name = str(of[0])
+        found[name] = of
+    return found
 
 
-def phases(
+def jobs(
     pipeline: Pipeline,
-    cells: Sequence[Cell],
-    groups: Mapping[str, list[Cell]],
+    workspace: Workspace,
+    groups: Mapping[str, Sequence[Cell]],
     prepare_only: bool,
-) -> list[dict[str, Work]]:
-    """List the jobs of each phase, by name; a phase begins when the one before has ended.
+) -> dict[str, Work]:
+    """Return all jobs by name, in the order in which they should begin.
+
+    Stages that the same jobs need are one job, and a stage that is built alone is one too. So a job
+    begins as soon as what it needs is there, whatever others wait for.
 
     Args:
-        cells: the cells to prepare.
-        groups: the same cells, grouped into jobs.
+        groups: unfinished cells, grouped into jobs.
         prepare_only: leave out training and what follows.
     """
-    found = [{"preparation": Work(pipeline.preparation(cells))}]
-    if not prepare_only:
-        found.append(
-            {
-                name: Work(
-                    pipeline.scores(of),
-                    of,
-                    [pipeline.train(cell) for cell in of] if len(of) > 1 else (),
-                )
-                for name, of in groups.items()
-            }
+    asked: dict[str, Work] = {}
+    for name, cells in groups.items():
+        trained = [pipeline.train(cell) for cell in cells]
+        if prepare_only:
+            asked[f"preparation-{name}"] = Work(pipeline.preparation(cells))
+        else:
+            together = trained if len(cells) > 1 else ()
+            asked[name] = Work(pipeline.scores(cells), cells, together)
+    users = _users(workspace, asked)
+    for_training = _ancestors(pipeline.preparation([it for of in groups.values() for it in of]))
+    stages: dict[str, list[AnyStage]] = {}
+    owner: dict[AnyStage, str] = {}
+    shared: dict[tuple[str, ...], str] = {}
+    for stage, names in users.items():
+        owner[stage] = names[0]
+        if len(names) > 1 and stage in for_training:
+            title = f"preparation-{len(shared) + 1}" if shared else "preparation"
+            owner[stage] = shared.setdefault(tuple(names), title)
+        stages.setdefault(owner[stage], []).append(stage)
+    found = {}
+    for name, of in stages.items():
+        needs = dict.fromkeys(
+            owner[it] for stage in of for it in stage.inputs.values() if it in owner
         )
+        needs.pop(name, None)
+        work = asked[name] if name in groups else Work(of)
+        found[name] = replace(work, needs=tuple(needs))
+    return dict(_in_order(found, [*asked, *found]))
+
+
+def _users(workspace: Workspace, asked: dict[str, Work]) -> dict[AnyStage, list[str]]:
+    """Return each unbuilt stage, inputs first, with the jobs that need it.
+
+    A job needs nothing that only a stage needs which is built alone. Such a stage becomes a job,
+    which is added to those that are asked for.
+    """
+    found: dict[AnyStage, list[str]] = {}
+    alone: set[AnyStage] = set()
+    names = list(asked)
+    for name in names:  # which grows on the way
+        targets = asked[name].stages
+        for stage in _unbuilt(workspace, targets):
+            if not stage.alone or stage in targets:
+                found.setdefault(stage, []).append(name)
+            elif stage not in alone:
+                alone.add(stage)
+                asked[stage.title] = Work([stage])
+                names.append(stage.title)
     return found
+
+
+def _unbuilt(workspace: Workspace, targets: Sequence[AnyStage]) -> Iterator[AnyStage]:
+    """Yield the unbuilt stages that targets need, inputs first, but no inputs of stages that are
+    built alone, unless these are targets."""
+    seen: set[AnyStage] = set()
+
+    def visit(stage: AnyStage) -> Iterator[AnyStage]:
+        if stage not in seen and not workspace.done(stage):
+            seen.add(stage)
+            if not stage.alone or stage in targets:
+                for needed in stage.inputs.values():
+                    yield from visit(needed)
+            yield stage
+
+    for target in targets:
+        if not target.when_ready or all(map(workspace.done, target.inputs.values())):
+            yield from visit(target)
+
+
+def _ancestors(stages: Iterable[AnyStage]) -> set[AnyStage]:
+    """Return stages with everything that they need."""
+    found: set[AnyStage] = set()
+    left = list(stages)
+    while left:
+        if (stage := left.pop()) not in found:
+            found.add(stage)
+            left += stage.inputs.values()
+    return found
+
+
+def _in_order(jobs: Mapping[str, Work], names: Iterable[str]) -> Iterator[tuple[str, Work]]:
+    """Yield jobs, each behind those that it needs."""
+    seen: set[str] = set()
+
+    def visit(name: str) -> Iterator[tuple[str, Work]]:
+        if name in jobs and name not in seen:
+            seen.add(name)
+            for needed in jobs[name].needs:
+                yield from visit(needed)
+            yield name, jobs[name]
+
+    for name in names:
+        yield from visit(name)

@@ -84,6 +84,11 @@ class Stage(Generic[Record]):
     needs_network: ClassVar[bool] = False
     """True if a build may contact a server."""
 
+    @property
+    def title(self) -> str:
+        """A name for the job that builds the stage, if it is built alone."""
+        return self.name
+
     def build(self, to: Build) -> Record:
         """Fill the folder, and return the record."""
         raise NotImplementedError

@@ -1,5 +1,7 @@
 """A tiny experiment on a tiny made-up pair, and one finished run of it for all tests to look at."""
 
+import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 
 from nmt_ablation.experiment import Cell
 from nmt_ablation.experiment.file import load
@@ -178,13 +181,29 @@ def run_tiny(folder: Path, mirror: Path, *options: str) -> Run:
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory, mirror: Path) -> Run:
     """A whole run, from corpora to scores."""
-    return run_tiny(tmp_path_factory.mktemp("finished"), mirror)
+    return _once(tmp_path_factory, "finished", mirror)
 
 
 @pytest.fixture(scope="session")
 def preparation(tmp_path_factory: pytest.TempPathFactory, mirror: Path) -> Path:
     """A workspace that has all that cells share, and no cell."""
-    return run_tiny(tmp_path_factory.mktemp("preparation"), mirror, "--prepare").workspace_root
+    return _once(tmp_path_factory, "preparation", mirror, "--prepare").workspace_root
+
+
+def _once(factory: pytest.TempPathFactory, name: str, mirror: Path, *options: str) -> Run:
+    """COMPARED, run by the first process that tests, and copied for each."""
+    own = factory.mktemp(name)
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        return run_tiny(own, mirror, *options)
+    everybodys = factory.getbasetemp().parent / name
+    with FileLock(everybodys.with_suffix(".lock")):
+        if not everybodys.exists():
+            begun = everybodys.with_suffix(".begun")
+            begun.mkdir()
+            run_tiny(begun, mirror, *options)
+            begun.rename(everybodys)
+    shutil.copytree(everybodys, own, dirs_exist_ok=True)
+    return Run(own / "tiny.yaml", own / "workspace", mirror)
 
 
 @pytest.fixture

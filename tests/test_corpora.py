@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from nmt_ablation.corpus.text import read_pairs, stream_lines
+from nmt_ablation.errors import UserError
 from nmt_ablation.pipeline import Pipeline
 from nmt_ablation.workspace import PROVENANCE
 from tests.conftest import NewRun, Run
@@ -123,16 +124,28 @@ def test_a_corpus_that_is_added_changes_neither_dev_nor_test(
 SACREBLEU = ("test: 30", "test: {sacrebleu: wmt14/full}")
 
 
-def prepare(run: Run, sacrebleu: Path) -> subprocess.CompletedProcess[str]:
+def hold_out(run: Run, sacrebleu: Path) -> subprocess.CompletedProcess[str]:
+    """Hold sets out in a process of its own, as sacreBLEU reads its environment once."""
     file = run.file.read_text().replace("pair: xx-en", "pair: de-en", 1)
     run.file.write_text(file.replace("parallel: [Synthetic/v1]", DE_EN))
     environment = os.environ | {"SACREBLEU": str(sacrebleu), "https_proxy": "http://127.0.0.1:9"}
     environment |= {"http_proxy": "http://127.0.0.1:9"}
+    code = f"""
+from pathlib import Path
+from nmt_ablation.errors import UserError
+from tests.conftest import Run
+run = Run(Path({str(run.file)!r}), Path({str(run.workspace_root)!r}), {str(run.mirror)!r})
+try:
+    run.workspace.ensure(run.pipeline.hold_out())
+except UserError as error:
+    raise SystemExit(str(error))
+"""
     return subprocess.run(
-        run.arguments("run", "--prepare"), env=environment, capture_output=True, text=True
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, cwd=ROOT
     )
 
 
+ROOT = Path(__file__).parents[1]
 DE_EN = "parallel: [{corpus: Synthetic/v1, pair: xx-en}]"
 
 
@@ -151,7 +164,7 @@ def test_a_test_set_that_sacrebleu_knows_is_held_out(new_run: NewRun, tmp_path: 
             "  monolingual: [{corpus: Synthetic/v1, pair: xx-en}]\n",
         ),
     )
-    result = prepare(run, tmp_path / "sacrebleu")
+    result = hold_out(run, tmp_path / "sacrebleu")
     assert result.returncode == 0, result.stderr
     pipeline: Pipeline = run.pipeline
     test = run.workspace.path(pipeline.hold_out()) / "test.en"
@@ -184,7 +197,7 @@ def test_a_test_set_that_can_not_be_had_is_named_with_the_remedy(
     new_run: NewRun, tmp_path: Path, name: str, says: str
 ) -> None:
     run = new_run(("test: 30", f"test: {{sacrebleu: {name}}}"))
-    result = prepare(run, tmp_path / "sacrebleu")
+    result = hold_out(run, tmp_path / "sacrebleu")
     assert result.returncode == 1
     assert re.search(says, result.stderr.replace("\n", " ")), result.stderr
 
@@ -224,9 +237,8 @@ def test_text_of_ones_own_comes_to_what_opus_s_comes_to(
     with (tmp_path / "train.en").open("a") as file:
         file.write("One more.\n")
     assert run.pipeline.sample(200, 1).digest != digest
-    result = run.call("run", "--prepare")
-    assert result.returncode == 1
-    assert "train.xx.gz ends after line 500 and" in result.stderr.replace("\n", " ")
+    with pytest.raises(UserError, match=r"train\.xx\.gz ends after line 500 and"):
+        run.workspace.ensure(run.pipeline.sample(200, 1))
 
 
 def test_own_text_that_is_not_there_is_said(new_run: NewRun) -> None:

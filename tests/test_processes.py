@@ -47,7 +47,7 @@ def test_two_processes_come_to_what_one_with_twice_the_batches_does(
 
 
 def test_processes_that_are_stopped_go_on_to_the_same_end(new_run: NewRun, tmp_path: Path) -> None:
-    whole = _run(new_run, "processes: 2", updates=200)
+    whole = _run(new_run, "processes: 2", updates=100)
     assert whole.call("run", "--cell", ALL).returncode == 0
     run = Run(whole.file, tmp_path / "stopped", whole.mirror)
     stage = run.pipeline.train(run.cell(200, "random"))

@@ -19,6 +19,7 @@ import pytest
 from tensorboardX.proto.event_pb2 import Event
 
 from nmt_ablation.cli import main
+from nmt_ablation.errors import UserError
 from nmt_ablation.model import checkpoint
 from nmt_ablation.opus.synthetic import write_mirror
 from nmt_ablation.training.launch import LOG
@@ -101,6 +102,7 @@ def test_tensorboard_is_written_for_where_it_is_asked_for(new_run: NewRun) -> No
     assert found["train/loss"] == [0, 10, 20, 30, 40, 50]
 
 
+@pytest.mark.usefixtures("prepared")
 def test_status_says_why_a_cell_failed_and_that_others_wait(new_run: NewRun) -> None:
     broken = "  source: {start: {embeddings: word2vec}, tuning: {embeddings: {rate: 1.0e+30}}}"
     run = new_run(
@@ -312,12 +314,13 @@ BAD_FILES = {
 
 
 @pytest.mark.parametrize(("write", "says"), BAD_FILES.values(), ids=BAD_FILES)
-def test_bad_held_out_files_stop_a_run_with_a_message(
+def test_bad_held_out_files_are_refused(
     new_run: NewRun, write: Callable[[Path], None], says: str
 ) -> None:
     run = new_run(("test: 30", "test: {source: t.xx, target: t.en}"))
     write(run.file.parent)
-    _refused(run, says)
+    with pytest.raises(UserError, match=says):
+        run.workspace.ensure(run.pipeline.pool())
 
 
 def _corpus(folder: Path, source: bytes, target: bytes) -> Path:
@@ -340,9 +343,16 @@ BAD_CORPORA = {
 
 
 @pytest.mark.parametrize(("source", "target", "says"), BAD_CORPORA.values(), ids=BAD_CORPORA)
-def test_bad_corpora_stop_a_run_with_a_message(
+def test_bad_corpora_are_refused(
     new_run: NewRun, tmp_path: Path, source: bytes, target: bytes, says: str
 ) -> None:
+    run = new_run(mirror=_corpus(tmp_path / "mirror", source, target))
+    with pytest.raises(UserError, match=says):
+        run.workspace.ensure(run.pipeline.pool())
+
+
+def test_a_bad_corpus_stops_a_run_with_a_message(new_run: NewRun, tmp_path: Path) -> None:
+    source, target, says = BAD_CORPORA["unequal"]
     _refused(new_run(mirror=_corpus(tmp_path / "mirror", source, target)), says)
 
 

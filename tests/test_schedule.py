@@ -4,27 +4,57 @@ import pytest
 
 from nmt_ablation import schedule
 from nmt_ablation.errors import UserError, require
-from nmt_ablation.experiment import Cell
+from nmt_ablation.runner import Work
+from nmt_ablation.stage import AnyStage
 from nmt_ablation.training.config import Training
-from tests.conftest import NewRun
+from tests.conftest import NewRun, Run
 
-CELLS = [
-    Cell(size=size, arm=arm, seed=seed)
-    for size in (500, 2000)
-    for arm in ("random", "vectors")
-    for seed in (1, 2)
-]
+NETWORK = (
+    "  word2vec: {kind: word2vec, epochs: 2}\n",
+    "  word2vec: {kind: word2vec, epochs: 2}\n"
+    "  bart: {kind: network, objective: denoising, updates: 20}\n"
+    "  own: {kind: network, objective: denoising, updates: 20, text: sample}\n",
+)
+ARMS = (
+    "baseline: random",
+    "  whole: {start: {model: bart}}\n  own: {start: {model: own}}\nbaseline: random",
+)
+JOINT = ("fit_on: monolingual", "fit_on: monolingual, joint: true")
 
 
-def test_together_the_arms_of_a_size_and_seed_are_one_job() -> None:
-    groups = schedule.group(CELLS, together=True)
-    assert list(groups) == ["500-s1", "500-s2", "2000-s1", "2000-s2"]
-    assert [str(cell) for cell in groups["500-s2"]] == ["500-random-s2", "500-vectors-s2"]
+@pytest.fixture
+def run(new_run: NewRun) -> Run:
+    """The tiny experiment with networks, of outside text and of the sample."""
+    return new_run(NETWORK, ARMS, JOINT, ("seeds: [1]", "seeds: [1, 2]"))
 
 
-def test_apart_and_alone_a_cell_s_job_has_its_name() -> None:
-    assert schedule.group(CELLS, together=False) == {str(cell): [cell] for cell in CELLS}
-    assert list(schedule.group(CELLS[:1], together=True)) == ["500-random-s1"]
+def _jobs(run: Run, together: bool, prepare_only: bool = False) -> dict[str, Work]:
+    pipeline, workspace = run.pipeline, run.workspace
+    groups = schedule.group(pipeline, workspace, pipeline.experiment.cells(), together)
+    return schedule.jobs(pipeline, workspace, groups, prepare_only)
+
+
+def _behind(jobs: dict[str, Work], name: str) -> set[str]:
+    """All jobs that a job waits for."""
+    return set(jobs[name].needs).union(*(_behind(jobs, needed) for needed in jobs[name].needs))
+
+
+def test_together_the_arms_of_a_size_and_seed_are_one_job_if_they_wait_for_one_network(
+    run: Run,
+) -> None:
+    cells = run.pipeline.experiment.cells()
+    groups = schedule.group(run.pipeline, run.workspace, cells, together=True)
+    of_seed = [name for name in groups if name.endswith("s2")]
+    assert of_seed == ["50-s2", "50-whole-s2", "50-own-s2", "200-s2", "200-whole-s2", "200-own-s2"]
+    assert {cell.arm for cell in groups["50-s2"]} == {"random", "frozen", "finetuned", "source"}
+
+
+def test_apart_and_alone_a_cell_s_job_has_its_name(run: Run) -> None:
+    cells = run.pipeline.experiment.cells()
+    groups = schedule.group(run.pipeline, run.workspace, cells, together=False)
+    assert groups == {str(cell): [cell] for cell in cells}
+    alone = schedule.group(run.pipeline, run.workspace, cells[:1], together=True)
+    assert list(alone) == ["50-random-s1"]
 
 
 @pytest.mark.parametrize(
@@ -38,16 +68,48 @@ def test_jobs_share_the_cores_and_have_a_gpu_each_to_itself(
     assert schedule.jobs_at_once(training, gpu, cores=8) == jobs
 
 
-def test_cells_wait_for_the_preparation_which_may_be_all(new_run: NewRun) -> None:
-    pipeline = new_run().pipeline
-    cells = pipeline.experiment.cells()
-    groups = schedule.group(cells, together=True)
-    preparation, scores = schedule.phases(pipeline, cells, groups, prepare_only=False)
-    assert list(preparation) == ["preparation"]
-    assert {name: list(work.cells) for name, work in scores.items()} == groups
-    assert all(len(work.together) == len(work.cells) > 1 for work in scores.values())
-    (only,) = schedule.phases(pipeline, cells, groups, prepare_only=True)
-    assert only.keys() == {"preparation"}
+@pytest.mark.parametrize("together", [False, True])
+def test_a_job_waits_for_what_it_needs_and_for_nothing_else(run: Run, together: bool) -> None:
+    jobs = _jobs(run, together)
+    networks = {name for name in jobs if name.startswith("network")}
+    of_sample = {f"network-own-{size}-s{seed}" for size in (50, 200) for seed in (1, 2)}
+    assert networks == {"network-bart", *of_sample}
+    for name, work in jobs.items():
+        waited = _behind(jobs, name) & networks
+        arms = {cell.arm for cell in work.cells}
+        if "own" in arms:
+            assert waited == {f"network-own-{work.cells[0].size}-s{work.cells[0].seed}"}
+        else:
+            assert waited == ({"network-bart"} if "whole" in arms else set())
+    cells = [cell for work in jobs.values() for cell in work.cells]
+    assert sorted(cells, key=str) == sorted(run.pipeline.experiment.cells(), key=str)
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_a_stage_is_built_by_one_job_and_before_it_is_needed(run: Run, together: bool) -> None:
+    jobs = _jobs(run, together)
+    built: set[AnyStage] = set()
+    for name, work in jobs.items():  # each stands behind those that it needs
+        assert all(needed in [*jobs][: [*jobs].index(name)] for needed in work.needs)
+        there = {it for other in _behind(jobs, name) for it in jobs[other].stages}
+        for stage in work.stages:
+            if not work.cells:
+                assert stage not in built
+                assert all(it in there or it in work.stages for it in stage.inputs.values())
+            built.add(stage)
+        for train in map(run.pipeline.train, work.cells):
+            # Everything but what this job alone needs.
+            left = [it for it in train.ancestors() if it not in there and it.alone]
+            assert not left
+
+
+def test_preparing_builds_networks_and_all_that_trainings_need(run: Run) -> None:
+    jobs = _jobs(run, together=False, prepare_only=True)
+    assert not any(work.cells for work in jobs.values())
+    built = {stage for work in jobs.values() for stage in work.stages}
+    pipeline = run.pipeline
+    assert set(pipeline.preparation()) <= built
+    assert not {pipeline.train(cell) for cell in pipeline.experiment.cells()} & built
 
 
 def test_a_missing_library_is_named_with_its_installation() -> None:

@@ -151,8 +151,8 @@ def test_elements_stopped_in_mid_training_come_to_the_same_end(
     slurm: None, prepared: None, new_run: NewRun, tmp_path: Path
 ) -> None:
     run = new_run(
-        ("max_updates: 60", "max_updates: 1000"),
-        ("validate_every: 20", "validate_every: 1000"),
+        ("max_updates: 60", "max_updates: 500"),
+        ("validate_every: 20", "validate_every: 500"),
         ("[50, 200]", "[200]"),
         *TWO_ARMS,
     )

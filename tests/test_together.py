@@ -130,7 +130,7 @@ def test_an_arm_out_of_patience_ends_alone_and_keeps_its_best(
         assert found["optimizer_history"][-1]["num_updates"] == update
 
 
-def test_a_run_together_is_a_run_apart(finished: Run, new_run: NewRun) -> None:
+def test_a_run_together_is_a_run_apart(prepared: None, finished: Run, new_run: NewRun) -> None:
     """Through the command: the same scores, but for rounding, and records that say how."""
     run = new_run(("[50, 200]", "[200]"))
     result = run.call("run", "--together")
@@ -152,7 +152,9 @@ def test_a_run_together_is_a_run_apart(finished: Run, new_run: NewRun) -> None:
     assert run.call("report").returncode == 0
 
 
-def test_killed_together_and_gone_on_it_is_as_never_killed(new_run: NewRun, tmp_path: Path) -> None:
+def test_killed_together_and_gone_on_it_is_as_never_killed(
+    prepared: None, new_run: NewRun, tmp_path: Path
+) -> None:
     whole = new_run(("[50, 200]", "[200]"))
     assert whole.call("run", "--together").returncode == 0
     cut = Run(whole.file, tmp_path / "cut", whole.mirror)
@@ -165,7 +167,7 @@ def test_killed_together_and_gone_on_it_is_as_never_killed(new_run: NewRun, tmp_
 
 
 def test_what_others_left_is_not_gone_on_from(
-    finished: Run, tmp_path: Path, new_run: NewRun
+    prepared: None, finished: Run, new_run: NewRun
 ) -> None:
     """Killed together, then each alone."""
     run = new_run(("[50, 200]", "[200]"))

@@ -102,7 +102,9 @@ def test_all_arms_share_data_order_and_other_weights(finished: Run) -> None:
     assert other_size[1] != records[0].batches[1]
 
 
-def test_two_identical_arms_train_alike_to_the_last_digit(finished: Run, new_run: NewRun) -> None:
+def test_two_identical_arms_train_alike_to_the_last_digit(
+    prepared: None, finished: Run, new_run: NewRun
+) -> None:
     again = new_run((FROZEN, "  same: {}"))
     result = again.call("run", "--cell", "200-same-s1")
     assert result.returncode == 0, result.stderr

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from nmt_ablation.model import checkpoint
 from nmt_ablation.model.config import SPECIAL_SYMBOLS
-from nmt_ablation.model.parts import PARTS, Part, Place, place_of
+from nmt_ablation.model.parts import PARTS, SUMS, Part, PartName, Place, place_of
 from nmt_ablation.training.validation import batch_losses
 from nmt_ablation.transfer.start import Transfer, embeddings
 from nmt_ablation.transfer.tuning import TUNINGS, Tuned
@@ -133,12 +133,66 @@ def test_any_part_can_be_frozen_to_the_bit(start: Start, part: Part) -> None:
     training = start(tuning=tuning(part, frozen=True))
     before = training.weights()
     after = training.update(5)
-    for name in before:
-        if name.endswith("version") or "embed_positions" in name:
-            continue
+    for name in _weights(before):
         frozen = place_of(name, 1, 1).part == part
         # A bias of keys has no gradient: it adds the same to all scores.
         assert same(before, after, name) == frozen or name.endswith("k_proj.bias"), name
+
+
+@pytest.fixture
+def network(start: Start, tmp_path: Path) -> Path:
+    """A network of the model's shape whose weights are all others."""
+    training = start()
+    torch.manual_seed(9)
+    weights = {name: torch.randn_like(weight) for name, weight in training.weights().items()}
+    path = tmp_path / "network.pt"
+    checkpoint.write(path, weights, training.task.plan.configuration, 1)
+    return path
+
+
+@pytest.mark.parametrize("name", SUMS)
+def test_what_starts_from_a_network_is_the_network_s_and_all_else_is_random(
+    start: Start, network: Path, name: PartName
+) -> None:
+    plain, theirs = start().weights(), checkpoint.read(network)["model"]
+    weights = start(networks=dict.fromkeys(SUMS[name], network)).weights()
+    for weight in _weights(weights):
+        expected = theirs if place_of(weight, 1, 1).part in SUMS[name] else plain
+        assert same(weights, expected, weight), weight
+
+
+@pytest.mark.parametrize("name", SUMS)
+@pytest.mark.parametrize("way", ["frozen", "unfreeze", "rate"])
+def test_what_starts_from_a_network_is_tuned_like_anything_else(
+    start: Start, network: Path, name: PartName, way: str
+) -> None:
+    ways = {"frozen": True, "unfreeze": 2, "rate": 0.1}
+    training = start(
+        networks=dict.fromkeys(SUMS[name], network), tuning=tuning(name, **{way: ways[way]})
+    )
+    before, after_two = training.weights(), training.update(2)
+    after = training.update()
+    for weight in _weights(before):
+        tuned = place_of(weight, 1, 1).part in SUMS[name]
+        still = tuned and way != "rate"
+        assert same(before, after_two, weight) == still or weight.endswith("k_proj.bias"), weight
+        still = tuned and way == "frozen"
+        assert same(before, after, weight) == still or weight.endswith("k_proj.bias"), weight
+
+
+def _weights(state: dict[str, Tensor]) -> list[str]:
+    return [name for name in state if not ("version" in name or "embed_positions" in name)]
+
+
+@pytest.mark.parametrize("tying", ["decoder", "all"])
+def test_a_tied_model_starts_from_a_network_as_a_whole(
+    start: Start, network: Path, tying: str
+) -> None:
+    theirs = checkpoint.read(network)["model"]
+    training = start(networks=dict.fromkeys(PARTS, network), tying=tying)
+    weights = training.weights()
+    assert torch.equal(weights[OUTPUT], theirs[TARGET])
+    assert torch.equal(weights[SOURCE], theirs[TARGET if tying == "all" else SOURCE])
 
 
 def test_gradual_unfreezing_goes_from_the_top_down() -> None:
@@ -163,8 +217,11 @@ def test_ways_of_tuning_multiply() -> None:
         ("encoder.layers.0.fc1.weight", "encoder-layers", 1),
         ("encoder.layer_norm.weight", "encoder-layers", 4),
         (TARGET, "target-embeddings", 0),
-        ("decoder.layers.1.encoder_attn.k_proj.bias", "decoder-layers", 2),
-        (OUTPUT, "decoder-layers", 2),
+        ("decoder.layers.1.encoder_attn.k_proj.bias", "cross-attention", 2),
+        ("decoder.layers.0.encoder_attn_layer_norm.weight", "cross-attention", 1),
+        ("decoder.layers.0.self_attn_layer_norm.weight", "decoder-layers", 1),
+        ("decoder.layer_norm.bias", "decoder-layers", 2),
+        (OUTPUT, "output-layer", 2),
     ],
 )
 def test_every_weight_has_its_place(name: str, part: str, depth: int) -> None:
@@ -275,17 +332,17 @@ def test_arms_of_every_kind_run_and_load_without_vectors(new_run: NewRun) -> Non
     assert run.call("report").returncode == 0
 
 
-@pytest.mark.parametrize("arm", ["unfrozen", "slow", "gradual"])
-def test_arms_resume_to_the_last_digit(new_run: NewRun, tmp_path: Path, arm: str) -> None:
-    """Cut by a smaller budget after 20 updates, before all is unfrozen, and then trained on."""
+def test_arms_resume_to_the_last_digit(new_run: NewRun, tmp_path: Path) -> None:
+    """Killed after 20 updates, before all is unfrozen, and then trained on."""
     whole = new_run(("baseline: random\n", ARMS), OWN)
-    stage = whole.pipeline.train(whole.cell(200, arm))
-    assert whole.call("run", "--cell", f"200-{arm}-s1").returncode == 0
-    record = whole.workspace.record(stage)
+    arms = ("unfrozen", "slow", "gradual")
+    cells = [part for arm in arms for part in ("--cell", f"200-{arm}-s1")]
+    stages = [whole.pipeline.train(whole.cell(200, arm)) for arm in arms]
+    assert whole.call("run", "--together", *cells).returncode == 0
 
     cut = Run(whole.file, tmp_path / "cut", whole.mirror)
-    killed = cut.kill_at_checkpoint(stage, "--cell", f"200-{arm}-s1")
-    assert killed == -9
-    assert cut.call("run", "--cell", f"200-{arm}-s1").returncode == 0
-    again = cut.workspace.record(stage)
-    assert (again.weights, again.validations) == (record.weights, record.validations)
+    assert cut.kill_at_checkpoint(stages[0], "--together", *cells) == -9
+    assert cut.call("run", "--together", *cells).returncode == 0
+    for stage in stages:
+        one, other = (run.workspace.record(stage) for run in (whole, cut))
+        assert (one.weights, one.validations) == (other.weights, other.validations)

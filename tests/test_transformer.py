@@ -4,6 +4,7 @@ import copy
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from fairseq import utils
@@ -11,7 +12,9 @@ from fairseq.criterions.label_smoothed_cross_entropy import LabelSmoothedCrossEn
 from torch import Tensor
 
 from nmt_ablation.model import transformer
-from nmt_ablation.model.transformer import losses
+from nmt_ablation.model.transformer import losses, objective_loss
+from nmt_ablation.pretrained.objectives import OBJECTIVES, Vocabulary
+from nmt_ablation.pretrained.pretraining.sentences import Batch, Sentences
 from nmt_ablation.transfer.start import Transfer
 from tests.conftest import Run
 from tests.stepwise import Stepwise, tuning
@@ -129,6 +132,59 @@ def test_models_of_a_stack_are_as_each_alone_with_the_same_dropout(training: Ste
             assert float(plain[number]) == pytest.approx(other, rel=1e-5)
             _alike(gradients, _gradients(models[number]))
     assert "encoder.embed_tokens.weight" not in gradients  # the second arm's is frozen
+
+
+def _states(model: Any, batch: Batch) -> tuple[Tensor, Tensor]:
+    """fairseq's own states of what predicts, sentences x length x dimension, and the weights of the
+    output layer."""
+    encoder: Any = model.encoder
+    memory = None
+    if batch.source is not None:
+        padding = batch.source.eq(1)
+        length = batch.source.shape[1]
+        unseen = torch.ones(length, length).triu(1).bool()
+        unseen = unseen if batch.sees == "earlier" else unseen.mT
+        x, _ = encoder.forward_embedding(batch.source)
+        x = (x * (~padding)[:, :, None]).transpose(0, 1)
+        for layer in encoder.layers:
+            x = layer(x, padding, None if batch.sees == "all" else unseen)
+        states = encoder.layer_norm(x)
+        memory = {"encoder_out": [states], "encoder_padding_mask": [padding]}
+        if batch.previous is None:
+            return states.transpose(0, 1), encoder.embed_tokens.weight
+    found, _ = model.decoder(batch.previous, encoder_out=memory, features_only=True)
+    return found, model.decoder.output_projection.weight
+
+
+@pytest.mark.parametrize("name", OBJECTIVES.built_in)
+def test_losses_and_gradients_of_objectives_are_those_of_fairseq(
+    training: Stepwise, name: str
+) -> None:
+    model = training.model.eval()
+    dictionary = training.task.source_dictionary
+    draw = np.random.default_rng(1)
+    texts = [[Tensor([*draw.integers(4, len(dictionary), n), 2]).long() for n in (3, 9, 1, 14, 9)]]
+    text: Any = type("Text", (list,), {"sizes": [len(it) for it in texts[0]]})(texts[0])
+    vocabulary = Vocabulary(len(dictionary), first=4, padding=1, end=2, mask=0)
+    objective = OBJECTIVES[name].model_validate({})
+    data = Sentences([text], objective, vocabulary, seed=1)
+    for batch in data.collater([data[index] for index in range(len(data))])["batches"]:
+        states, output = _states(model, batch)
+        logits = states @ output.mT
+        loss = torch.nn.functional.cross_entropy(
+            logits.flatten(0, 1), batch.target.flatten(), ignore_index=1, reduction="sum"
+        )
+        torch.autograd.backward(loss)
+        theirs = _gradients(model)
+        ours = objective_loss(
+            model, batch.source, batch.previous, batch.target, 1, torch.float64, batch.sees
+        )
+        torch.autograd.backward(ours)
+        assert float(ours) == pytest.approx(float(loss), rel=1e-6)
+        found = _gradients(model)
+        # Stacks that an objective has no use for learn nothing from it.
+        assert {it.partition(".")[0] for it in found} == set(objective.stacks)
+        _alike(theirs, found)
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.3, 0.5])

@@ -158,13 +158,14 @@ def run(
             "float32 here; set training.precision: float32",
             err=True,
         )
-    groups = schedule.group(cells, gpu if together is None else together)
+    together = gpu if together is None else together
+    groups = schedule.group(runner.pipeline, runner.workspace, cells, together)
     if len(groups) < len(cells) and not prepare:
         click.echo("Arms of one size and seed train in one process, on the same batches.", err=True)
     at_once = jobs or schedule.jobs_at_once(training, gpu, machine.cores())
+    jobs_of_run = schedule.jobs(runner.pipeline, runner.workspace, groups, prepare_only=prepare)
     with Bars(runner, groups) as bars:
-        for phase in schedule.phases(runner.pipeline, cells, groups, prepare_only=prepare):
-            runner.run(phase, at_once, bars)
+        runner.run(jobs_of_run, at_once, bars)
 
 
 @click.command()

@@ -206,6 +206,10 @@ class Network(Stage[NetworkRecord]):
     """The name of the network, for messages."""
 
     @property
+    def title(self) -> str:
+        return f"network-{self.label}"
+
+    @property
     def weights(self) -> File:
         """The network, as a checkpoint of fairseq's."""
         return File(self, NETWORK)
