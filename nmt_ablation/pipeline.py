@@ -332,12 +332,14 @@ class Pipeline:
     def train(self, cell: Cell) -> training.Train:
         """Return the stage that trains a cell's model."""
         arm, experiment = self.experiment.arms[cell.arm], self.experiment
+        networks = self.networks(arm, cell.size, cell.seed)
         return training.Train(
             binarise=self.binarise(cell.size, cell.seed),
             segmentation=self.segmentation(cell.size, cell.seed),
             rows=self.rows(arm, cell.size, cell.seed),
             projection=arm.dimension == "projection",
-            networks=self.networks(arm, cell.size, cell.seed),
+            networks=networks,
+            control=arm.control if networks else None,
             tuning={part: tuple(ways) for part, ways in arm.tunings.items()},
             tying=experiment.tying(arm),
             # Tying is the arm's, so the model's would change no artifact.

@@ -38,8 +38,13 @@ MISTAKES = {
     ),
     "negative size": ("[50, 200]", "[-3, 200]", 7, "greater than 0"),
     "size twice": ("[50, 200]", "[50, 50]", 7, "stands here twice"),
-    "scale of nothing": (FROZEN, "{scale: raw}", 14, "scale: .* this arm has no start"),
-    "control of nothing": ("random: {}", "random: {control: shuffled}", 13, "has no start"),
+    "scale of nothing": (FROZEN, "{scale: raw}", 14, "scale: speaks of vectors"),
+    "control of nothing": (
+        "random: {}",
+        "random: {control: shuffled}",
+        13,
+        "no embeddings of this arm start",
+    ),
     "unknown pretrained": (
         "frozen: {start: {embeddings: word2vec}",
         "frozen: {start:\n   {embeddings: x}",
@@ -275,7 +280,12 @@ MISTAKES = {
         14,
         "nothing would learn",
     ),
-    "tied and tuned": ("heads: 2}", "heads: 2, tying: decoder}", 14, "are the output layer too"),
+    "tied and tuned": (
+        "heads: 2}",
+        "heads: 2, tying: decoder}",
+        14,
+        "output-layer are one matrix .*; tune both alike",
+    ),
     "the key vectors": (
         "pretrained:",
         "vectors:",

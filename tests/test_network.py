@@ -175,7 +175,7 @@ def test_a_text_too_short_to_hold_lines_out_is_refused(new_run: NewRun, tmp_path
     run = new_run(*NETWORKS, ("fit_on: monolingual", "fit_on: pool"), mirror=few)
     result = run.call("run", *_cells("random", "xlm"))
     assert result.returncode == 1
-    assert re.search("monolingual text in xx: has . lines, too few to pretrain", result.stderr)
+    assert re.search("monolingual text in ..: has . lines, too few to pretrain", result.stderr)
     assert result.stderr.count("too few to pretrain") == 2  # once as it happens, once at the end
     assert re.search("not run, as they need what failed: .*, 200-xlm-s1", result.stderr)
     assert "Traceback" not in result.stderr
@@ -210,6 +210,17 @@ BAD = [
     (("objective: masked-lm, updates: 20", "objective: masked-lm"), "updates"),
     (("updates: 60, validate", "updates: 60, warmup_updates: 60, validate"), "would still rise"),
     (("{start: {model: own}}", "{start: {model: own}, scale: raw}"), "speaks of vectors"),
+    (
+        ("{start: {model: own}}", "{start: {layers: own}, control: shuffled}"),
+        "no embeddings of this arm start",
+    ),
+    (
+        (
+            "frozen: {start: {embeddings: word2vec},",
+            "frozen: {start: {embeddings: word2vec}, control: shuffled-weights,",
+        ),
+        "shuffles a network's numbers",
+    ),
     (
         ("{start: {model: own}}", "{start: {model: own}, tying: all, tuning: {encoder: frozen}}"),
         "can't be tuned apart",

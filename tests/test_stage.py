@@ -28,6 +28,10 @@ VARIANTS: dict[str, tuple[tuple[str, str], ...]] = {
         (THING, "  word2vec: {kind: word2vec, align: {lexicon: t.xx}, unit: word}"),
         ("test: 30", "test: {sacrebleu: wmt20}"),
     ),
+    "network": (
+        (SEGMENTATION, SEGMENTATION.replace("}", ", joint: true}")),
+        (THING, "  word2vec: {kind: network, objective: masked-lm, updates: 9}"),
+    ),
     "rest": ((MONOLINGUAL, "  monolingual: rest\n"),),
     "checkpoint": (
         (SEGMENTATION, "{type: checkpoint, checkpoint: word2vec, size: 300, fit_on: pool}"),

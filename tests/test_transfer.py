@@ -161,8 +161,15 @@ def test_what_starts_from_a_network_is_the_network_s_and_all_else_is_random(
         assert same(weights, expected, weight), weight
 
 
-@pytest.mark.parametrize("name", SUMS)
-@pytest.mark.parametrize("way", ["frozen", "unfreeze", "rate"])
+@pytest.mark.parametrize(
+    ("name", "way"),
+    [
+        (name, way)
+        for name in SUMS
+        for way in ("frozen", "unfreeze", "rate")
+        if (name, way) != ("model", "frozen")  # which no experiment may ask for
+    ],
+)
 def test_what_starts_from_a_network_is_tuned_like_anything_else(
     start: Start, network: Path, name: PartName, way: str
 ) -> None:
@@ -182,6 +189,37 @@ def test_what_starts_from_a_network_is_tuned_like_anything_else(
 
 def _weights(state: dict[str, Tensor]) -> list[str]:
     return [name for name in state if not ("version" in name or "embed_positions" in name)]
+
+
+@pytest.mark.parametrize("control", ["shuffled", "shuffled-weights"])
+def test_a_control_has_the_same_numbers_in_other_places(
+    start: Start, network: Path, control: str
+) -> None:
+    theirs = checkpoint.read(network)["model"]
+    networks = dict.fromkeys(PARTS, network)
+    first, again = (start(networks=networks, control=control).weights() for _ in range(2))
+    other = start(networks=networks, control=control, seed=2).weights()
+    for name in _weights(first):
+        weight, rows = first[name], name in (SOURCE, TARGET, OUTPUT)
+        assert same(first, again, name)
+        assert torch.equal(weight.flatten().sort().values, theirs[name].flatten().sort().values)
+        if rows:
+            assert torch.equal(weight[:SPECIAL_SYMBOLS], theirs[name][:SPECIAL_SYMBOLS])
+            own = {tuple(row) for row in theirs[name].tolist()}
+            assert (control == "shuffled") == all(tuple(row) in own for row in weight.tolist())
+        if rows or control == "shuffled-weights":
+            assert not same(first, other, name) and not same(first, theirs, name)
+        else:
+            assert same(first, theirs, name)
+    moved = {name: _rows_of(first[name], theirs[name]) for name in (SOURCE, TARGET, OUTPUT)}
+    if control == "shuffled":
+        assert moved[SOURCE] != moved[TARGET] != moved[OUTPUT]
+
+
+def _rows_of(weight: Tensor, network: Tensor) -> list[int]:
+    """Return the network's row that each row of a weight is."""
+    places = {tuple(row): number for number, row in enumerate(network.tolist())}
+    return [places.get(tuple(row), -1) for row in weight.tolist()]
 
 
 @pytest.mark.parametrize("tying", ["decoder", "all"])

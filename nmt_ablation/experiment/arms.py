@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from nmt_ablation.model.config import Tying
 from nmt_ablation.model.parts import SUMS, Part, PartName
+from nmt_ablation.transfer.control import Control
 from nmt_ablation.transfer.tuning import Tuning, Ways
 from nmt_ablation.values import Block, Sizes, fail
 
@@ -30,9 +31,9 @@ class Arm(Block):
     tuning: dict[PartName, Ways] = Field(default={})
     """The tuning of each part: frozen, fine-tuned, or ways of tuning with their values. A part that
     is frozen without a start is a control, which shows the effect of freezing alone."""
-    control: Literal["shuffled"] | None = None
+    control: Control | None = None
     """A control with the same numbers and without the knowledge: `shuffled` gives each token the
-    vector of another."""
+    vector of another, `shuffled-weights` shuffles the numbers within each matrix of a network."""
     scale: Literal["matched", "raw"] = "matched"
     """The length of vectors: 1, the mean length of random embeddings, or as in the file."""
     dimension: Literal["as-is", "pca", "projection"] = "as-is"

@@ -10,7 +10,7 @@ from nmt_ablation.corpus.config import Cleaning, HeldOut, OwnText, TextFile
 from nmt_ablation.experiment.arms import Arm, ready_made
 from nmt_ablation.experiment.corpora import Corpora, SideTexts
 from nmt_ablation.model.config import Model, Tying
-from nmt_ablation.model.parts import EMBEDDINGS, PARTS, Part
+from nmt_ablation.model.parts import EMBEDDINGS, PARTS, WITH_ROWS, Part
 from nmt_ablation.opus.corpora import MonolingualCorpus, TextCorpus
 from nmt_ablation.pretrained.kind import (
     AnyPretrained,
@@ -234,7 +234,8 @@ class Experiment(Block):
                         f"{part} can't start from '{thing}', which is of the kind "
                         f"{self.pretrained[thing].kind}; parts that can: {allowed}",
                     )
-            of_vectors = {"control", "scale", "dimension"} & arm.model_fields_set
+            self._controlled(name, arm)
+            of_vectors = {"scale", "dimension"} & arm.model_fields_set
             if of_vectors and not set(arm.starts.values()) & set(self.names_of_vectors):
                 names = ", ".join(sorted(of_vectors))
                 fail(
@@ -249,6 +250,21 @@ class Experiment(Block):
                 fail(("arms", name, "tuning"), "all parts are frozen, so nothing would learn")
             self._tied(name, arm)
         return self
+
+    def _controlled(self, name: str, arm: Arm) -> None:
+        """Refuse a control that would shuffle nothing."""
+        networks = [thing for thing in arm.starts.values() if thing not in self.names_of_vectors]
+        if arm.control == "shuffled" and not set(arm.starts) & WITH_ROWS:
+            fail(
+                ("arms", name, "control"),
+                "shuffled gives each token the embedding of another, and no embeddings of this arm "
+                "start from anything",
+            )
+        if arm.control == "shuffled-weights" and not networks:
+            fail(
+                ("arms", name, "control"),
+                "shuffled-weights shuffles a network's numbers, and this arm starts from none",
+            )
 
     def _tied(self, name: str, arm: Arm) -> None:
         """Refuse starts, tunings and dimensions that shared embeddings can't have."""

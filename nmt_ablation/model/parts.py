@@ -28,6 +28,8 @@ SUMS: Mapping[PartName, tuple[Part, ...]] = {
 }
 """The parts that each name stands for. Cross-attention joins encoder and decoder, and belongs to
 neither, so that a language model can be a whole decoder."""
+WITH_ROWS: frozenset[Part] = frozenset({"source-embeddings", "target-embeddings", "output-layer"})
+"""The parts with a row for each token."""
 EMBEDDINGS: Mapping[Side, Part] = {"source": "source-embeddings", "target": "target-embeddings"}
 """The part that holds a side's embeddings."""
 

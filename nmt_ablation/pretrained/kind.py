@@ -98,7 +98,7 @@ class GivenNetwork:
 
     @property
     def weights(self) -> Path:
-        """Where the network is written, as a checkpoint of fairseq's."""
+        """The file to write the network to, as a checkpoint of fairseq's."""
         return self.folder / NETWORK
 
 

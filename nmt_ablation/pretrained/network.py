@@ -26,7 +26,7 @@ class Network(PretrainedNetwork):
 
     kind: Literal["network"]
     objective: Named
-    """What the network learns to predict: its name, or `{NAME: {the settings of its noise}}`."""
+    """The objective that the network learns: its name, or `{NAME: {settings of its noise}}`."""
     text: TextName = "monolingual"
     """The training text: all monolingual text, or both sides of the cell's own sample. The latter
     is a control without knowledge from outside."""

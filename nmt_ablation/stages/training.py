@@ -16,6 +16,7 @@ from nmt_ablation.stages.pretrained import Network, Rows
 from nmt_ablation.stages.tokens import Binarise, Segmentation
 from nmt_ablation.training.config import Training
 from nmt_ablation.training.record import BEST, Calibrated, Trained
+from nmt_ablation.transfer.control import Control
 from nmt_ablation.transfer.tuning import Tuning
 from nmt_ablation.values import Side
 from nmt_ablation.workspace import Workspace
@@ -38,6 +39,8 @@ class Train(Stage[Trained]):
     """The vectors that each side's embeddings start from, if they do."""
     networks: Mapping[Part, Network]
     """The network that each part starts from, if it does."""
+    control: Control | None
+    """The control under which parts start from networks."""
     projection: bool
     tuning: Mapping[Part, tuple[tuple[str, Tuning], ...]]
     """All ways in which parts are tuned, each with its name."""
@@ -72,6 +75,7 @@ class Train(Stage[Trained]):
             rows={side: to.path(rows.rows) for side, rows in self.rows.items()},
             projection=self.projection,
             networks={part: to.path(it.weights) for part, it in self.networks.items()},
+            control=self.control,
             tuning={part: tuple(way for _, way in ways) for part, ways in self.tuning.items()},
             tying=self.tying,
             seed=self.seed,

@@ -18,6 +18,7 @@ from torch.nn.utils import parametrize
 from nmt_ablation.model import checkpoint
 from nmt_ablation.model.config import SPECIAL_SYMBOLS, Tying
 from nmt_ablation.model.parts import Part, place_of
+from nmt_ablation.transfer.control import Control, controlled
 from nmt_ablation.transfer.tuning import Tuned, Tuning
 from nmt_ablation.values import Side
 
@@ -33,6 +34,8 @@ class Transfer:
     networks: Mapping[Part, Path] = field(default_factory=dict)
     """The checkpoint of the network that each part starts from, of the model's own architecture and
     dictionaries."""
+    control: Control | None = None
+    """The control under which parts start from networks. Vectors come shuffled already."""
     tuning: Mapping[Part, tuple[Tuning, ...]] = field(default_factory=dict)
     tying: Tying = "none"
     seed: int = 1
@@ -52,7 +55,7 @@ class Transfer:
         depths = len(layers.encoder.layers), len(layers.decoder.layers)
         for path in dict.fromkeys(self.networks.values()):
             parts = {part for part, other in self.networks.items() if other == path}
-            _load(model, path, parts, depths)
+            self._load(model, path, parts, depths)
         for side, path in self.rows.items():
             _start(embeddings(model, side), path, self.projection, self.seed)
         tie(model, self.tying)
@@ -66,6 +69,18 @@ class Transfer:
                 weight.tuned = tuned  # type: ignore[attr-defined]
             else:
                 weight.requires_grad_(False)
+
+    def _load(
+        self, model: nn.Module, path: Path, parts: Container[Part], depths: tuple[int, int]
+    ) -> None:
+        """Replace the weights of some parts by those of a network."""
+        network = checkpoint.read(path)["model"]
+        with torch.no_grad():
+            for name, weight in model.named_parameters():
+                if (part := place_of(name, *depths).part) in parts:
+                    own = network[name].numpy()
+                    found = controlled(own, name, part, self.control, self.seed)
+                    weight.copy_(torch.from_numpy(found))
 
 
 def embeddings(model: nn.Module, side: str) -> nn.Embedding:
@@ -104,15 +119,6 @@ def _learned(table: Any) -> nn.Parameter:
     projected = parametrize.is_parametrized(table)
     rows: nn.Parameter = table.parametrizations.weight.original if projected else table.weight
     return rows
-
-
-def _load(model: nn.Module, path: Path, parts: Container[Part], depths: tuple[int, int]) -> None:
-    """Replace the weights of some parts by those of a network."""
-    network = checkpoint.read(path)["model"]
-    with torch.no_grad():
-        for name, weight in model.named_parameters():
-            if place_of(name, *depths).part in parts:
-                weight.copy_(network[name])
 
 
 def _start(table: nn.Embedding, path: Path, projection: bool, seed: int) -> None:

@@ -47,9 +47,9 @@ class Example:
     """One sentence, as an objective presents it."""
 
     source: Tokens | None
-    """What the encoder reads; None if there is no encoder."""
+    """The tokens that the encoder reads; None if there is no encoder."""
     previous: Tokens | None
-    """What the decoder reads; None if there is no decoder."""
+    """The tokens that the decoder reads; None if there is no decoder."""
     target: Tokens
     """The token to predict at each position of the decoder, or else of the encoder; padding where
     nothing is predicted."""
