@@ -1,5 +1,6 @@
 """Networks: pretrained by fairseq, resumed to the same weights, and what arms start from."""
 
+import csv
 import re
 from pathlib import Path
 
@@ -13,7 +14,10 @@ from nmt_ablation.model import checkpoint
 from nmt_ablation.model.parts import SUMS, place_of
 from nmt_ablation.opus.synthetic import write_mirror
 from nmt_ablation.pretrained.records import NetworkRecord
+from nmt_ablation.report import data_tables
+from nmt_ablation.results.rows import HeldOutLoss, Network
 from tests.conftest import TINY, NewRun, Run, tiny
+from tests.rows import cell, mean, results
 
 JOINT = ("fit_on: monolingual", "fit_on: monolingual, joint: true")
 PRETRAINED = (
@@ -125,7 +129,53 @@ def test_stock_fairseq_loads_a_network(trained: Run) -> None:
 def test_a_report_of_arms_with_networks_is_written(trained: Run) -> None:
     result = trained.call("report")
     assert result.returncode == 0, result.stderr
-    assert "whole" in (trained.workspace_root / "tiny" / "report" / "tiny.md").read_text()
+    report = trained.workspace_root / "tiny" / "report"
+    text = (report / "tiny.md").read_text()
+    assert "## Networks" in text
+    (line,) = re.findall(r"^\| bart \|.*$", text, re.MULTILINE)
+    assert "denoising | monolingual, xx and en | 1 | 3,600 | 60 |" in line
+    (line,) = re.findall(r"^\| own \|.*$", text, re.MULTILINE)
+    assert "mass | sample, xx and en | 1 | 360 | 20 |" in line
+    rows = list(csv.DictReader((report / "tiny.csv").open()))
+    of_arm = {row["arm"]: row for row in rows}
+    assert (of_arm["xlm"]["networks"], of_arm["random"]["networks"]) == ("mlm lm", "")
+    tokens = {arm: int(row["pretraining_tokens"]) for arm, row in of_arm.items()}
+    assert tokens["random"] == 0 < tokens["xlm"] and tokens["mixed"] == tokens["whole"]
+
+
+def test_a_report_says_that_one_network_serves_all_seeds() -> None:
+    network = Network(
+        name="bart",
+        parts=("encoder-layers",),
+        objective="denoising",
+        text="monolingual, xx and en",
+        seed=1,
+        lines=900,
+        held_out=100,
+        updates=50,
+        epochs=2,
+        tokens=1000,
+        predicted=1000,
+        too_long=0,
+        losses=(HeldOutLoss(update=25, loss=5.5), HeldOutLoss(update=50, loss=4.25)),
+        seconds=30.0,
+        threads=2,
+        parameters=10,
+        weights="w",
+        device="cpu",
+        digest="n",
+    )
+    rows = [
+        cell(100, arm, 5.0, seed=seed, networks=(network,) if arm == "whole" else ())
+        for arm in ("random", "whole")
+        for seed in (1, 2, 3)
+    ]
+    table = data_tables.networks(results([mean(100, "whole", 1.0)], rows))
+    assert [str(entry) for entry in table.lines[0][-4:]] == ["5.50 to 4.25", "60", "3", "20"]
+    assert any("One network serves all seeds: bart." in note for note in table.notes)
+    own = [row.model_copy(update={"seed": 1}) for row in rows]
+    notes = data_tables.networks(results([mean(100, "whole", 1.0)], own)).notes
+    assert not any("serves all seeds" in note for note in notes)
 
 
 def test_a_killed_pretraining_resumes_to_the_same_weights(trained: Run, tmp_path: Path) -> None:

@@ -229,6 +229,11 @@ class PretrainedNetwork(Pretrained):
     text: TextName
     lines: int | None
 
+    @property
+    def says(self) -> str:
+        """The name of what the network learns, for a report."""
+        return self.kind
+
     def seed_of(self, cell: int) -> int:
         """Return the network's seed, for the cells of a seed."""
         raise NotImplementedError

@@ -71,6 +71,10 @@ class Network(PretrainedNetwork):
         return objective
 
     @property
+    def says(self) -> str:
+        return next(iter(self.objective))
+
+    @property
     def shared(self) -> bool:
         return True
 

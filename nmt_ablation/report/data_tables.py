@@ -5,7 +5,7 @@ from collections import Counter
 from nmt_ablation.report.table import NOTHING, Column, Entry, Header, Table, described, number
 from nmt_ablation.results.coverage import Covered, covered
 from nmt_ablation.results.results import Results
-from nmt_ablation.results.rows import CorpusRow
+from nmt_ablation.results.rows import CellRow, CorpusRow, Network
 from nmt_ablation.values import SIDES, Side
 
 
@@ -43,6 +43,67 @@ def _alignments(results: Results) -> list[str]:
                 f"{before.target_to_source:.2f}), on {alignment.held_out} words held out."
             )
     return found
+
+
+def networks(results: Results) -> Table:
+    """Describe the pretraining of each network that parts of models start from, and its cost."""
+    found: dict[str, list[CellRow]] = {}
+    of_digest: dict[str, Network] = {}
+    for row in results.cells:
+        for it in row.networks:
+            of_digest.setdefault(it.digest, it)
+            found.setdefault(it.digest, []).append(row)
+
+    def starting(it: Network) -> Entry:
+        return number(len(found[it.digest]))
+
+    def share(it: Network) -> Entry:
+        seconds = it.core_seconds / len(found[it.digest])
+        return Entry(f"{seconds:,.0f}", value=seconds)
+
+    def losses(it: Network) -> Entry:
+        return Entry(
+            f"{it.losses[0].loss:.2f} to {it.losses[-1].loss:.2f}" if it.losses else NOTHING
+        )
+
+    columns: list[Column[Network]] = [
+        Column(Header("network", left=True), lambda it: Entry(it.name)),
+        Column(Header("objective", left=True), lambda it: Entry(it.objective)),
+        Column(Header("text", left=True), lambda it: Entry(it.text)),
+        Column(Header("seed"), lambda it: number(it.seed)),
+        Column(Header("lines"), lambda it: number(it.lines)),
+        Column(Header("updates"), lambda it: number(it.updates)),
+        Column(Header("epochs"), lambda it: number(it.epochs)),
+        Column(Header("tokens read"), lambda it: number(it.tokens)),
+        Column(Header("predicted"), lambda it: number(it.predicted)),
+        Column(Header("weights"), lambda it: number(it.parameters)),
+        Column(Header("bits, held out"), losses),
+        Column(Header("core-seconds"), lambda it: number(round(it.core_seconds))),
+        Column(Header("cells"), starting),
+        Column(Header("core-seconds a cell"), share),
+    ]
+    return described("Networks", columns, of_digest.values(), _network_notes(results))
+
+
+def _network_notes(results: Results) -> list[str]:
+    """Return notes on the numbers, and on networks that serve several seeds."""
+    notes = [
+        "Weights are those that learned. Bits are for each token that is predicted, on lines that "
+        "the network didn't learn from, at the first and the last measurement. Core-seconds are of "
+        "pretraining; a cell's share is what remains of it when all cells that start from the "
+        "network share its cost."
+    ]
+    seeds: dict[tuple[str, str], set[int]] = {}
+    for row in results.cells:
+        for it in row.networks:
+            seeds.setdefault((it.name, it.digest), set()).add(row.seed)
+    of_several = sorted({name for (name, _), of in seeds.items() if len(of) > 1})
+    if of_several:
+        notes.append(
+            f"One network serves all seeds: {', '.join(of_several)}. So intervals don't say how "
+            "much another network of the same recipe would differ."
+        )
+    return notes
 
 
 def corpora(results: Results) -> Table:

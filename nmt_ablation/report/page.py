@@ -87,6 +87,7 @@ def _section(results: Results, arms: Sequence[str], drawn: Sequence[str]) -> Sec
                 tables.means(results),
                 tables.contrasts(results),
                 tables.cells(results),
+                data_tables.networks(results),
                 data_tables.coverage(results),
             )
             if table.lines

@@ -181,6 +181,7 @@ def _markdown(experiments: Sequence[Results], figure_name: str, command: str) ->
             tables.means(results),
             tables.contrasts(results),
             tables.cells(results),
+            data_tables.networks(results),
             data_tables.coverage(results),
             data_tables.corpora(results),
         ):

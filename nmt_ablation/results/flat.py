@@ -11,7 +11,10 @@ Flat = dict[str, Value]
 
 def cells(experiments: Sequence[Results]) -> list[Flat]:
     """Return a row for each finished cell."""
-    return [_cell(row) for results in experiments for row in results.cells]
+    rows = [row for results in experiments for row in results.cells]
+    if not any(row.networks for row in rows):
+        return list(map(_cell, rows))
+    return [_cell(row) | _networks(row) for row in rows]
 
 
 def means(experiments: Sequence[Results]) -> list[Flat]:
@@ -33,6 +36,14 @@ def _cell(row: CellRow) -> Flat:
     found |= {"best_update": training.best_update, "validation_bleu": training.validation_bleu}
     found |= {"training_seconds": training.seconds, "digest": row.digest}
     return found | {f"{name}_signature": score.signature for name, score in row.scores.items()}
+
+
+def _networks(row: CellRow) -> Flat:
+    return {
+        "networks": " ".join(it.name for it in row.networks),
+        "pretraining_core_seconds": sum(it.core_seconds for it in row.networks),
+        "pretraining_tokens": sum(it.tokens for it in row.networks),
+    }
 
 
 def _mean(experiment: str, row: MeanRow) -> Flat:

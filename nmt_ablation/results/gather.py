@@ -20,9 +20,11 @@ from nmt_ablation.results.rows import (
     CellRow,
     CorpusRow,
     Example,
+    HeldOutLoss,
     MonolingualRow,
     NearDuplicates,
     NearDuplicatesOf,
+    Network,
     Pairing,
     SideCoverage,
     Training,
@@ -188,6 +190,7 @@ def _cell_row(pipeline: Pipeline, workspace: Workspace, records: Provenance, cel
         ),
         coverage=_coverage(train, records),
         alignment=_alignment(train, records),
+        networks=tuple(_networks(pipeline, cell, records)),
         near_duplicates=(
             NearDuplicates(**{name: NearDuplicatesOf(**asdict(it)) for name, it in counts.items()})
             if (counts := workspace.done(alike) and workspace.record(alike))
@@ -228,6 +231,28 @@ def _alignment(train: Train, records: Provenance) -> Alignment | None:
     """Return the record of the alignment of an arm's vectors, if they were aligned."""
     aligned = [rows.made for rows in train.rows.values() if isinstance(rows.made, Align)]
     return Alignment.model_validate(asdict(records[aligned[0]])) if aligned else None
+
+
+def _networks(pipeline: Pipeline, cell: Cell, records: Provenance) -> Iterator[Network]:
+    """Yield the networks that parts of a cell's model start from."""
+    experiment = pipeline.experiment
+    starts = experiment.arms[cell.arm].starts
+    for name in dict.fromkeys(
+        it for it in starts.values() if it not in experiment.names_of_vectors
+    ):
+        stage, thing = pipeline.network(name, cell.size, cell.seed), experiment.network(name)
+        record = records[stage]
+        languages = " and ".join(experiment.language(side) for side in stage.texts)
+        yield Network(
+            name=name,
+            parts=tuple(part for part, of in starts.items() if of == name),
+            objective=thing.says,
+            text=f"{thing.text}, {languages}",
+            seed=stage.seed,
+            losses=tuple(HeldOutLoss(**asdict(each)) for each in record.validations),
+            digest=stage.digest,
+            **{key: value for key, value in asdict(record).items() if key in Network.model_fields},
+        )
 
 
 def _resamples(pipeline: Pipeline, workspace: Workspace, cell: Cell) -> Scores:

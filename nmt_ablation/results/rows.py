@@ -110,6 +110,53 @@ class Alignment(Row):
     """Rounds; the first is before refinement."""
 
 
+class HeldOutLoss(Row):
+    """The loss on held-out lines after some updates of pretraining, in bits for each token that is
+    predicted."""
+
+    update: int
+    loss: float
+
+
+class Network(Row):
+    """A network that parts of a model start from, and its pretraining."""
+
+    name: str
+    parts: tuple[str, ...]
+    """The parts that start from it."""
+    objective: str
+    text: str
+    """The text that it learned from: `monolingual` or `sample`, and the languages."""
+    seed: int
+    lines: int
+    """Number of lines that it learned from."""
+    held_out: int
+    """Number of lines that its loss is measured on."""
+    updates: int
+    epochs: int
+    tokens: int
+    """Number of tokens read."""
+    predicted: int
+    """Number of tokens predicted."""
+    too_long: int
+    """Number of lines that fit into no batch."""
+    losses: tuple[HeldOutLoss, ...]
+    seconds: float
+    threads: int
+    parameters: int
+    """Number of weights that learned."""
+    weights: str
+    """Digest of the weights."""
+    device: str
+    digest: str
+    """Digest of everything that determines the network."""
+
+    @property
+    def core_seconds(self) -> float:
+        """Seconds of pretraining times threads."""
+        return self.seconds * self.threads
+
+
 class NearDuplicatesOf(Row):
     """Near-duplicates between a sample and one held-out set."""
 
@@ -154,6 +201,8 @@ class CellRow(Row):
     coverage: dict[Side, SideCoverage]
     """The vectors of each side that starts from some."""
     alignment: Alignment | None
+    networks: tuple[Network, ...] = ()
+    """The networks that parts of the model start from."""
     near_duplicates: NearDuplicates | None
     test_sentences: int
     digest: str
