@@ -1,4 +1,4 @@
-"""The status of each cell, by the workspace and by a cluster's queue."""
+"""The status of each cell and network, by the workspace and by a cluster's queue."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,16 +15,20 @@ from nmt_ablation.results.gather import cell_score
 from nmt_ablation.runner import Runner, last_lines
 from nmt_ablation.slurm import queue
 from nmt_ablation.slurm.submission import Element, Submissions
+from nmt_ablation.stage import AnyStage
+from nmt_ablation.workspace import Workspace
 
 LOG_LINES = 5
 
 
 @dataclass(frozen=True)
 class CellStatus:
-    """The status of one cell."""
+    """The status of one cell, or of a network that cells start from."""
 
     cell: str
-    arm: str
+    """The name of the cell, or of the network's job."""
+    arm: str | None
+    """The cell's arm; None for a network."""
     state: str
     """done, running, queued, failed, stopped, or to do."""
     stage: str | None = None
@@ -43,7 +47,7 @@ class CellStatus:
     metric: str | None = None
     """The name of the primary metric."""
     shown: str | None = None
-    """The score as text."""
+    """The score as text; for a network, the loss on held-out lines in bits for each token."""
     queue: str | None = None
     """SLURM's own words for the state of the cell's element."""
     why: str | None = None
@@ -53,7 +57,7 @@ class CellStatus:
 
     def far(self) -> str:
         """Describe the progress of the stage."""
-        if self.shown is not None:
+        if self.state == "done" and self.shown is not None:
             return self.shown
         text = self.stage or ""
         if self.whole:
@@ -62,10 +66,33 @@ class CellStatus:
             text += f", {self.speed:,.1f}/s"
         if self.seconds_left is not None:
             text += f", at most {_duration(self.seconds_left)} left"
+        if self.shown is not None:
+            text += f"; {self.shown}"
         return text
 
 
-def of_cells(runner: Runner) -> list[CellStatus]:
+def of_all(runner: Runner) -> list[CellStatus]:
+    """Return the status of every network and every cell, in order."""
+    return [*_of_networks(runner), *_of_cells(runner)]
+
+
+def _of_networks(runner: Runner) -> Iterator[CellStatus]:
+    """Yield the status of each network that some cell starts from."""
+    pipeline, workspace = runner.pipeline, runner.workspace
+    trained = map(pipeline.train, runner.file.experiment.cells())
+    for stage in dict.fromkeys(it for train in trained for it in train.networks.values()):
+        losses, known = stage.losses(workspace), dict[str, Any]()
+        if losses:
+            known["shown"] = f"{losses[-1].loss:.2f} bits on held-out lines"
+        state = "done"
+        if not workspace.done(stage):
+            built = workspace.being_built(stage)
+            known |= _progress(workspace, stage, built)
+            state = "running" if built else "stopped" if "done" in known else "to do"
+        yield CellStatus(stage.title, None, state, **known)
+
+
+def _of_cells(runner: Runner) -> list[CellStatus]:
     """Return the status of every cell, in order."""
     submissions = Submissions(runner)
     states = queue.states(submissions.jobs())
@@ -95,14 +122,7 @@ def _of_cell(
         )
     # Steps that don't wait for each other may be under way at once; the cell's own come last.
     at = next((step for step in reversed(left) if workspace.being_built(step)), None)
-    told = workspace.progress(at or left[0])
-    known: dict[str, Any] = {"stage": (at or left[0]).name}
-    if told:
-        known |= {"done": told.done, "whole": told.whole}
-    if told and at:
-        known["speed"] = told.speed
-        if told.speed and told.whole:
-            known["seconds_left"] = (told.whole - told.done) / told.speed
+    known = _progress(workspace, at or left[0], at is not None)
     if queued:
         known["queue"] = queued.state + (f" ({queued.reason})" if queued.reason else "")
     if at or (queued and queued.state == "RUNNING"):
@@ -118,7 +138,19 @@ def _of_cell(
         why = f"its job {element.job} has ended without it: {known.get('queue', 'forgotten')}"
         log = tuple(last_lines(element.log, LOG_LINES))
         return CellStatus(str(cell), cell.arm, "failed", why=why, log=log, **known)
-    return CellStatus(str(cell), cell.arm, "stopped" if told else "to do", **known)
+    return CellStatus(str(cell), cell.arm, "stopped" if "done" in known else "to do", **known)
+
+
+def _progress(workspace: Workspace, stage: AnyStage, running: bool) -> dict[str, Any]:
+    """Return the fields of a status that say how far a stage is."""
+    known: dict[str, Any] = {"stage": stage.name}
+    if told := workspace.progress(stage):
+        known |= {"done": told.done, "whole": told.whole}
+        if running:
+            known["speed"] = told.speed
+            if told.speed and told.whole:
+                known["seconds_left"] = (told.whole - told.done) / told.speed
+    return known
 
 
 def waiting(cells: Sequence[CellStatus]) -> bool:
@@ -139,7 +171,7 @@ def screen(cells: Sequence[CellStatus]) -> Group:
     """Return a table and the curve so far, for a terminal."""
     scores: dict[str, dict[int, list[float]]] = {}
     for cell in cells:
-        if cell.pairs is not None and cell.score is not None:
+        if cell.arm is not None and cell.pairs is not None and cell.score is not None:
             scores.setdefault(cell.arm, {}).setdefault(cell.pairs, []).append(cell.score)
     curves = [
         Curve(arm, [[_mean(pairs, fmean(seeds)) for pairs, seeds in of_sizes.items()]])
@@ -177,7 +209,7 @@ def _failures(cells: Sequence[CellStatus]) -> Iterator[str]:
 
 
 def _summary(cells: Sequence[CellStatus]) -> str:
-    states = [cell.state for cell in cells]
+    states = [cell.state for cell in cells if cell.arm is not None]
     return ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
 
 

@@ -136,13 +136,13 @@ class Workspace:
     def progress(self, stage: Stage[Any]) -> Progress | None:
         """Return the progress of an unfinished stage; None if there is no report of it yet."""
         try:
-            return Progress(*json.loads((self._partial(stage) / PROGRESS).read_text()))
+            return Progress(*json.loads((self.partial(stage) / PROGRESS).read_text()))
         except (FileNotFoundError, TypeError):  # TypeError: another version wrote the file
             return None
 
     def being_built(self, stage: Stage[Any]) -> bool:
         """Return True if a process, here or on another machine, is building the stage."""
-        if not self._partial(stage).exists():
+        if not self.partial(stage).exists():
             return False
         try:
             with self._lock(stage).acquire(timeout=0):
@@ -200,7 +200,8 @@ class Workspace:
         text = (self.path(stage) / MANIFEST).read_text(encoding="utf-8")
         return Manifest.model_validate_json(text)
 
-    def _partial(self, stage: Stage[Any]) -> Path:
+    def partial(self, stage: Stage[Any]) -> Path:
+        """Return the folder of an artifact that is being built."""
         return self._own(stage).with_suffix(".partial")
 
     def ensure_together(
@@ -256,7 +257,7 @@ class Workspace:
             yield
 
     def _begin(self, stage: Stage[Any]) -> Build:
-        partial = self._partial(stage)
+        partial = self.partial(stage)
         if not stage.resumable:
             shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(exist_ok=True)
@@ -269,7 +270,7 @@ class Workspace:
 
     def _finish(self, stage: Stage[Any], record: object, seconds: float) -> None:
         """Make an artifact of the files that a build left in its folder."""
-        final, partial = self._own(stage), self._partial(stage)
+        final, partial = self._own(stage), self.partial(stage)
         # A resumable stage's folder may be left by a killed process: with a manifest, if it was
         # about to be renamed, or with half-written files.
         unfinished = partial.rglob(f".*{UNFINISHED}")

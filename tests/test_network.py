@@ -13,7 +13,8 @@ from nmt_ablation.experiment.file import load
 from nmt_ablation.model import checkpoint
 from nmt_ablation.model.parts import SUMS, place_of
 from nmt_ablation.opus.synthetic import write_mirror
-from nmt_ablation.pretrained.records import NetworkRecord
+from nmt_ablation.pretrained.records import HeldOutLoss as HeldOut
+from nmt_ablation.pretrained.records import NetworkRecord, write_losses
 from nmt_ablation.report import data_tables
 from nmt_ablation.results.rows import HeldOutLoss, Network
 from tests.conftest import TINY, NewRun, Run, tiny
@@ -176,6 +177,20 @@ def test_a_report_says_that_one_network_serves_all_seeds() -> None:
     own = [row.model_copy(update={"seed": 1}) for row in rows]
     notes = data_tables.networks(results([mean(100, "whole", 1.0)], own)).notes
     assert not any("serves all seeds" in note for note in notes)
+
+
+def test_status_shows_networks_before_and_after(trained: Run, tmp_path: Path) -> None:
+    lines = trained.call("status").stdout.splitlines()
+    assert any(
+        re.match(r"network-bart +done +\d\.\d\d bits on held-out lines$", it) for it in lines
+    )
+    assert "5 done" in lines[-1]  # cells, not networks
+    fresh = Run(trained.file, tmp_path / "fresh", trained.mirror)
+    assert "network-own-200-s1" in fresh.call("status").stdout
+    stage = fresh.pipeline.network("bart", 200, 1)
+    fresh.workspace.partial(stage).mkdir(parents=True)
+    write_losses(fresh.workspace.partial(stage), [HeldOut(20, 6.5)])
+    assert re.search(r"network-bart +to do +network; 6\.50 bits", fresh.call("status").stdout)
 
 
 def test_a_killed_pretraining_resumes_to_the_same_weights(trained: Run, tmp_path: Path) -> None:

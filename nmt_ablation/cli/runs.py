@@ -171,7 +171,10 @@ def run(
 @click.command()
 @on_experiment
 @click.option(
-    "--json", "as_json", is_flag=True, help="Print machine-readable output: one JSON object a cell."
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print machine-readable output: one JSON object for each network and cell.",
 )
 @click.option(
     "--watch", is_flag=True, help="Keep showing the status until no cell runs or is queued."
@@ -181,7 +184,7 @@ def status(
     as_json: bool,
     watch: bool,
 ) -> None:
-    """Show the progress of each cell, and why it failed if it did.
+    """Show the progress of each network and cell, and why a cell failed if it did.
 
     Cells may run here or in a cluster's queue.
 
@@ -197,7 +200,7 @@ def status(
 
     from nmt_ablation import status as statuses
 
-    cells = statuses.of_cells(runner)
+    cells = statuses.of_all(runner)
     if as_json:
         for cell in cells:
             click.echo(json.dumps(asdict(cell)))
@@ -205,7 +208,7 @@ def status(
         click.echo("\n".join(statuses.lines(cells)))
         while watch and statuses.waiting(cells):
             time.sleep(WATCH_SECONDS)
-            before, cells = cells, statuses.of_cells(runner)
+            before, cells = cells, statuses.of_all(runner)
             changed = [now for now, then in zip(cells, before, strict=True) if now != then]
             if changed:
                 click.echo("\n".join(statuses.lines(changed)))
@@ -213,7 +216,7 @@ def status(
         with Live(statuses.screen(cells), console=Console()) as live:
             while watch and statuses.waiting(cells):
                 time.sleep(WATCH_SECONDS)
-                cells = statuses.of_cells(runner)
+                cells = statuses.of_all(runner)
                 live.update(statuses.screen(cells))
 
 

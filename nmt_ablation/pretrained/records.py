@@ -1,6 +1,11 @@
 """The records of alignments and of networks."""
 
-from dataclasses import dataclass
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from nmt_ablation.files import write_atomically
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,22 @@ class HeldOutLoss:
     update: int
     loss: float
     """Bits for each token that is predicted."""
+
+
+LOSSES = "held-out.json"
+
+
+def write_losses(folder: Path, losses: Sequence[HeldOutLoss]) -> None:
+    """Write losses where `read_losses` finds them, for whoever watches."""
+    write_atomically(folder / LOSSES, json.dumps([asdict(it) for it in losses]))
+
+
+def read_losses(folder: Path) -> list[HeldOutLoss]:
+    """Read the losses that a network has left in its folder so far."""
+    try:
+        return [HeldOutLoss(**it) for it in json.loads((folder / LOSSES).read_text())]
+    except FileNotFoundError:
+        return []
 
 
 @dataclass(frozen=True)

@@ -16,12 +16,18 @@ from nmt_ablation.pretrained.kind import (
     Setting,
     vectors_file,
 )
-from nmt_ablation.pretrained.records import AlignmentRecord, NetworkRecord
+from nmt_ablation.pretrained.records import (
+    AlignmentRecord,
+    HeldOutLoss,
+    NetworkRecord,
+    read_losses,
+)
 from nmt_ablation.stage import Build, DataFile, File, Stage
 from nmt_ablation.stages.corpora import Sample
 from nmt_ablation.stages.fetched import FetchPretrained
 from nmt_ablation.stages.tokens import Binarise, BinariseText, Segmentation
 from nmt_ablation.values import SIDES, Side
+from nmt_ablation.workspace import Workspace
 
 
 @dataclass(frozen=True, eq=False)
@@ -213,6 +219,12 @@ class Network(Stage[NetworkRecord]):
     def weights(self) -> File:
         """The network, as a checkpoint of fairseq's."""
         return File(self, NETWORK)
+
+    def losses(self, workspace: Workspace) -> list[HeldOutLoss]:
+        """Return the losses on held-out lines, also while the network is trained."""
+        if workspace.done(self):
+            return workspace.record(self).validations
+        return read_losses(workspace.partial(self))
 
     def build(self, to: Build) -> NetworkRecord:
         return self.thing.build(

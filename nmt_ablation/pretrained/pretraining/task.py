@@ -21,7 +21,7 @@ from nmt_ablation.model.transformer import objective_loss
 from nmt_ablation.pretrained.objectives import Vocabulary
 from nmt_ablation.pretrained.pretraining.plan import Plan, State
 from nmt_ablation.pretrained.pretraining.sentences import Sentences
-from nmt_ablation.pretrained.records import HeldOutLoss
+from nmt_ablation.pretrained.records import HeldOutLoss, write_losses
 from nmt_ablation.training.glue import EndedError, session
 from nmt_ablation.transfer.start import tie
 
@@ -136,6 +136,7 @@ class PretrainingTask(TranslationTask):  # type: ignore[misc]
         training.update, training.ended = update, update >= plan.updates
         if update and (training.ended or update % plan.validate_every == 0):
             training.validations.append(HeldOutLoss(update, self._held_out_loss()))
+            write_losses(plan.weights.parent, training.validations)
         plan.progress(update, plan.updates)
         if training.ended:
             self._write()
