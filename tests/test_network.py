@@ -276,6 +276,10 @@ BAD = [
     (("updates: 60, validate", "updates: 60, warmup_updates: 60, validate"), "would still rise"),
     (("{start: {model: own}}", "{start: {model: own}, scale: raw}"), "speaks of vectors"),
     (
+        ("{start: {model: own}}", "{start: {model: own}, tuning: {encoder: {low-rank: 2}}}"),
+        "low rank are of the matrices in layers, and source-embeddings has none",
+    ),
+    (
         ("{start: {model: own}}", "{start: {layers: own}, control: shuffled}"),
         "no embeddings of this arm start",
     ),

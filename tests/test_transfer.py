@@ -191,6 +191,40 @@ def _weights(state: dict[str, Tensor]) -> list[str]:
     return [name for name in state if not ("version" in name or "embed_positions" in name)]
 
 
+def test_a_slanted_triangle_rises_for_a_tenth_and_falls_to_a_32nd() -> None:
+    way = TUNINGS["slanted"].model_validate(100)
+    rates = [way.multiplier(Place("encoder-layers", 1, 2), update) for update in range(150)]
+    assert rates[0] == pytest.approx(1 / 32) and rates[10] == 1.0
+    assert rates[5] == pytest.approx((1 + 0.5 * 31) / 32)
+    assert rates[55] == pytest.approx((1 + 0.5 * 31) / 32)
+    assert rates[100:] == [pytest.approx(1 / 32)] * 50
+    assert TUNINGS["slanted"].model_validate(1).multiplier(Place("encoder-layers", 1, 2), 0) > 0
+
+
+def test_low_rank_moves_matrices_within_the_rank_and_nothing_else_of_the_part(
+    start: Start, network: Path
+) -> None:
+    ways = tuning("layers", **{"low-rank": 3})
+    training = start(networks=dict.fromkeys(SUMS["layers"], network), tuning=ways)
+    before = training.weights()
+    plain = start(networks=dict.fromkeys(SUMS["layers"], network)).weights()
+    # At first the product is 0, so that the arm starts as the others do.
+    assert before.keys() == plain.keys()
+    assert all(same(before, plain, name) for name in _weights(before))
+    after = training.update(8)
+    moved = 0
+    for name in _weights(before):
+        if place_of(name, 1, 1).part not in SUMS["layers"]:
+            assert not same(before, after, name)
+        elif before[name].dim() == 1:
+            assert same(before, after, name), name
+        else:
+            change = after[name] - before[name]
+            assert torch.linalg.matrix_rank(change, atol=1e-5) <= 3
+            moved += bool(change.abs().max() > 0)
+    assert moved == 16  # 3 attentions of 4 matrices, 2 feed-forward layers of 2
+
+
 @pytest.mark.parametrize("control", ["shuffled", "shuffled-weights"])
 def test_a_control_has_the_same_numbers_in_other_places(
     start: Start, network: Path, control: str
@@ -337,6 +371,7 @@ ARMS = """\
   unfrozen: {start: {embeddings: word2vec}, tuning: {embeddings: {unfreeze: 30}}}
   slow: {start: {embeddings: word2vec}, tuning: {embeddings: {rate: 0.1}}}
   gradual: {tuning: {model: {gradual: 15, decay: 0.5}}}
+  low-rank: {tuning: {layers: {low-rank: 2, slanted: 40}}}
   projected: {start: {embeddings: word2vec}, dimension: projection}
   tied: {start: {embeddings: joint}, tying: all}
   own: {start: {embeddings: own}}
@@ -354,7 +389,7 @@ OWN = (
 
 def test_arms_of_every_kind_run_and_load_without_vectors(new_run: NewRun) -> None:
     run = new_run(("baseline: random\n", ARMS), OWN)
-    arms = ("random", "unfrozen", "slow", "gradual", "projected", "tied", "own", "two")
+    arms = ("random", "slow", "low-rank", "projected", "tied", "own", "two")
     cells = [part for arm in arms for part in ("--cell", f"200-{arm}-s1")]
     result = run.call("run", *cells)
     assert result.returncode == 0, result.stderr
@@ -373,7 +408,7 @@ def test_arms_of_every_kind_run_and_load_without_vectors(new_run: NewRun) -> Non
 def test_arms_resume_to_the_last_digit(new_run: NewRun, tmp_path: Path) -> None:
     """Killed after 20 updates, before all is unfrozen, and then trained on."""
     whole = new_run(("baseline: random\n", ARMS), OWN)
-    arms = ("unfrozen", "slow", "gradual")
+    arms = ("unfrozen", "slow", "gradual", "low-rank")
     cells = [part for arm in arms for part in ("--cell", f"200-{arm}-s1")]
     stages = [whole.pipeline.train(whole.cell(200, arm)) for arm in arms]
     assert whole.call("run", "--together", *cells).returncode == 0

@@ -235,6 +235,15 @@ class Experiment(Block):
                         f"{self.pretrained[thing].kind}; parts that can: {allowed}",
                     )
             self._controlled(name, arm)
+            of_rank = (
+                part for part, ways in arm.tunings.items() if any(way.rank for _, way in ways)
+            )
+            for part in WITH_ROWS.intersection(of_rank):
+                fail(
+                    ("arms", name, "tuning"),
+                    f"updates of low rank are of the matrices in layers, and {part} has none; name "
+                    "encoder-layers, decoder-layers, cross-attention or layers",
+                )
             of_vectors = {"scale", "dimension"} & arm.model_fields_set
             if of_vectors and not set(arm.starts.values()) & set(self.names_of_vectors):
                 names = ", ".join(sorted(of_vectors))

@@ -33,8 +33,12 @@ def controlled(
         order = np.random.default_rng((seed, PARTS.index(part))).permutation(len(weight) - first)
         return np.concatenate([weight[:first], weight[first:][order]])
     if control == "shuffled-weights":
-        own = int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big")
         rest = weight[first:]
-        order = np.random.default_rng((seed, own)).permutation(rest.size)
+        order = np.random.default_rng(seed_of(name, seed)).permutation(rest.size)
         return np.concatenate([weight[:first], rest.flatten()[order].reshape(rest.shape)])
     return weight
+
+
+def seed_of(name: str, seed: int) -> int:
+    """Return a seed of a weight's own, of 63 bits."""
+    return int.from_bytes(hashlib.sha256(f"{name} {seed}".encode()).digest()[:8], "big") >> 1

@@ -1,8 +1,9 @@
 """The model of an arm, made from a model drawn at random.
 
 An arm changes a model that is already drawn, so that arms differ in nothing else. Embeddings may be
-the product of learned vectors of another dimension and a learned projection. `fold` multiplies such
-embeddings out, so that stock fairseq loads the model.
+the product of learned vectors of another dimension and a learned projection, and matrices of layers
+the sum of a frozen matrix and a learned product of low rank. `fold` multiplies such products out,
+so that stock fairseq loads the model.
 """
 
 from collections.abc import Container, Mapping
@@ -18,7 +19,7 @@ from torch.nn.utils import parametrize
 from nmt_ablation.model import checkpoint
 from nmt_ablation.model.config import SPECIAL_SYMBOLS, Tying
 from nmt_ablation.model.parts import Part, place_of
-from nmt_ablation.transfer.control import Control, controlled
+from nmt_ablation.transfer.control import Control, controlled, seed_of
 from nmt_ablation.transfer.tuning import Tuned, Tuning
 from nmt_ablation.values import Side
 
@@ -59,16 +60,30 @@ class Transfer:
         for side, path in self.rows.items():
             _start(embeddings(model, side), path, self.projection, self.seed)
         tie(model, self.tying)
+        self._limit_ranks(model, depths)
         for name, weight in model.named_parameters():
             place = place_of(name, *depths)
             ways = self.tuning.get(place.part, ())
             if not ways or name.endswith(".projection"):  # the projection is not pretrained
+                continue
+            if any(way.rank for way in ways) and not name.endswith(LowRank.LEARNED):
+                weight.requires_grad_(False)
                 continue
             tuned = Tuned(ways, place)
             if any(tuned.multiplier(update) for update in range(updates)):
                 weight.tuned = tuned  # type: ignore[attr-defined]
             else:
                 weight.requires_grad_(False)
+
+    def _limit_ranks(self, model: nn.Module, depths: tuple[int, int]) -> None:
+        """Add a product of low rank to each matrix of a part that is tuned so."""
+        for name, module in list(model.named_modules()):
+            if not isinstance(module, nn.Linear):
+                continue
+            ways = self.tuning.get(place_of(f"{name}.weight", *depths).part, ())
+            for rank in (way.rank for way in ways if way.rank):
+                added = LowRank(module.weight, rank, seed_of(name, self.seed))
+                parametrize.register_parametrization(module, "weight", added)
 
     def _load(
         self, model: nn.Module, path: Path, parts: Container[Part], depths: tuple[int, int]
@@ -98,9 +113,31 @@ def fold(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
         if not mark:
             folded[name] = weight
         elif end == "original":
-            projection = weights[f"{stem}{mark}0.projection"]
-            folded[f"{stem}.weight"] = (weight @ projection).detach()
+            first = f"{stem}{mark}0"
+            if f"{first}.projection" in weights:
+                whole = weight @ weights[f"{first}.projection"]
+            else:
+                whole = weight + weights[f"{first}.up"] @ weights[f"{first}.down"]
+            folded[f"{stem}.weight"] = whole.detach()
     return folded
+
+
+class LowRank(nn.Module):
+    """A matrix as the sum of itself and a learned product of low rank, which is 0 at first."""
+
+    LEARNED = (".0.up", ".0.down")
+    """The ends of the names of what is learned."""
+
+    def __init__(self, matrix: Tensor, rank: int, seed: int) -> None:
+        super().__init__()
+        outputs, inputs = matrix.shape
+        chance = torch.Generator().manual_seed(seed)
+        down = torch.empty(rank, inputs).normal_(0, inputs**-0.5, generator=chance)
+        self.down = nn.Parameter(down)
+        self.up = nn.Parameter(torch.zeros(outputs, rank))
+
+    def forward(self, matrix: Tensor) -> Tensor:
+        return matrix + self.up @ self.down
 
 
 class _Projected(nn.Module):

@@ -30,6 +30,11 @@ class Tuning(Block):
     """An example of the way, as an experiment file writes it."""
     value: Any
 
+    @property
+    def rank(self) -> int | None:
+        """The rank of the updates of matrices; None if it is not limited."""
+        return None
+
     def multiplier(self, place: Place, update: int) -> float:
         """Return the factor of a weight's learning rate; 0 freezes the weight.
 
@@ -58,6 +63,8 @@ TUNINGS: Registry[Tuning] = Registry(
         "unfreeze": "nmt_ablation.transfer.tuning.unfreeze:Unfreeze",
         "gradual": "nmt_ablation.transfer.tuning.gradual:Gradual",
         "decay": "nmt_ablation.transfer.tuning.decay:Decay",
+        "slanted": "nmt_ablation.transfer.tuning.slanted:Slanted",
+        "low-rank": "nmt_ablation.transfer.tuning.low_rank:LowRank",
     },
 )
 
