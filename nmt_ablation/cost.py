@@ -8,6 +8,7 @@ from nmt_ablation.experiment import Experiment
 from nmt_ablation.model.config import SPECIAL_SYMBOLS, Model
 from nmt_ablation.opus.card import Card
 from nmt_ablation.pipeline import Pipeline
+from nmt_ablation.pretrained.kind import PretrainedNetwork
 from nmt_ablation.values import SIDES, size_limit
 from nmt_ablation.workspace import Workspace
 
@@ -100,6 +101,16 @@ def cell_seconds(experiment: Experiment, seconds_of_update: float) -> float:
     """Return the longest time that a cell can take; patience may end it sooner."""
     updates = experiment.training.max_updates * seconds_of_update
     return updates * BESIDES_UPDATES + START_SECONDS
+
+
+def network_seconds(experiment: Experiment, network: PretrainedNetwork, of_update: float) -> float:
+    """Return about the longest time that a network takes, whose updates may have other sizes.
+
+    Args:
+        of_update: the seconds of an update of a cell's training.
+    """
+    share = network.batch_tokens / experiment.training.batch_tokens
+    return network.updates * share * of_update * BESIDES_UPDATES + START_SECONDS
 
 
 def parameters(model: Model, subwords: int) -> int:

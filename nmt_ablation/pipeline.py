@@ -3,7 +3,6 @@
 Stages only name their inputs; nothing runs until `Workspace.ensure`.
 """
 
-import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import wraps
 from pathlib import Path
@@ -414,15 +413,21 @@ class Pipeline:
         )
 
     def preparation(self, cells: Sequence[Cell] = ()) -> list[Stage[Any]]:
-        """Return all stages that these cells share; those of all cells if none are given.
-
-        When these stages are built first, their errors come before any training.
+        """Return all stages that trainings of these cells need, but for networks, which are trained
+        too; those of all cells if none are given.
         """
         cells = cells or self.experiment.cells()
         samples = [self.sample(cell.size, cell.seed) for cell in reversed(cells)]
         alike = [self.near_duplicates(cell.size, cell.seed) for cell in cells]
-        shared = [self.train(cell).inputs.values() for cell in cells]
-        return list(dict.fromkeys(itertools.chain(samples, alike, *shared)))
+        needed = [it for cell in cells for it in self.train(cell).inputs.values()]
+        of_networks = [it for stage in needed if stage.alone for it in stage.inputs.values()]
+        others = [stage for stage in needed if not stage.alone]
+        return list(dict.fromkeys([*samples, *alike, *others, *of_networks]))
+
+    def networks_of(self, cells: Sequence[Cell]) -> dict[str, pretrained.Network]:
+        """Return the networks that some cells start from, by the names of their jobs."""
+        stages = (it for cell in cells for it in self.train(cell).networks.values())
+        return {stage.title: stage for stage in stages}
 
     def _sample(
         self, limit: int | None, by_tokens: bool, key: str, where: str | None

@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from multiprocessing import resource_tracker
@@ -66,8 +66,8 @@ class Job:
         self.started = time.monotonic()
         self.log = runner.logs / f"{name}.log"
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        for cell in work.cells:
-            runner.failure_file(cell).unlink(missing_ok=True)
+        for failure in map(runner.failure_file, [name, *map(str, work.cells)]):
+            failure.unlink(missing_ok=True)
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(PRELOAD)
         self.outcome, theirs = context.Pipe(duplex=False)
@@ -146,9 +146,9 @@ class Runner:
         self.places = replace(self.places, events=self.folder / "tensorboard")
         self.pipeline = Pipeline(self.file, self.places)
 
-    def failure_file(self, cell: Cell) -> Path:
-        """Return the file that says why the last run of a cell failed."""
-        return self.logs / f"{cell}.failed"
+    def failure_file(self, name: str) -> Path:
+        """Return the file that says why the last run of a cell, or of another job, failed."""
+        return self.logs / f"{name}.failed"
 
     def check(self) -> None:
         """Check, before any job runs, the workspace's locks, the metrics and the fetched files.
@@ -177,7 +177,7 @@ class Runner:
         return [cell for cell in cells if self.left(cell)]
 
     def to_prepare(self) -> list[Stage[Any]]:
-        """Return the unbuilt stages that unfinished cells share."""
+        """Return the unbuilt stages that trainings of unfinished cells need, but for networks."""
         cells = self.unfinished(self.file.experiment.cells())
         return self.workspace.to_build(*self.pipeline.preparation(cells)) if cells else []
 
@@ -216,7 +216,7 @@ class Runner:
                         waiting.remove(name)
                         in_vain.append(name)
                         failed[name] = failed[lacking[0]]
-                        self.note_failure(jobs[name].cells, failed[name])
+                        self._note_failure(name, jobs[name], failed[name])
                     elif not unfinished and len(running) < at_once:
                         waiting.remove(name)
                         running[name] = Job(name, jobs[name], self)
@@ -233,7 +233,7 @@ class Runner:
                             continue
                         if (error := job.error()) is not None:
                             failed[name] = error
-                            self.note_failure(jobs[name].cells, error)
+                            self._note_failure(name, jobs[name], error)
                         watch.ended(name, time.monotonic() - job.started, error)
         if failed:
             errors = list(dict.fromkeys(failed.values()))
@@ -243,10 +243,10 @@ class Runner:
         if asked:
             raise StoppedError("stopped when asked to; the same command goes on from here")
 
-    def note_failure(self, cells: Iterable[Cell], error: str) -> None:
-        """Write why some cells have failed, for `status`."""
-        for cell in cells:
-            write_atomically(self.failure_file(cell), error)
+    def _note_failure(self, name: str, work: Work, error: str) -> None:
+        """Write why a job and its cells have failed, for `status`."""
+        for each in {name, *map(str, work.cells)}:
+            write_atomically(self.failure_file(each), error)
 
 
 class Watcher:

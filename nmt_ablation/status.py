@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Any
+from typing import Any, TypeAlias
 
 from rich.console import Group
 from rich.table import Table
@@ -16,6 +16,7 @@ from nmt_ablation.runner import Runner, last_lines
 from nmt_ablation.slurm import queue
 from nmt_ablation.slurm.submission import Element, Submissions
 from nmt_ablation.stage import AnyStage
+from nmt_ablation.stages.pretrained import Network
 from nmt_ablation.workspace import Workspace
 
 LOG_LINES = 5
@@ -73,35 +74,34 @@ class CellStatus:
 
 def of_all(runner: Runner) -> list[CellStatus]:
     """Return the status of every network and every cell, in order."""
-    return [*_of_networks(runner), *_of_cells(runner)]
-
-
-def _of_networks(runner: Runner) -> Iterator[CellStatus]:
-    """Yield the status of each network that some cell starts from."""
-    pipeline, workspace = runner.pipeline, runner.workspace
-    trained = map(pipeline.train, runner.file.experiment.cells())
-    for stage in dict.fromkeys(it for train in trained for it in train.networks.values()):
-        losses, known = stage.losses(workspace), dict[str, Any]()
-        if losses:
-            known["shown"] = f"{losses[-1].loss:.2f} bits on held-out lines"
-        state = "done"
-        if not workspace.done(stage):
-            built = workspace.being_built(stage)
-            known |= _progress(workspace, stage, built)
-            state = "running" if built else "stopped" if "done" in known else "to do"
-        yield CellStatus(stage.title, None, state, **known)
-
-
-def _of_cells(runner: Runner) -> list[CellStatus]:
-    """Return the status of every cell, in order."""
     submissions = Submissions(runner)
     states = queue.states(submissions.jobs())
-    elements = {cell: element for element in submissions.elements() for cell in element.cells}
+    elements = {name: element for element in submissions.elements() for name in element.names}
+
+    def place(name: str) -> _Place:
+        element = elements.get(name)
+        return element, states.get(element.job) if element else None
+
+    cells = runner.file.experiment.cells()
+    networks = runner.pipeline.networks_of(cells)
     return [
-        _of_cell(runner, cell, element, states.get(element.job) if element else None)
-        for cell in runner.file.experiment.cells()
-        for element in [elements.get(str(cell))]
+        *(_of_network(runner, stage, *place(name)) for name, stage in networks.items()),
+        *(_of_cell(runner, cell, *place(str(cell))) for cell in cells),
     ]
+
+
+_Place: TypeAlias = tuple[Element | None, queue.State | None]
+"""The element that was submitted last for a cell or a network, and its state."""
+
+
+def _of_network(
+    runner: Runner, stage: Network, element: Element | None, queued: queue.State | None
+) -> CellStatus:
+    workspace, losses = runner.workspace, stage.losses(runner.workspace)
+    shown = f"{losses[-1].loss:.2f} bits on held-out lines" if losses else None
+    if workspace.done(stage):
+        return CellStatus(stage.title, None, "done", shown=shown)
+    return _unfinished(runner, (stage.title, None), [stage], element, queued, shown)
 
 
 def _of_cell(
@@ -120,25 +120,44 @@ def _of_cell(
             metric=found.measure.label,
             shown=str(found),
         )
+    return _unfinished(runner, (str(cell), cell.arm), left, element, queued, None)
+
+
+def _unfinished(
+    runner: Runner,
+    names: tuple[str, str | None],
+    left: Sequence[AnyStage],
+    element: Element | None,
+    queued: queue.State | None,
+    shown: str | None,
+) -> CellStatus:
+    """Return the status of a cell or a network with unbuilt stages.
+
+    Args:
+        names: the names of the cell and its arm.
+        left: the unbuilt stages.
+        shown: what there is to show already.
+    """
+    workspace = runner.workspace
     # Steps that don't wait for each other may be under way at once; the cell's own come last.
     at = next((step for step in reversed(left) if workspace.being_built(step)), None)
-    known = _progress(workspace, at or left[0], at is not None)
+    known = _progress(workspace, at or left[0], at is not None) | {"shown": shown}
     if queued:
         known["queue"] = queued.state + (f" ({queued.reason})" if queued.reason else "")
     if at or (queued and queued.state == "RUNNING"):
-        return CellStatus(str(cell), cell.arm, "running", **known)
+        return CellStatus(*names, "running", **known)
     if queued and queued.alive:
-        return CellStatus(str(cell), cell.arm, "queued", **known)
+        return CellStatus(*names, "queued", **known)
     try:
-        why = runner.failure_file(cell).read_text(encoding="utf-8")
-        return CellStatus(str(cell), cell.arm, "failed", why=why, **known)
+        why = runner.failure_file(names[0]).read_text(encoding="utf-8")
+        return CellStatus(*names, "failed", why=why, **known)
     except FileNotFoundError:
         pass
     if element:
         why = f"its job {element.job} has ended without it: {known.get('queue', 'forgotten')}"
         log = tuple(last_lines(element.log, LOG_LINES))
-        return CellStatus(str(cell), cell.arm, "failed", why=why, log=log, **known)
-    return CellStatus(str(cell), cell.arm, "stopped" if "done" in known else "to do", **known)
+        return CellStatus(*names, "failed", why=why, log=log, **known)
+    return CellStatus(*names, "stopped" if "done" in known else "to do", **known)
 
 
 def _progress(workspace: Workspace, stage: AnyStage, running: bool) -> dict[str, Any]:

@@ -193,6 +193,19 @@ def test_status_shows_networks_before_and_after(trained: Run, tmp_path: Path) ->
     assert re.search(r"network-bart +to do +network; 6\.50 bits", fresh.call("status").stdout)
 
 
+def test_a_plan_names_what_is_left_to_pretrain(trained: Run, tmp_path: Path) -> None:
+    assert "network-bart" not in trained.call("plan").stdout
+    said = Run(trained.file, tmp_path / "fresh", trained.mirror).call("plan").stdout
+    assert "network-bart: denoising, 60 updates of up to 256 tokens." in said
+    assert "network-own-50-s1: mass, 20 updates of up to 2,048 tokens." in said
+
+
+def test_a_network_that_is_not_there_is_refused(trained: Run) -> None:
+    result = trained.call("run", "--network", "bart")
+    assert result.returncode == 1
+    assert "has no network 'bart'; allowed: network-bart, network-mlm" in result.stderr
+
+
 def test_a_killed_pretraining_resumes_to_the_same_weights(trained: Run, tmp_path: Path) -> None:
     cut = Run(trained.file, tmp_path / "cut", trained.mirror)
     stage = cut.pipeline.network("bart", 200, 1)

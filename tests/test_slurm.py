@@ -190,6 +190,51 @@ def test_elements_stopped_in_mid_training_come_to_the_same_end(
         assert "the same command goes on from here" in said and "done in" in said
 
 
+def test_networks_are_elements_of_their_own_and_only_what_needs_them_waits(
+    slurm: None, prepared: None, new_run: NewRun, tmp_path: Path
+) -> None:
+    long = "updates: 600, validate_every: 600, batch_tokens: 256"
+    run = new_run(
+        ("fit_on: monolingual", "fit_on: monolingual, joint: true"),
+        (
+            "  word2vec: {kind: word2vec, epochs: 2}\n",
+            f"  bart: {{kind: network, objective: denoising, {long}}}\n"
+            "  own: {kind: network, objective: mass, text: sample, updates: 20}\n",
+        ),
+        (NO_FROZEN[0], "  whole: {start: {model: bart}}\n"),
+        (NO_FINETUNED[0], "  own: {start: {model: own}, sizes: [50]}\n"),
+        NO_SOURCE,
+    )
+    preparation, network, *arrays, report = _submitted(run)
+    # A network of one cell is trained by the cell's own element.
+    scripts = run.workspace_root / "tiny" / "slurm" / "001"
+    assert (scripts / "networks.txt").read_text() == "--network=network-bart\n"
+    assert [(scripts / f"cells-of-{n}.txt").read_text().split() for n in (1, 2)] == [
+        ["--cell=50-random-s1", "--cell=50-own-s1", "--cell=200-random-s1"],
+        ["--cell=50-whole-s1", "--cell=200-whole-s1"],
+    ]
+    assert len(arrays) == 2
+    stage = run.pipeline.network("bart", 200, 1)
+    until(lambda: (run.workspace.progress(stage) or (0, 0))[0] > 20)
+    assert re.search(
+        r"network-bart +running +network [\d,]+ of 600, .*\[RUNNING\]", run.call("status").stdout
+    )
+    assert "nothing to submit" in run.call("submit").stdout
+    subprocess.run(["scontrol", "requeue", f"{network}_0"], check=True)
+    others = run.pipeline.score(run.cell(200, "random"))
+    until(lambda: run.workspace.done(others))
+    assert not run.workspace.done(run.pipeline.score(run.cell(50, "whole")))
+    until(lambda: _ended([preparation, network, *arrays, report]))
+    told = subprocess.check_output(["scontrol", "show", "job", f"{network}_0"], text=True)
+    assert "Restarts=1" in told and "COMPLETED" in told
+    assert _states(run) == {"done"}
+    assert _reported(run) == {"random", "whole", "own"}
+    here = Run(run.file, tmp_path / "here", run.mirror)
+    assert here.call("run", "--network", "network-bart").returncode == 0
+    one, other = (each.workspace.record(stage) for each in (run, here))
+    assert (one.weights, one.validations) == (other.weights, other.validations)
+
+
 def test_an_element_out_of_time_queues_again(
     slurm: None, prepared: None, new_run: NewRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -33,8 +33,8 @@ def submit(
 ) -> None:
     """Hand everything that is not done yet to SLURM.
 
-    Submits preparation, arrays of cells, and the report. Files from the network are fetched here
-    first. Cells that are queued or done are not submitted again.
+    Submits preparation, arrays of networks and of cells, and the report. Files from the internet
+    are fetched here first. Cells that are queued or done are not submitted again.
 
     \b
     Examples:
@@ -45,26 +45,27 @@ def submit(
     from nmt_ablation.cli.progress import Bars
     from nmt_ablation.runner import Work
     from nmt_ablation.slurm import cluster as clusters
-    from nmt_ablation.slurm.submission import Submissions, write_scripts
+    from nmt_ablation.slurm.layout import write_scripts
+    from nmt_ablation.slurm.submission import Submissions
 
     runner.check()
     asked = clusters.load(cluster, {"memory": memory, "time": time})
     submissions = Submissions(runner)
     with submissions.lock():
-        cells, left_out = submissions.to_submit(failed)
-        if left_out:
+        wanted = submissions.to_submit(failed)
+        if wanted.left_out:
             click.echo(
-                f"failed before, and left out: {', '.join(left_out)}; see --failed", err=True
+                f"failed before, and left out: {', '.join(wanted.left_out)}; see --failed", err=True
             )
-        if not cells:
-            others = "all other cells" if left_out else "all cells"
+        if not wanted.cells:
+            others = "all other cells" if wanted.left_out else "all cells"
             click.echo(f"There is nothing to submit: {others} are done or queued.")
             return
         if not dry_run:
             with Bars(runner, {}) as bars:
                 fetching = [it for it in runner.to_prepare() if it.needs_network]
                 runner.run({"fetch": Work(fetching)}, 1, bars)
-        made = write_scripts(runner, asked, cells, submissions.next_folder())
+        made = write_scripts(runner, asked, wanted, submissions.next_folder())
         if dry_run:
             for script in made.all():
                 click.echo(f"# {script}\n{script.read_text(encoding='utf-8')}")

@@ -7,7 +7,7 @@ import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ from nmt_ablation.cli.options import EXPERIMENT, MAX_BYTES, on_experiment
 from nmt_ablation.errors import UserError, require
 
 if TYPE_CHECKING:
-    from nmt_ablation.runner import Runner
+    from nmt_ablation.runner import Runner, Work
 
 WATCH_SECONDS = 2
 
@@ -67,7 +67,8 @@ def plan(runner: "Runner") -> None:
     needed = Counter(to_build.values())
     counts = ", ".join(f"{count} x {stage}" for stage, count in needed.items())
     click.echo(f"\n{done} of {len(cells)} cells are done. To build: {counts or 'nothing'}.")
-    for line in itertools.chain(_hours(runner, needed["train"]), _needs(runner)):
+    lines = _hours(runner, needed["train"]), _of_networks(runner), _needs(runner)
+    for line in itertools.chain(*lines):
         click.echo(line)
 
 
@@ -101,7 +102,13 @@ def calibrate(runner: "Runner", again: bool) -> None:
 @on_experiment
 @click.option("--cell", "names", multiple=True, help="Run this cell alone; may be repeated.")
 @click.option("--size", "sizes", multiple=True, help="Run the cells of this size; may be repeated.")
-@click.option("--prepare", is_flag=True, help="Build what the cells share, and train nothing.")
+@click.option(
+    "--network",
+    "networks",
+    multiple=True,
+    help="Pretrain this network alone, called as in status; may be repeated.",
+)
+@click.option("--prepare", is_flag=True, help="Build what trainings need, and train nothing.")
 @click.option(
     "--jobs",
     type=click.IntRange(1),
@@ -124,6 +131,7 @@ def run(
     runner: "Runner",
     names: tuple[str, ...],
     sizes: tuple[str, ...],
+    networks: tuple[str, ...],
     prepare: bool,
     jobs: int | None,
     together: bool | None,
@@ -147,11 +155,20 @@ def run(
     if tensorboard:
         require("tensorboardX", "--tensorboard needs", "tensorboard")
         runner.write_events()
+    training, gpu = runner.file.experiment.training, machine.has_gpu()
+    at_once = jobs or schedule.jobs_at_once(training, gpu, machine.cores())
+    if networks:
+        if names or sizes or prepare:
+            raise UserError(
+                "--network pretrains networks alone; leave --cell, --size and --prepare out"
+            )
+        with Bars(runner, {}) as bars:
+            runner.run(_networks(runner, networks), at_once, bars)
+        return
     cells = runner.unfinished(runner.file.choose(names, sizes))
     if not cells:
         click.echo("There is nothing to do: these cells are done.", err=True)
         return
-    training, gpu = runner.file.experiment.training, machine.has_gpu()
     if training.precision == "bfloat16" and not gpu and not machine.computes_bfloat16():
         click.echo(
             "warning: this processor has no instructions for bfloat16, so it is slower than "
@@ -162,7 +179,6 @@ def run(
     groups = schedule.group(runner.pipeline, runner.workspace, cells, together)
     if len(groups) < len(cells) and not prepare:
         click.echo("Arms of one size and seed train in one process, on the same batches.", err=True)
-    at_once = jobs or schedule.jobs_at_once(training, gpu, machine.cores())
     jobs_of_run = schedule.jobs(runner.pipeline, runner.workspace, groups, prepare_only=prepare)
     with Bars(runner, groups) as bars:
         runner.run(jobs_of_run, at_once, bars)
@@ -220,6 +236,22 @@ def status(
                 live.update(statuses.screen(cells))
 
 
+def _networks(runner: "Runner", names: Sequence[str]) -> dict[str, "Work"]:
+    """Return the jobs of some networks.
+
+    Raises:
+        UserError: there is no such network.
+    """
+    from nmt_ablation.runner import Work
+
+    there = runner.pipeline.networks_of(runner.file.experiment.cells())
+    for name in names:
+        if name not in there:
+            allowed = ", ".join(there) or "none: no arm starts from a network"
+            raise UserError(f"{runner.file.path}: has no network '{name}'; allowed: {allowed}")
+    return {name: Work([there[name]]) for name in names}
+
+
 def _refuse_copies() -> None:
     """Raise an error if several copies of this command run side by side."""
     for name, starter in (("WORLD_SIZE", "torchrun"), ("SLURM_STEP_NUM_TASKS", "srun")):
@@ -256,6 +288,24 @@ def _hours(runner: "Runner", cells: int) -> Iterator[str]:
         f"{found.seconds:.3f} s and {memory} on {found.device} "
         f"({threads} of {found.machine})."
     )
+
+
+def _of_networks(runner: "Runner") -> Iterator[str]:
+    """Yield a line about each network that is not trained yet."""
+    from nmt_ablation import cost
+
+    experiment, calibration = runner.file.experiment, runner.pipeline.calibration()
+    for name, stage in runner.pipeline.networks_of(experiment.cells()).items():
+        if runner.workspace.done(stage):
+            continue
+        thing = stage.thing
+        line = f"{name}: {thing.says}, {thing.updates:,} updates of up to "
+        line += f"{thing.batch_tokens:,} tokens"
+        if runner.workspace.done(calibration):
+            seconds = runner.workspace.record(calibration).seconds
+            hours = cost.network_seconds(experiment, thing, seconds) / 3600
+            line += f", about {hours:,.1f} hours"
+        yield f"{line}."
 
 
 def _needs(runner: "Runner") -> Iterator[str]:

@@ -228,6 +228,8 @@ class PretrainedNetwork(Pretrained):
 
     text: TextName
     lines: int | None
+    updates: int
+    batch_tokens: int
 
     @property
     def says(self) -> str:

@@ -1,31 +1,19 @@
-"""Submissions: cells handed to the queue, once each, and kept on record."""
+"""Submissions: networks and cells handed to the queue, once each, and kept on record."""
 
-import math
-import shlex
-import shutil
-import sys
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
-from nmt_ablation import cost
-from nmt_ablation.errors import UserError
-from nmt_ablation.experiment import Cell
 from nmt_ablation.files import lock, write_atomically
-from nmt_ablation.opus.fetch import is_url
 from nmt_ablation.runner import Runner
-from nmt_ablation.slurm import queue, scripts
-from nmt_ablation.slurm.cluster import Cluster
+from nmt_ablation.slurm import queue
+from nmt_ablation.slurm.layout import Scripts, ToSubmit
 
 RECORD = "submissions.json"
-MEMORY = "4G"
-"""Memory to ask for without a calibration."""
-BESIDES_CELL = 2**30
-"""Bytes beside a cell's process: for the command and for the process that cells are forked from,
-whose memory SLURM may count twice."""
 
 
 class Job(BaseModel):
@@ -36,7 +24,7 @@ class Job(BaseModel):
     job: str
     """The number."""
     elements: list[list[str]] = []
-    """The cells of each element, for an array."""
+    """The names of the cells or networks of each element, for an array."""
     log: Path | None = None
     """The folder of the elements' logs, for an array."""
 
@@ -57,7 +45,8 @@ class Element:
 
     job: str
     """The number as squeue spells it: `7_3`."""
-    cells: tuple[str, ...]
+    names: tuple[str, ...]
+    """The names of its cells or networks."""
     log: Path
 
 
@@ -81,9 +70,9 @@ class Submissions:
         """Yield all elements ever submitted, the latest last."""
         for one in self._read():
             for job in one.jobs:
-                for index, cells in enumerate(job.elements):
+                for index, names in enumerate(job.elements):
                     log = (job.log or one.folder) / str(index) / "log.txt"
-                    yield Element(f"{job.job}_{index}", tuple(cells), log)
+                    yield Element(f"{job.job}_{index}", tuple(names), log)
 
     def _read(self) -> list[Submission]:
         path = self.folder / RECORD
@@ -93,26 +82,50 @@ class Submissions:
         """Return the folder of the next submission."""
         return self.folder / f"{len(self._read()) + 1:03}"
 
-    def to_submit(self, failed: bool) -> tuple[list[Cell], list[str]]:
-        """Return the cells to submit now, and the names of those left out because they failed
-        before.
+    def to_submit(self, failed: bool) -> ToSubmit:
+        """Return what to submit now.
+
+        A network that only one cell starts from is no element: the cell's own trains it.
 
         Args:
-            failed: submit only those that failed.
+            failed: submit only cells that failed, or whose networks did.
         """
+        runner, pipeline = self.runner, self.runner.pipeline
         states = queue.states(self.jobs())
-        alive, before = set[str](), set[str]()
+        alive, before = dict[str, str](), set[str]()
         for element in self.elements():
             state = states.get(element.job)
-            (alive if state is not None and state.alive else before).update(element.cells)
-        left = self.runner.unfinished(self.runner.file.experiment.cells())
+            if state is not None and state.alive:
+                alive |= dict.fromkeys(element.names, element.job)
+            else:
+                before.update(element.names)
+        left = runner.unfinished(runner.file.experiment.cells())
+        needs = {
+            cell: [
+                name
+                for name, stage in pipeline.networks_of([cell]).items()
+                if not runner.workspace.done(stage)
+            ]
+            for cell in left
+        }
+        shared = Counter(name for names in needs.values() for name in names)
         waiting = [cell for cell in left if str(cell) not in alive]
-        ended = [cell for cell in waiting if str(cell) in before]
-        if failed:
-            return ended, []
-        return [cell for cell in waiting if cell not in ended], [str(cell) for cell in ended]
+        ended = [
+            cell
+            for cell in waiting
+            if any(name in before and name not in alive for name in (str(cell), *needs[cell]))
+        ]
+        cells = ended if failed else [cell for cell in waiting if cell not in ended]
+        return ToSubmit(
+            {
+                cell: [name for name in needs[cell] if shared[name] > 1 or name in alive]
+                for cell in cells
+            },
+            alive,
+            [] if failed else [str(cell) for cell in ended],
+        )
 
-    def submit(self, made: "Scripts") -> list[str]:
+    def submit(self, made: Scripts) -> list[str]:
         """Queue scripts, each behind those it needs, and return a line about each.
 
         No job waits for ever: a failed preparation cancels the arrays, and the report runs in any
@@ -136,122 +149,19 @@ class Submissions:
         needs = []
         if made.prepare:
             number = record(Job(job=queue.submit(made.prepare)), "preparation")
-            needs = [f"--dependency=afterok:{number}", "--kill-on-invalid-dep=yes"]
+            needs = [f"afterok:{number}"]
         arrays = []
-        for path, elements in made.arrays:
-            number = queue.submit(path, *needs)
-            words = f"an array of {len(elements)}, for {sum(map(len, elements))} cells"
-            job = Job(job=number, elements=elements, log=path.with_suffix(""))
+        known = dict(made.queued)
+        for array in made.arrays:
+            succeeded = [*needs, *(f"afterok:{known[name]}" for name in array.networks)]
+            options = [f"--dependency={','.join(succeeded)}", "--kill-on-invalid-dep=yes"]
+            number = queue.submit(array.script, *(options if succeeded else []))
+            names = [name for element in array.elements for name in element]
+            words = f"an array of {len(array.elements)}, for {len(names)} {array.sort}"
+            job = Job(job=number, elements=array.elements, log=array.script.with_suffix(""))
             arrays.append(record(job, words))
+            for index, element in enumerate(array.elements):
+                known |= dict.fromkeys(element, f"{number}_{index}")
         behind = f"--dependency=afterany:{':'.join(arrays)}"
         record(Job(job=queue.submit(made.report, behind)), "report, behind all of them")
         return said
-
-
-@dataclass(frozen=True)
-class Scripts:
-    """The scripts of one submission, written into its folder."""
-
-    folder: Path
-    prepare: Path | None
-    """The script of the preparation, or None if everything shared is built."""
-    arrays: list[tuple[Path, list[list[str]]]]
-    """The script of each array, and the cells of its elements."""
-    report: Path
-
-    def remove(self) -> None:
-        shutil.rmtree(self.folder)
-
-    def all(self) -> list[Path]:
-        arrays = [path for path, _ in self.arrays]
-        return [*([self.prepare] if self.prepare else []), *arrays, self.report]
-
-
-def write_scripts(runner: Runner, cluster: Cluster, cells: Sequence[Cell], folder: Path) -> Scripts:
-    """Write the scripts for some cells into the folder of a submission.
-
-    Args:
-        folder: of this submission.
-
-    Raises:
-        UserError: the cluster file asks for what can't be.
-    """
-    experiment, largest = runner.file.experiment, queue.largest_array()
-    if cluster.container and experiment.training.processes > 1:
-        raise UserError(
-            f"training.processes is {experiment.training.processes}, and srun, which starts them, "
-            "can't be called from within the cluster file's container: do without it, with an "
-            "environment on a shared file system"
-        )
-    program = Path(sys.executable).with_name("nmt-ablation")
-    cpus = experiment.training.threads
-    modules = scripts.modules(cluster)
-    path, places = runner.file.path.resolve(), _places(runner)
-
-    def write(name: str, template: str, values: dict[str, str | list[str]]) -> Path:
-        script = folder / f"{name}.sbatch"
-        (folder / name).mkdir(parents=True, exist_ok=True)
-        script.write_text(scripts.fill(template, values | {"MODULES": modules}), encoding="utf-8")
-        return script
-
-    def job(name: str, command: Sequence[str]) -> Path:
-        lines = scripts.options(cluster, f"{experiment.name}-{name}", folder / name, cpus, MEMORY)
-        run = scripts.command(cluster, program, command[0], path, *places, *command[1:])
-        return write(name, name, {"OPTIONS": lines, "COMMAND": run})
-
-    prepared = not runner.to_prepare()
-    all_elements, memory = _elements(runner, cells, cluster.share * 60)
-    arrays = []
-    for start in range(0, len(all_elements), largest):
-        name = f"cells-{start // largest + 1}" if len(all_elements) > largest else "cells"
-        elements = all_elements[start : start + largest]
-        for index in range(len(elements)):
-            (folder / name / str(index)).mkdir(parents=True, exist_ok=True)
-        (folder / f"{name}.txt").write_text("".join(f"{' '.join(e)}\n" for e in elements))
-        full_name, tasks = f"{experiment.name}-{name}", experiment.training.processes
-        lines = scripts.options(cluster, full_name, folder / name, cpus, memory, "%a", tasks)
-        limit = f"%{cluster.at_once}" if cluster.at_once else ""
-        lines.append(f'#SBATCH --array="0-{len(elements) - 1}{limit}"')
-        run = scripts.command(cluster, program, "run", path, *places, "--jobs", "1")
-        values: dict[str, str | list[str]] = {
-            "OPTIONS": lines,
-            "COMMAND": run,
-            "LIST": shlex.quote(str(folder / f"{name}.txt")),
-            "WARNING": str(cluster.warning),
-        }
-        arrays.append((write(name, "cells", values), elements))
-    return Scripts(
-        folder=folder,
-        prepare=None if prepared else job("prepare", ["run", "--prepare"]),
-        arrays=arrays,
-        report=job("report", ["report"]),
-    )
-
-
-def _places(runner: Runner) -> list[str]:
-    """Return the options by which a job finds files from any folder."""
-    places, workspace = runner.places, runner.workspace
-    mirror = places.mirror
-    if mirror is not None and not is_url(mirror):
-        mirror = str(Path(mirror).resolve())
-    given = {
-        "workspace": str(workspace.root.resolve()),
-        "cache": str(workspace.cache.resolve()) if workspace.cache else None,
-        "data": str(places.data.resolve()),
-        "mirror": mirror,
-    }
-    return [part for name, value in given.items() if value for part in (f"--{name}", value)]
-
-
-def _elements(runner: Runner, cells: Sequence[Cell], seconds: float) -> tuple[list[list[str]], str]:
-    """Return the cells of each element, filled up to so many seconds, and the memory to ask for."""
-    experiment, calibration = runner.file.experiment, runner.pipeline.calibration()
-    if not runner.workspace.done(calibration):
-        return [[str(cell)] for cell in cells], MEMORY
-    found = runner.workspace.record(calibration)
-    number = max(1, int(seconds // cost.cell_seconds(experiment, found.seconds)))
-    # Neighbours are of one size and seed, which on a GPU can train together.
-    ordered = sorted(cells, key=lambda cell: (experiment.sizes.index(cell.size), cell.seed))
-    names = list(map(str, ordered))
-    elements = [names[start : start + number] for start in range(0, len(names), number)]
-    return elements, f"{math.ceil((found.memory * 1.5 + BESIDES_CELL) / 2**20)}M"
