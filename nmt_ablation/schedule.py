@@ -84,7 +84,8 @@ def jobs(
         needs.pop(name, None)
         work = asked[name] if name in groups else Work(of)
         found[name] = replace(work, needs=tuple(needs))
-    return dict(_in_order(found, [*asked, *found]))
+    # What is shared takes little time beside training, and its errors come early so.
+    return dict(_in_order(found, [*shared.values(), *asked, *found]))
 
 
 def _users(workspace: Workspace, asked: dict[str, Work]) -> dict[AnyStage, list[str]]:

@@ -358,7 +358,8 @@ def test_a_bad_corpus_stops_a_run_with_a_message(new_run: NewRun, tmp_path: Path
 
 def test_a_size_larger_than_the_pool_is_refused_with_its_line(new_run: NewRun) -> None:
     run = new_run(("[50, 200]", "[50,\n  9k]"))
-    _refused(run, r"tiny\.yaml:8: a sample of 9,000 pairs, and the pool has \d+; allowed: up to")
+    says = r"tiny\.yaml:8: a sample of 9,000 pairs, and the pool has \d+; allowed: up to"
+    _refused(run, says, "--size", "9k")
     assert not (run.workspace_root / "store" / "train").exists()
 
 
