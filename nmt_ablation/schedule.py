@@ -91,8 +91,8 @@ def jobs(
 def _users(workspace: Workspace, asked: dict[str, Work]) -> dict[AnyStage, list[str]]:
     """Return each unbuilt stage, inputs first, with the jobs that need it.
 
-    A job needs nothing that only a stage needs which is built alone. Such a stage becomes a job,
-    which is added to those that are asked for.
+    A stage that is built alone becomes a job, which is added to those that are asked for. Its
+    inputs are needed by that job, and not by the jobs behind it.
     """
     found: dict[AnyStage, list[str]] = {}
     alone: set[AnyStage] = set()
