@@ -321,8 +321,7 @@ class Pipeline:
         """Return the stages that train the networks that parts start from."""
         return {
             part: self.network(name, size, seed)
-            for part, name in arm.starts.items()
-            if name not in self.experiment.names_of_vectors
+            for part, name in self.experiment.network_starts(arm).items()
         }
 
     # From numbers to scores.

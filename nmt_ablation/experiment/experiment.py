@@ -123,6 +123,11 @@ class Experiment(Block):
         assert isinstance(thing, PretrainedNetwork)
         return thing
 
+    def network_starts(self, arm: Arm) -> dict[Part, str]:
+        """Return the network that each part of an arm starts from, by name."""
+        vectors = self.names_of_vectors
+        return {part: name for part, name in arm.starts.items() if name not in vectors}
+
     def tying(self, arm: Arm) -> Tying:
         """Return the tying of an arm's model: the arm's own, or else the experiment's."""
         return arm.tying or self.model.tying
@@ -262,14 +267,13 @@ class Experiment(Block):
 
     def _controlled(self, name: str, arm: Arm) -> None:
         """Refuse a control that would shuffle nothing."""
-        networks = [thing for thing in arm.starts.values() if thing not in self.names_of_vectors]
         if arm.control == "shuffled" and not set(arm.starts) & WITH_ROWS:
             fail(
                 ("arms", name, "control"),
                 "shuffled gives each token the embedding of another, and no embeddings of this arm "
                 "start from anything",
             )
-        if arm.control == "shuffled-weights" and not networks:
+        if arm.control == "shuffled-weights" and not self.network_starts(arm):
             fail(
                 ("arms", name, "control"),
                 "shuffled-weights shuffles a network's numbers, and this arm starts from none",

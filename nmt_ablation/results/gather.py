@@ -236,10 +236,8 @@ def _alignment(train: Train, records: Provenance) -> Alignment | None:
 def _networks(pipeline: Pipeline, cell: Cell, records: Provenance) -> Iterator[Network]:
     """Yield the networks that parts of a cell's model start from."""
     experiment = pipeline.experiment
-    starts = experiment.arms[cell.arm].starts
-    for name in dict.fromkeys(
-        it for it in starts.values() if it not in experiment.names_of_vectors
-    ):
+    starts = experiment.network_starts(experiment.arms[cell.arm])
+    for name in dict.fromkeys(starts.values()):
         stage, thing = pipeline.network(name, cell.size, cell.seed), experiment.network(name)
         record = records[stage]
         languages = " and ".join(experiment.language(side) for side in stage.texts)

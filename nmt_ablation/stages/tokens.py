@@ -1,7 +1,7 @@
 """Stages from text to tokens: a segmentation, and fairseq's binary form of pairs and of text."""
 
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -92,8 +92,8 @@ class Binarise(Stage[None]):
             for split in SPLITS:
                 train = split == "train"
                 file = self.sample.side(side) if train else self.hold_out.side(split, side)
-                tidy = (text.tidy(line, self.unicode) for line in text.stream_lines(to.path(file)))
-                segmented = (" ".join(segmenter.encode(line)) for line in tidy)
+                lines = text.stream_lines(to.path(file))
+                segmented = _segmented(lines, segmenter, self.unicode)
                 text.write_lines(to.path(self.segmented(split, side)), segmented)
         dictionaries = {
             language: to.path(self.segmentation.dictionary(side))
@@ -133,15 +133,21 @@ class BinariseText(Stage[None]):
         held_out = frozenset(random.Random(1).sample(range(count), number))
         segmenter = self.segmentation.segmenter(self.side, to)
         for split in ("train", "valid"):
-            tidy = (
-                text.tidy(line, self.unicode)
+            lines = (
+                line
                 for at, line in enumerate(self._lines(path))
                 if (at in held_out) == (split == "valid")
             )
-            segmented = (" ".join(segmenter.encode(line)) for line in tidy)
-            text.write_lines(to.folder / split, segmented)
+            segmented = _segmented(lines, segmenter, self.unicode)
+            text.write_lines(to.folder / f"{split}.{self.language}", segmented)
         dictionary = to.path(self.segmentation.dictionary(self.side))
         binarise_text(to.folder, self.language, dictionary)
 
     def _lines(self, path: Path) -> Iterator[str]:
         return islice(text.stream_lines(path), self.lines)
+
+
+def _segmented(lines: Iterable[str], segmenter: "Segmenter", unicode: UnicodeForm) -> Iterator[str]:
+    """Yield lines tidied and segmented, with spaces between tokens."""
+    for line in lines:
+        yield " ".join(segmenter.encode(text.tidy(line, unicode)))

@@ -30,10 +30,8 @@ def binarise(texts: Path, dictionaries: dict[str, Path], folder: Path) -> None:
 
 
 def binarise_text(folder: Path, language: str, dictionary: Path) -> None:
-    """Replace a folder's segmented files `train` and `valid` by their binary form, which fairseq
+    """Replace a folder's segmented files {train,valid}.LANGUAGE by their binary form, which fairseq
     calls {train,valid}.LANGUAGE-None.LANGUAGE."""
-    for split in ("train", "valid"):
-        (folder / split).rename(folder / f"{split}.{language}")
     arguments = [
         "--only-source",
         f"--source-lang={language}",

@@ -21,15 +21,16 @@ import torch
 from fairseq import utils
 from fairseq.models import BaseFairseqModel
 from fairseq.tasks import register_task
-from fairseq.tasks.translation import TranslationConfig, TranslationTask
+from fairseq.tasks.translation import TranslationConfig
 from torch import Tensor, nn
 
 from nmt_ablation.model import checkpoint
 from nmt_ablation.training.collective import agreed, first_ones, is_first
 from nmt_ablation.training.events import Events
-from nmt_ablation.training.glue import EndedError, session
+from nmt_ablation.training.glue import EndedError
 from nmt_ablation.training.plan import Plan
 from nmt_ablation.training.record import BEST, Validation
+from nmt_ablation.training.resumable import ResumableTask
 from nmt_ablation.training.state import TrainingState
 from nmt_ablation.training.validation import ValidationSet, batch_losses
 from nmt_ablation.transfer.start import fold
@@ -50,14 +51,14 @@ class Arms(BaseFairseqModel):  # type: ignore[misc]
 
 
 @register_task("translation_arms", dataclass=TranslationConfig)
-class ArmsTask(TranslationTask):  # type: ignore[misc]
+class ArmsTask(ResumableTask):
     """fairseq's translation task, for the arms of a plan."""
+
+    plan: Plan
+    training: TrainingState
 
     def __init__(self, cfg: TranslationConfig, src_dict: Any, tgt_dict: Any) -> None:
         super().__init__(cfg, src_dict, tgt_dict)
-        self.session = session()
-        self.plan: Plan = self.session.plan
-        self.training: TrainingState = self.session.state
         self.events = [Events(arm.events if is_first() else None) for arm in self.plan.arms]
         self.models: list[Any] = []
         self.valid: ValidationSet | None = None
@@ -72,18 +73,6 @@ class ArmsTask(TranslationTask):  # type: ignore[misc]
                 weight.model_number = number
             self.models.append(model)
         return Arms(self.models)
-
-    def filter_indices_by_size(self, indices: Any, *arguments: Any, **options: Any) -> Any:
-        """Filter pairs as fairseq does, and count those that are too long for a batch or a model.
-        fairseq tells this to its log only."""
-        kept = super().filter_indices_by_size(indices, *arguments, **options)
-        self.training.too_long = len(indices) - len(kept)
-        return kept
-
-    def can_reuse_epoch_itr(self, dataset: Any) -> bool:
-        """Have fairseq draw the batches of each epoch anew. It draws them by seed and epoch, but
-        would reuse those of the first epoch it sees, which after a resumption is a later one."""
-        return False
 
     def train_step(
         self,
@@ -132,13 +121,6 @@ class ArmsTask(TranslationTask):  # type: ignore[misc]
             "sample_size": sample["ntokens"],
         }
         return loss, sample["ntokens"], log
-
-    def get_checkpoint_dict(self) -> dict[str, Any]:
-        """Return the state that fairseq keeps in the checkpoint, for `set_checkpoint_dict`."""
-        return {type(self).__name__: self.training.plain()}
-
-    def set_checkpoint_dict(self, state: dict[str, Any]) -> None:
-        self.training.restore(state)
 
     def _begin(self, update: int) -> None:
         """Begin an update, unless training was asked to stop: validate when it is time, and end all

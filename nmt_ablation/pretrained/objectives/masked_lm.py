@@ -22,7 +22,8 @@ class MaskedLM(Objective):
         self, sentence: Tokens, chance: np.random.Generator, vocabulary: Vocabulary
     ) -> Sequence[Example]:
         chosen = chance.random(len(sentence)) < self.share
-        how, others = chance.random(len(sentence)), self._any(len(sentence), chance, vocabulary)
+        how = chance.random(len(sentence))
+        others = chance.integers(vocabulary.first, vocabulary.size, len(sentence))
         if len(sentence) and not chosen.any():
             chosen[chance.integers(len(sentence))] = True
         source = np.where(chosen & (how < MASKED), vocabulary.mask, sentence)
@@ -30,10 +31,6 @@ class MaskedLM(Objective):
         source = np.where(replaced, others, source)
         target = np.where(chosen, sentence, vocabulary.padding)
         return [Example(ended(source, vocabulary), None, np.append(target, vocabulary.padding))]
-
-    @staticmethod
-    def _any(number: int, chance: np.random.Generator, vocabulary: Vocabulary) -> Tokens:
-        return chance.integers(vocabulary.first, vocabulary.size, number)
 
     def cites(self) -> tuple[str, ...]:
         return ("devlin-2019",)

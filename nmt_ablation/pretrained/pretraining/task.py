@@ -12,7 +12,7 @@ import torch
 from fairseq import utils
 from fairseq.data import data_utils
 from fairseq.tasks import register_task
-from fairseq.tasks.translation import TranslationConfig, TranslationTask
+from fairseq.tasks.translation import TranslationConfig
 from torch import Tensor, nn
 
 from nmt_ablation.model import checkpoint
@@ -22,19 +22,20 @@ from nmt_ablation.pretrained.objectives import Vocabulary
 from nmt_ablation.pretrained.pretraining.plan import Plan, State
 from nmt_ablation.pretrained.pretraining.sentences import Sentences
 from nmt_ablation.pretrained.records import HeldOutLoss, write_losses
-from nmt_ablation.training.glue import EndedError, session
+from nmt_ablation.training.glue import EndedError
+from nmt_ablation.training.resumable import ResumableTask
 from nmt_ablation.transfer.start import tie
 
 
 @register_task("pretraining", dataclass=TranslationConfig)
-class PretrainingTask(TranslationTask):  # type: ignore[misc]
+class PretrainingTask(ResumableTask):
     """fairseq's translation task, for the objective of a plan."""
+
+    plan: Plan
+    training: State
 
     def __init__(self, cfg: TranslationConfig, src_dict: Any, tgt_dict: Any) -> None:
         super().__init__(cfg, src_dict, tgt_dict)
-        self.session = session()
-        self.plan: Plan = self.session.plan
-        self.training: State = self.session.state
         self.model: Any = None
         side = next(iter(self.plan.texts))
         self.dictionary = src_dict if side == "source" else tgt_dict
@@ -68,16 +69,6 @@ class PretrainingTask(TranslationTask):  # type: ignore[misc]
         else:
             self.training.held_out = len(found)
 
-    def filter_indices_by_size(self, indices: Any, *arguments: Any, **options: Any) -> Any:
-        """Filter sentences as fairseq does, and count those that are too long for a batch."""
-        kept = super().filter_indices_by_size(indices, *arguments, **options)
-        self.training.too_long = len(indices) - len(kept)
-        return kept
-
-    def can_reuse_epoch_itr(self, dataset: Any) -> bool:
-        """Have fairseq draw the batches of each epoch anew, as `ArmsTask` does."""
-        return False
-
     def begin_epoch(self, epoch: int, model: nn.Module) -> None:
         super().begin_epoch(epoch, model)
         self.training.epoch = epoch
@@ -105,8 +96,9 @@ class PretrainingTask(TranslationTask):  # type: ignore[misc]
             self._diverged(0)
             raise EndedError
         optimizer.backward(loss * 0 if ignore_grad else loss)
-        learning = (weight for weight in self.model.parameters() if weight.grad is not None)
-        training.parameters = sum(weight.numel() for weight in learning)
+        if not training.parameters:
+            learning = (weight for weight in self.model.parameters() if weight.grad is not None)
+            training.parameters = sum(weight.numel() for weight in learning)
         training.tokens += sample["ntokens"]
         training.predicted += predicted
         log = {
@@ -117,13 +109,6 @@ class PretrainingTask(TranslationTask):  # type: ignore[misc]
             "sample_size": predicted,
         }
         return loss, predicted, log
-
-    def get_checkpoint_dict(self) -> dict[str, Any]:
-        """Return the state that fairseq keeps in the checkpoint, for `set_checkpoint_dict`."""
-        return {type(self).__name__: self.training.plain()}
-
-    def set_checkpoint_dict(self, state: dict[str, Any]) -> None:
-        self.training.restore(state)
 
     def _begin(self, update: int) -> None:
         """Begin an update: validate when it is time, and end where the budget does."""
