@@ -40,7 +40,6 @@ PRELOAD = [
     "nmt_ablation.training.launch",
     "nmt_ablation.translation.engine",
     "sacrebleu",
-    "torch._dynamo",  # which the first optimizer of a process loads
 ]
 
 

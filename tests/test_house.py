@@ -33,7 +33,7 @@ LAYERS = [
     ["places", "workspace"],
     ["stage"],
     ["machine", "packed", "progress", "registry", "stopping", "yaml_file"],
-    ["files", "values"],
+    ["absent", "files", "values"],
     ["errors"],
 ]
 """All rooms from top to bottom. A room imports only rooms of lower layers, so there is no circle,

@@ -246,7 +246,7 @@ def test_an_element_out_of_time_queues_again(
         ("validate_every: 20", "validate_every: 50000"),
         *ONE_ARM,
     )
-    jobs = _submitted(run, "--time", "1")
+    jobs = _submitted(run, "--time", "2")  # SLURM warns up to a minute earlier than asked
 
     def told() -> str:
         return subprocess.check_output(["scontrol", "show", "job", f"{jobs[0]}_0"], text=True)

@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -255,3 +256,28 @@ def test_pairs_that_no_batch_takes_are_counted(finished: Run, tmp_path: Path) ->
     limit = int(lengths.max()) - 1
     some_left_out = Stepwise(finished, tmp_path, Transfer(), batch_tokens=limit)
     assert some_left_out.task.training.too_long == int((lengths > limit).sum()) > 0
+
+
+UNNEEDED = """
+import sys
+from importlib import import_module
+from nmt_ablation.runner import PRELOAD
+for module in PRELOAD:
+    import_module(module)
+import torch
+from fairseq.optim.adam import FairseqAdamConfig
+from nmt_ablation.training.optimizer import FusedAdam
+weight = torch.nn.Parameter(torch.ones(1))
+optimizer = FusedAdam(FairseqAdamConfig(adam_betas="(0.9, 0.98)", lr=[0.1]), [weight])
+weight.sum().backward()
+optimizer.step()
+optimizer.zero_grad()
+optimizer.load_state_dict(optimizer.state_dict())
+assert weight < 0.95, "it has learnt nothing"
+print(*{"sklearn", "sympy", "torch._dynamo", "transformers"} & set(sys.modules))
+"""
+
+
+def test_no_library_is_loaded_that_training_does_not_need() -> None:
+    """They would double the time in which a job starts."""
+    assert subprocess.check_output([sys.executable, "-c", UNNEEDED], text=True) == "\n"

@@ -7,43 +7,22 @@ puts the plan here beforehand, and the task finds it here.
 import contextlib
 import ctypes
 import logging
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partialmethod
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import torch
+
+from nmt_ablation.absent import without
 
 NEVER = "1000000000"
 """An interval that no training reaches."""
 
 
-class _Placeholder(ModuleType):
-    """A module whose every name is None."""
-
-    def __getattr__(self, name: str) -> Any:
-        return None
-
-
-@contextmanager
-def _without(*names: str) -> Iterator[None]:
-    """Keep modules from being imported, unless they are already."""
-    absent = [name for name in names if name not in sys.modules]
-    sys.modules.update({name: _Placeholder(name) for name in absent})
-    try:
-        yield
-    finally:
-        for name in absent:
-            del sys.modules[name]
-
-
 # fairseq imports these for audio classification and sentence prediction, which nothing here needs.
 # They take a third of the time in which a process starts.
-with _without("sklearn", "sklearn.metrics", "scipy.stats"):
+with without("sklearn", "sklearn.metrics", "scipy.stats"):
     import fairseq  # noqa: F401
 
 from fairseq import options

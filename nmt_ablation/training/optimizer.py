@@ -1,5 +1,6 @@
 """fairseq's Adam in torch's fused form, with a learning rate for each way of tuning."""
 
+import inspect
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -22,6 +23,7 @@ class FusedAdam(FairseqAdam):  # type: ignore[misc]
     """
 
     def __init__(self, cfg: FairseqAdamConfig, parameters: Iterable[nn.Parameter]) -> None:
+        _keep_compiler_out()
         weights = list(parameters)
         super().__init__(cfg, weights)
         of_tuning: dict[Tuned | None, list[nn.Parameter]] = defaultdict(list)
@@ -61,6 +63,12 @@ class FusedAdam(FairseqAdam):  # type: ignore[misc]
                     for weight in group["params"]:
                         weight.grad = None
 
+    def step(self, closure: Any = None, scale: float = 1.0, groups: Any = None) -> None:
+        """Update the weights, by torch's own step without its wrapper, which imports torch's
+        compiler: as slow as the import of all else of torch."""
+        with torch.no_grad():
+            inspect.unwrap(torch.optim.AdamW.step)(self.optimizer)
+
     def all_reduce_grads(self, module: nn.Module) -> None:
         """Average gradients over all processes. fairseq's own function would give a gradient to
         weights that have none, and so start their moments."""
@@ -91,3 +99,11 @@ class FusedAdam(FairseqAdam):  # type: ignore[misc]
                 self.on_broken(number)
         whole: Tensor = torch.linalg.vector_norm(torch.stack(norms))
         return whole
+
+
+def _keep_compiler_out() -> None:
+    """Have torch's optimizers not import its compiler, by which they would mark their methods as
+    not to be compiled."""
+    for method in vars(torch.optim.Optimizer).values():
+        if (unmarked := getattr(method, "__wrapped__", None)) is not None:
+            unmarked.__dynamo_disable = unmarked

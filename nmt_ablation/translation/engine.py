@@ -8,16 +8,20 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import ctranslate2
 import torch
-from ctranslate2.converters import fairseq as converter
-from ctranslate2.specs.transformer_spec import TransformerSpec
 from fairseq import checkpoint_utils
 
+from nmt_ablation.absent import without
 from nmt_ablation.model.checkpoint import readable
 from nmt_ablation.progress import OnProgress
 from nmt_ablation.segmentation import Segmenter
 from nmt_ablation.translation.config import Decoding
+
+# CTranslate2 imports all of transformers, where it is installed, for other converters.
+with without("transformers"):
+    import ctranslate2
+    from ctranslate2.converters import fairseq as converter
+    from ctranslate2.specs.transformer_spec import TransformerSpec
 
 BATCH_SENTENCES = 64
 
