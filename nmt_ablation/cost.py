@@ -25,7 +25,7 @@ TOKEN_BYTES = 100
 PARAMETER_BYTES = 4 * 3
 """Bytes of a parameter in a checkpoint: its weight and both moments of Adam, in float32."""
 CHECKPOINTS = 2
-"""Checkpoints of a cell that trains: the last and the best."""
+"""Checkpoints of a training: the last and the best."""
 BESIDES_UPDATES = 1.2
 """The time of a cell with validation, checkpoints and scores, in times of its updates."""
 START_SECONDS = 15
@@ -93,14 +93,22 @@ def disk(experiment: Experiment, needed: list[File]) -> Disk:
     return Disk(
         corpora=pool + text,
         samples=len(experiment.seeds) * sum(min(size, pool or size) for size in sizes),
-        models=len(experiment.cells()) * weights * PARAMETER_BYTES * CHECKPOINTS,
+        models=len(experiment.cells()) * _checkpoints(experiment) * weights * PARAMETER_BYTES,
     )
 
 
-def cell_seconds(experiment: Experiment, seconds_of_update: float) -> float:
-    """Return the longest time that a cell can take; patience may end it sooner."""
-    updates = experiment.training.max_updates * seconds_of_update
-    return updates * BESIDES_UPDATES + START_SECONDS
+def training_seconds(experiment: Experiment, of_update: float) -> float:
+    """Return the longest time that a training can take; patience may end it sooner.
+
+    Args:
+        of_update: the seconds of an update.
+    """
+    return experiment.training.max_updates * of_update * BESIDES_UPDATES + START_SECONDS
+
+
+def cell_seconds(experiment: Experiment, of_update: float) -> float:
+    """Return the longest time that a cell can take, with a training at each learning rate."""
+    return len(experiment.training.rates) * training_seconds(experiment, of_update)
 
 
 def network_seconds(experiment: Experiment, network: PretrainedNetwork, of_update: float) -> float:
@@ -111,6 +119,12 @@ def network_seconds(experiment: Experiment, network: PretrainedNetwork, of_updat
     """
     share = network.batch_tokens / experiment.training.batch_tokens
     return network.updates * share * of_update * BESIDES_UPDATES + START_SECONDS
+
+
+def _checkpoints(experiment: Experiment) -> int:
+    """Count the checkpoints of a cell."""
+    rates = len(experiment.training.rates)
+    return rates * CHECKPOINTS + (rates > 1)  # the one that is chosen is copied
 
 
 def parameters(model: Model, subwords: int) -> int:

@@ -327,10 +327,23 @@ class Pipeline:
     # From numbers to scores.
 
     @_once
-    def train(self, cell: Cell) -> training.Train:
-        """Return the stage that trains a cell's model."""
+    def model(self, cell: Cell) -> training.Train | training.Choose:
+        """Return the stage that trains a cell's model, or that chooses it among several."""
+        trainings = self.trainings(cell)
+        return trainings[0] if len(trainings) == 1 else training.Choose(trainings)
+
+    def trainings(self, cell: Cell) -> tuple[training.Train, ...]:
+        """Return the stages that train a cell's model, at each learning rate."""
+        return tuple(self.train(cell, rate) for rate in self.experiment.training.rates)
+
+    @_once
+    def train(self, cell: Cell, rate: float | None = None) -> training.Train:
+        """Return the stage that trains a cell's model at a learning rate, or else at the first."""
         arm, experiment = self.experiment.arms[cell.arm], self.experiment
         networks = self.networks(arm, cell.size, cell.seed)
+        rates = experiment.training.rates
+        rate = rates[0] if rate is None else rate
+        label = f"{cell}-at-{rate:g}" if len(rates) > 1 else str(cell)
         return training.Train(
             binarise=self.binarise(cell.size, cell.seed),
             segmentation=self.segmentation(cell.size, cell.seed),
@@ -342,18 +355,19 @@ class Pipeline:
             tying=experiment.tying(arm),
             # Tying is the arm's, so the model's would change no artifact.
             model=experiment.model.model_copy(update={"tying": "none"}),
-            training=experiment.training,
+            training=experiment.training.at(rate),
             seed=cell.seed,
             bleu_tokenizer=experiment.scoring.bleu_tokenizer,
-            label=str(cell),
-            events=self.places.events and self.places.events / str(cell),
+            label=label,
+            events=self.places.events and self.places.events / label,
+            one_of_several=len(rates) > 1,
         )
 
     @_once
     def translate(self, cell: Cell) -> scoring.Translate:
         """Return the stage that translates the test set."""
         return scoring.Translate(
-            self.train(cell),
+            self.model(cell),
             self.hold_out(),
             self.binarise(cell.size, cell.seed),
             self.segmentation(cell.size, cell.seed),
@@ -408,7 +422,7 @@ class Pipeline:
             config.accumulate,
             config.processes,
             self.experiment.segmentation.size,
-            config,
+            config.at(config.rates[0]),
         )
 
     def preparation(self, cells: Sequence[Cell] = ()) -> list[Stage[Any]]:

@@ -25,11 +25,11 @@ def group(
     Args:
         cells: cells in their order.
         together: put the arms of one size and seed into one job, unless they wait for different
-            networks.
+            networks or try several learning rates.
     """
     groups: dict[object, list[Cell]] = {}
     for cell in cells:
-        waits = frozenset(it for it in pipeline.train(cell).inputs.values() if it.alone)
+        waits = frozenset(it for it in pipeline.model(cell).inputs.values() if it.alone)
         unbuilt = frozenset(it for it in waits if not workspace.done(it))
         key = (cell.size, cell.seed, unbuilt) if together else cell
         groups.setdefault(key, []).append(cell)
@@ -59,11 +59,11 @@ def jobs(
     """
     asked: dict[str, Work] = {}
     for name, cells in groups.items():
-        trained = [pipeline.train(cell) for cell in cells]
+        trained = [it for cell in cells if not (it := pipeline.train(cell)).alone]
         if prepare_only:
             asked[f"preparation-{name}"] = Work(pipeline.preparation(cells))
         else:
-            together = trained if len(cells) > 1 else ()
+            together = trained if len(trained) > 1 else ()
             asked[name] = Work(pipeline.scores(cells), cells, together)
     users = _users(workspace, asked)
     for_training = _ancestors(pipeline.preparation([it for of in groups.values() for it in of]))

@@ -8,7 +8,7 @@ are outside the digest: paths on this machine, and names that only messages show
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cached_property
 from pathlib import Path
@@ -54,6 +54,8 @@ class Build:
     """The folder that the stage fills."""
     folders: Mapping[str, Path]
     """The finished artifacts of the inputs, by digest."""
+    records: Callable[[AnyStage], Any]
+    """A function that returns the record of an input."""
     progress: OnProgress
     """A callback to call now and then, with the amount done and the whole."""
 
@@ -67,6 +69,11 @@ class Build:
         """Return the folder of an input."""
         return self.folders[stage.digest]
 
+    def record(self, stage: "Stage[Record]") -> Record:
+        """Return the record of an input."""
+        record: Record = self.records(stage)
+        return record
+
 
 class Stage(Generic[Record]):
     """The recipe of one artifact. Stages are equal if their digests are."""
@@ -79,10 +86,13 @@ class Stage(Generic[Record]):
     """True if a build resumes from the files that an earlier try left in the folder."""
     when_ready: ClassVar[bool] = False
     """True if the stage is built only when all its inputs are: another job may build them."""
-    alone: ClassVar[bool] = False
-    """True if the stage is built in a process of its own, where nothing else was built."""
     needs_network: ClassVar[bool] = False
     """True if a build may contact a server."""
+
+    @property
+    def alone(self) -> bool:
+        """The need of a process of its own, where nothing else was built."""
+        return False
 
     @property
     def title(self) -> str:

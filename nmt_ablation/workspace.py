@@ -265,6 +265,7 @@ class Workspace:
             stage=stage,
             folder=partial,
             folders={needed.digest: self.path(needed) for needed in stage.inputs.values()},
+            records=self.record,
             progress=ProgressFile(partial / PROGRESS),
         )
 

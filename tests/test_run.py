@@ -137,7 +137,7 @@ def test_calibration_lets_a_plan_say_hours(new_run: NewRun) -> None:
     assert result.returncode == 0, result.stderr
     found = run.workspace.record(run.pipeline.calibration())
     assert 0 < found.seconds < 1 and 10**8 < found.memory < 4 * 10**9
-    assert re.search(r"Hours: at most [\d.]+, one cell after another", run.call("plan").stdout)
+    assert re.search(r"Hours: at most [\d.]+, one training after another", run.call("plan").stdout)
     again = run.call("calibrate", "--again")
     assert again.returncode == 0 and run.workspace.record(run.pipeline.calibration()) != found
 

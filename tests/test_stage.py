@@ -32,6 +32,7 @@ VARIANTS: dict[str, tuple[tuple[str, str], ...]] = {
         (SEGMENTATION, SEGMENTATION.replace("}", ", joint: true}")),
         (THING, "  word2vec: {kind: network, objective: masked-lm, updates: 9}"),
     ),
+    "rates": (("learning_rate: 0.01", "learning_rate: [0.01, 0.003]"),),
     "rest": ((MONOLINGUAL, "  monolingual: rest\n"),),
     "checkpoint": (
         (SEGMENTATION, "{type: checkpoint, checkpoint: word2vec, size: 300, fit_on: pool}"),

@@ -135,10 +135,13 @@ def test_sides_trained_at_once_are_each_what_they_are_alone(
         run.workspace.ensure(needed)
     told: list[tuple[float, float]] = []
 
+    def tell(done: float, whole: float) -> None:
+        told.append((done, whole))
+
     def build(stage: Vectors, folder: Path) -> Path:
         folder.mkdir()
         folders = {needed.digest: run.workspace.path(needed) for needed in stage.inputs.values()}
-        stage.build(Build(stage, folder, folders, lambda done, whole: told.append((done, whole))))
+        stage.build(Build(stage, folder, folders, run.workspace.record, tell))
         return folder
 
     together = build(both, tmp_path / "both")

@@ -94,7 +94,8 @@ def calibrate(runner: "Runner", again: bool) -> None:
         runner.workspace.forget(runner.pipeline.calibration())
     with Bars(runner, {}) as bars:
         runner.run({"calibration": Work([runner.pipeline.calibration()])}, 1, bars)
-    for line in _hours(runner, len(runner.file.experiment.cells())):
+    experiment = runner.file.experiment
+    for line in _hours(runner, len(experiment.cells()) * len(experiment.training.rates)):
         click.echo(line)
 
 
@@ -262,29 +263,29 @@ def _refuse_copies() -> None:
             )
 
 
-def _hours(runner: "Runner", cells: int) -> Iterator[str]:
+def _hours(runner: "Runner", trainings: int) -> Iterator[str]:
     """Yield lines about the updates and hours that so many trainings take at most."""
     from rich.filesize import decimal
 
     from nmt_ablation import cost
 
-    if not cells:
+    if not trainings:
         return
     experiment, calibration = runner.file.experiment, runner.pipeline.calibration()
     training = experiment.training
     yield (
-        f"At most {cells * training.max_updates:,} updates of up to "
-        f"{training.batch_tokens:,} tokens; patience may end a cell sooner."
+        f"At most {trainings * training.max_updates:,} updates of up to "
+        f"{training.batch_tokens:,} tokens; patience may end a training sooner."
     )
     if not runner.workspace.done(calibration):
         yield "Hours: time an update with nmt-ablation calibrate."
         return
     found = runner.workspace.record(calibration)
-    hours = math.ceil(cells * cost.cell_seconds(experiment, found.seconds) / 360) / 10
+    hours = math.ceil(trainings * cost.training_seconds(experiment, found.seconds) / 360) / 10
     threads = "1 thread" if found.threads == 1 else f"{found.threads} threads"
     memory = decimal(found.gpu_memory or found.memory)
     yield (
-        f"Hours: at most {hours:,.1f}, one cell after another; an update takes "
+        f"Hours: at most {hours:,.1f}, one training after another; an update takes "
         f"{found.seconds:.3f} s and {memory} on {found.device} "
         f"({threads} of {found.machine})."
     )

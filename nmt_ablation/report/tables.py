@@ -154,6 +154,8 @@ def cells(results: Results) -> Table:
         columns.append(_score_column(name, measure))
     for name, measure in results.measures.items():
         columns.append(_cell_gain_column(name, measure, results.baseline))
+    if len({row.training.learning_rate for row in results.cells}) > 1:
+        columns.append(Column(Header("learning rate"), _rate))
     columns += [
         Column(
             Header("updates"),
@@ -164,6 +166,11 @@ def cells(results: Results) -> Table:
         Column(Header("digest", left=True), lambda row: Entry(row.digest, code=True)),
     ]
     return described("Cells", columns, results.cells, training_notes(results.cells))
+
+
+def _rate(row: CellRow) -> Entry:
+    rate = row.training.learning_rate
+    return Entry(NOTHING) if rate is None else Entry(f"{rate:g}", value=rate)
 
 
 def _score_column(metric: str, measure: Measure) -> Column[CellRow]:

@@ -1,9 +1,10 @@
 """Results, gathered from a pipeline and its workspace, which no other module here knows."""
 
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
+from typing import Any
 
 from nmt_ablation import references
 from nmt_ablation.corpus.text import stream_lines
@@ -32,8 +33,10 @@ from nmt_ablation.results.rows import (
 )
 from nmt_ablation.scoring.metric import Measure
 from nmt_ablation.scoring.resample import Scores, load_scores
+from nmt_ablation.stage import AnyStage
 from nmt_ablation.stages.pretrained import Align
-from nmt_ablation.stages.training import Train
+from nmt_ablation.stages.training import Choose, Train
+from nmt_ablation.training.config import Training as TrainingSetting
 from nmt_ablation.training.record import Trained
 from nmt_ablation.values import SIDES, Side
 from nmt_ablation.workspace import Provenance, Workspace
@@ -120,7 +123,7 @@ def cell_score(pipeline: Pipeline, workspace: Workspace, cell: Cell) -> CellScor
 def outcome(pipeline: Pipeline, workspace: Workspace, cell: Cell) -> str:
     """Describe a cell that was just finished: its scores, and the end of its training."""
     scored = workspace.record(pipeline.score(cell))
-    trained = workspace.record(pipeline.train(cell))
+    trained = workspace.record(_training_of(pipeline, cell, workspace.record))
     measures = pipeline.experiment.scoring.measures
     scores = ", ".join(
         f"{measure.label} {scored.scores[name].value:.{measure.decimals}f}"
@@ -167,7 +170,8 @@ def hypotheses_table(pipeline: Pipeline, workspace: Workspace) -> str:
 def _cell_row(pipeline: Pipeline, workspace: Workspace, records: Provenance, cell: Cell) -> CellRow:
     """Return the row of a finished cell, without gains."""
     experiment = pipeline.experiment
-    train, score = pipeline.train(cell), pipeline.score(cell)
+    score = pipeline.score(cell)
+    train = _training_of(pipeline, cell, records.__getitem__)
     compare, alike = pipeline.compare(cell), pipeline.near_duplicates(cell.size, cell.seed)
     scored = workspace.record(score)
     tested = workspace.done(compare) and cell.arm != experiment.baseline
@@ -182,7 +186,7 @@ def _cell_row(pipeline: Pipeline, workspace: Workspace, records: Provenance, cel
         tests=workspace.record(compare) if tested else {},
         empty_hypotheses=scored.empty_hypotheses,
         warnings=tuple(scored.warnings),
-        training=_training(records[train], experiment.training.precision),
+        training=_training(records[train], train.training),
         pairing=Pairing(
             data=train.binarise.digest,
             initial_weights=records[train].initial_weights,
@@ -201,8 +205,15 @@ def _cell_row(pipeline: Pipeline, workspace: Workspace, records: Provenance, cel
     )
 
 
-def _training(record: Trained, precision: str) -> Training:
+def _training_of(pipeline: Pipeline, cell: Cell, record: Callable[[AnyStage], Any]) -> Train:
+    """Return the training that a cell's scores are of, by the records of stages."""
+    model = pipeline.model(cell)
+    return model.chosen(record(model)) if isinstance(model, Choose) else model
+
+
+def _training(record: Trained, setting: TrainingSetting) -> Training:
     return Training(
+        learning_rate=setting.rates[0],
         updates=record.updates,
         ended_by=record.ended_by,
         best_update=record.best_update,
@@ -215,7 +226,7 @@ def _training(record: Trained, precision: str) -> Training:
         weights=record.weights,
         torch=record.torch,
         device=record.device,
-        precision=precision,
+        precision=setting.precision,
     )
 
 

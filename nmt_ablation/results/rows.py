@@ -32,6 +32,8 @@ class Validation(Row):
 class Training(Row):
     """A training: its course, its end, and its machine."""
 
+    learning_rate: float | None = None
+    """The learning rate, which may be chosen on the validation set; None in reports of before."""
     updates: int
     ended_by: str
     """The cause of its end: `patience`, `budget` or `divergence`."""

@@ -199,7 +199,6 @@ class Network(Stage[NetworkRecord]):
 
     name: ClassVar[str] = "network"
     resumable: ClassVar[bool] = True
-    alone: ClassVar[bool] = True
 
     kind_version: int
     made_with: Mapping[str, Any]
@@ -210,6 +209,10 @@ class Network(Stage[NetworkRecord]):
     setting: Setting = field(compare=False)
     label: str = field(compare=False)
     """The name of the network, for messages."""
+
+    @property
+    def alone(self) -> bool:
+        return True
 
     @property
     def title(self) -> str:

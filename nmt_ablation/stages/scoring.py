@@ -11,7 +11,7 @@ from nmt_ablation.scoring.score import Scored
 from nmt_ablation.stage import Build, File, Stage
 from nmt_ablation.stages.corpora import HoldOut
 from nmt_ablation.stages.tokens import Binarise, Segmentation
-from nmt_ablation.stages.training import Train
+from nmt_ablation.stages.training import Choose, Train
 from nmt_ablation.translation.config import Decoding
 from nmt_ablation.values import UnicodeForm
 
@@ -23,7 +23,7 @@ class Translate(Stage[None]):
     name: ClassVar[str] = "translate"
     version: ClassVar[int] = 3
 
-    train: Train
+    train: Train | Choose
     hold_out: HoldOut
     binarise: Binarise
     segmentation: Segmentation

@@ -4,6 +4,7 @@ import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from shutil import copy
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, ClassVar
 
@@ -15,7 +16,7 @@ from nmt_ablation.stage import Build, File, Stage
 from nmt_ablation.stages.pretrained import Network, Rows
 from nmt_ablation.stages.tokens import Binarise, Segmentation
 from nmt_ablation.training.config import Training
-from nmt_ablation.training.record import BEST, Calibrated, Trained
+from nmt_ablation.training.record import BEST, Calibrated, Chosen, Trained
 from nmt_ablation.transfer.control import Control
 from nmt_ablation.transfer.tuning import Tuning
 from nmt_ablation.values import Side
@@ -54,6 +55,16 @@ class Train(Stage[Trained]):
     """The cell, for messages."""
     events: Path | None = field(compare=False)
     """The folder of TensorBoard's files, if they are wanted."""
+    one_of_several: bool = field(default=False, compare=False)
+    """True if the cell's model is chosen among several trainings."""
+
+    @property
+    def alone(self) -> bool:
+        return self.one_of_several
+
+    @property
+    def title(self) -> str:
+        return self.label
 
     @property
     def checkpoint(self) -> File:
@@ -81,6 +92,31 @@ class Train(Stage[Trained]):
             seed=self.seed,
         )
         return ArmPlan(transfer, to.folder, self.events)
+
+
+@dataclass(frozen=True, eq=False)
+class Choose(Stage[Chosen]):
+    """The best, on the validation set, of trainings that differ in their learning rates."""
+
+    name: ClassVar[str] = "choose"
+
+    trainings: tuple[Train, ...]
+
+    @property
+    def checkpoint(self) -> File:
+        """The checkpoint of the training that was chosen."""
+        return File(self, BEST)
+
+    def chosen(self, record: Chosen) -> Train:
+        """Return the training that was chosen."""
+        rates = [it.training.learning_rate for it in self.trainings]
+        return self.trainings[rates.index(record.learning_rate)]
+
+    def build(self, to: Build) -> Chosen:
+        bleu = {it.training.rates[0]: to.record(it).valid_bleu for it in self.trainings}
+        record = Chosen(max(bleu, key=lambda rate: bleu[rate]), bleu)
+        copy(to.path(self.chosen(record).checkpoint), to.path(self.checkpoint))
+        return record
 
 
 def train_together(stages: Sequence[Train], workspace: Workspace) -> dict[str, UserError]:

@@ -12,9 +12,10 @@ Precision = Literal["float32", "bfloat16"]
 class Training(Block):
     batch_tokens: Positive = 2048
     """The most tokens of a batch, padding included, on the longer side."""
-    learning_rate: Rate = 0.002
+    learning_rate: Rate | tuple[Rate, ...] = 0.002
     """The learning rate at the end of the warm-up. After the warm-up it falls with the inverse
-    square root of updates; without a warm-up it is constant."""
+    square root of updates; without a warm-up it is constant. Of several, each cell keeps the one
+    with the best BLEU on the validation set."""
     warmup_updates: NotNegative = 500
     max_updates: Positive = 10_000
     """The budget, in updates. Reports mark every cell that the budget ended before patience did."""
@@ -37,6 +38,16 @@ class Training(Block):
     """The number of processes that train one model together. Each has batches of its own, and a GPU
     or `threads` of its own; on a cluster they may run on several nodes."""
 
+    @property
+    def rates(self) -> tuple[float, ...]:
+        """All learning rates to try."""
+        rate = self.learning_rate
+        return rate if isinstance(rate, tuple) else (rate,)
+
+    def at(self, rate: float) -> "Training":
+        """Return these settings with one learning rate."""
+        return self.model_copy(update={"learning_rate": rate})
+
     @model_validator(mode="after")
     def _validated(self) -> "Training":
         if self.max_updates < self.validate_every:
@@ -44,4 +55,8 @@ class Training(Block):
                 f"max_updates {self.max_updates} ends before the first validation, at "
                 f"{self.validate_every}; lower validate_every"
             )
+        if not self.rates:
+            raise ValueError("learning_rate lists no rate")
+        if len(set(self.rates)) < len(self.rates):
+            raise ValueError(f"learning_rate lists a rate twice: {', '.join(map(str, self.rates))}")
         return self

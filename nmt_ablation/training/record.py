@@ -47,6 +47,15 @@ class Trained:
 
 
 @dataclass(frozen=True)
+class Chosen:
+    """The choice among trainings at several learning rates."""
+
+    learning_rate: float
+    valid_bleu: dict[float, float]
+    """BLEU on the validation set, by learning rate."""
+
+
+@dataclass(frozen=True)
 class Calibrated:
     """The time and memory of a model's update on a machine."""
 
