@@ -8,13 +8,15 @@ from pathlib import Path
 import pytest
 
 from nmt_ablation.errors import UserError
-from nmt_ablation.report.write import KINDS, write
+from nmt_ablation.report.write import COST_FIGURES, KINDS, write
 from nmt_ablation.results.results import Results
 from nmt_ablation.results.rows import CellRow, MeanRow
 from tests.conftest import TINY, Run
 from tests.rows import CELLS, MEANS, results
 
-NAMES = {f"tiny.{kind}" for kind in KINDS} - {"tiny.npz"}
+ABSENT = {"tiny.npz", *(f"tiny.{kind}" for kind in COST_FIGURES)}
+"""Files of experiments with resamples, or with networks."""
+NAMES = {f"tiny.{kind}" for kind in KINDS} - ABSENT
 
 
 def _content(folder: Path) -> dict[str, bytes]:

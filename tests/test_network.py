@@ -144,30 +144,32 @@ def test_a_report_of_arms_with_networks_is_written(trained: Run) -> None:
     assert tokens["random"] == 0 < tokens["xlm"] and tokens["mixed"] == tokens["whole"]
 
 
+BART = Network(
+    name="bart",
+    parts=("encoder-layers",),
+    objective="denoising",
+    text="monolingual, xx and en",
+    seed=1,
+    lines=900,
+    held_out=100,
+    updates=50,
+    epochs=2,
+    tokens=1000,
+    predicted=1000,
+    too_long=0,
+    losses=(HeldOutLoss(update=25, loss=5.5), HeldOutLoss(update=50, loss=4.25)),
+    seconds=30.0,
+    threads=2,
+    parameters=10,
+    weights="w",
+    device="cpu",
+    digest="n",
+)
+
+
 def test_a_report_says_that_one_network_serves_all_seeds() -> None:
-    network = Network(
-        name="bart",
-        parts=("encoder-layers",),
-        objective="denoising",
-        text="monolingual, xx and en",
-        seed=1,
-        lines=900,
-        held_out=100,
-        updates=50,
-        epochs=2,
-        tokens=1000,
-        predicted=1000,
-        too_long=0,
-        losses=(HeldOutLoss(update=25, loss=5.5), HeldOutLoss(update=50, loss=4.25)),
-        seconds=30.0,
-        threads=2,
-        parameters=10,
-        weights="w",
-        device="cpu",
-        digest="n",
-    )
     rows = [
-        cell(100, arm, 5.0, seed=seed, networks=(network,) if arm == "whole" else ())
+        cell(100, arm, 5.0, seed=seed, networks=(BART,) if arm == "whole" else ())
         for arm in ("random", "whole")
         for seed in (1, 2, 3)
     ]

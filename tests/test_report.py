@@ -15,7 +15,7 @@ from nmt_ablation.report import data_tables, figure, latex, markdown, tables, te
 from nmt_ablation.report.chart import Chart, Point, Series
 from nmt_ablation.report.page import page
 from nmt_ablation.report.sentences import contrasts, curves, fits, verdict
-from nmt_ablation.report.write import FIGURES, KINDS
+from nmt_ablation.report.write import COST_FIGURES, FIGURES, KINDS
 from nmt_ablation.results.files import save
 from nmt_ablation.results.rows import MeanScore
 from nmt_ablation.scoring.bleu import Bleu
@@ -149,14 +149,14 @@ def test_the_primary_metric_is_drawn_and_judged_by(tmp_path: Path) -> None:
     text = markdown.render(tables.means(shown))
     assert "| TER | −Δ TER | p |" in text and "people agree" not in text
     assert "Lower is better by TER; a gain by it is a fall." in text
-    figure.write([shown], [tmp_path / "f.svg"])
+    figure.save(figure.draw([shown]), [tmp_path / "f.svg"])
     assert ">TER<" in (tmp_path / "f.svg").read_text()
     assert "BLEU" not in page([shown], "draw").replace("BLEU on the validation set", "")
 
 
 def test_no_two_arms_look_the_same() -> None:
     arms = [f"arm {number}" for number in range(30)]
-    looks = [figure._style(arms, arm) for arm in arms]
+    looks = [figure.look_of(arms, arm) for arm in arms]
     assert len({(look["color"], look["marker"]) for look in looks}) == 30
     assert len({look["marker"] for look in looks[:10]}) == 10  # grey prints
 
@@ -168,7 +168,7 @@ def test_trainings_that_the_budget_ended_are_marked_everywhere(tmp_path: Path) -
         assert (tables.NOTES["budget"] in markdown.render(tables.cells(shown))) == marked
         assert (tables.NOTES["budget"] in markdown.render(tables.means(shown))) == marked
         assert ("$^\\dagger$" in latex.render(tables.by_size(shown))) == marked
-        figure.write([shown], [tmp_path / "f.png", tmp_path / "f.svg"])
+        figure.save(figure.draw([shown]), [tmp_path / "f.png", tmp_path / "f.svg"])
         assert ("ended by its budget" in (tmp_path / "f.svg").read_text()) == marked
     assert (tmp_path / "f.png").read_bytes().startswith(b"\x89PNG")
 
@@ -176,7 +176,7 @@ def test_trainings_that_the_budget_ended_are_marked_everywhere(tmp_path: Path) -
 def test_a_figure_drawn_twice_is_the_same_to_the_byte(tmp_path: Path) -> None:
     for name in ("one", "other"):
         paths = [tmp_path / f"{name}.{kind}" for kind in FIGURES]
-        figure.write([results(MEANS, CELLS)], paths)
+        figure.save(figure.draw([results(MEANS, CELLS)]), paths)
     for kind in FIGURES:
         assert (tmp_path / f"one.{kind}").read_bytes() == (tmp_path / f"other.{kind}").read_bytes()
 
@@ -186,7 +186,7 @@ def test_experiments_stand_side_by_side_and_arms_look_the_same_in_all(tmp_path: 
     second = results(MEANS[1::2], CELLS[1::2], "other")
     counts = []
     for shown in ([results(MEANS, CELLS)], [results(MEANS, CELLS), second]):
-        figure.write(shown, [tmp_path / "f.svg"])
+        figure.save(figure.draw(shown), [tmp_path / "f.svg"])
         text = (tmp_path / "f.svg").read_text()
         counts.append(text.count(figure.COLOURS[1].lower()))
     assert "tiny (xx-en)" in text and "other (xx-en)" in text
@@ -226,7 +226,7 @@ def test_no_line_passes_over_a_size_that_only_others_were_trained_at(
     drawn = figure.draw([shown])
     scores = page([shown], "draw").partition("<svg")[2].partition("</svg>")[0]
     for arm, points in (("random", random), ("tuned", tuned)):
-        colour = figure._style(shown.arms, arm)["color"]
+        colour = figure.look_of(shown.arms, arm)["color"]
         lines = [line for line in drawn.axes[0].lines if line.get_color() == colour]
         lengths = [np.size(line.get_xdata()) for line in lines if not line.get_marker()]
         assert lengths == points
@@ -247,7 +247,7 @@ def test_arms_of_one_size_are_listed_below_the_curves(tmp_path: Path) -> None:
         (results(means[2:4] + means[-1:], cells[2:4] + cells[-1:]), {"tuned": 1, "control": 1}),
         (results([], [CELLS[0], alone]), {"random": 1, "tuned": 1}),
     ):
-        figure.write([shown], [tmp_path / "f.svg"])
+        figure.save(figure.draw([shown]), [tmp_path / "f.svg"])
         text = (tmp_path / "f.svg").read_text()
         assert {name: text.count(f">{name}<") for name in names} == names
         listed = names.keys() >= {"control", "random"}
@@ -263,7 +263,7 @@ def test_a_fit_is_drawn_where_sizes_determine_it_and_beyond_the_data(tmp_path: P
     means = [mean(n, "random", None, score=40 / (1 + (3000 / n) ** 1.2)) for n in sizes]
     cells = [cell(row.pairs, "random", row.scores["bleu"].mean) for row in means]
     for shown, drawn in ((results(means, cells), True), (results(means[:4], cells[:4]), False)):
-        figure.write([shown], [tmp_path / "f.svg"])
+        figure.save(figure.draw([shown]), [tmp_path / "f.svg"])
         assert ("fitted, and beyond the data" in (tmp_path / "f.svg").read_text()) == drawn
         assert ('class="line fit"' in page([shown], "draw")) == drawn
         assert bool(fits(shown)) == drawn
@@ -292,7 +292,8 @@ def test_a_finished_run_is_reported_whole(finished: Run, tmp_path: Path) -> None
     result = finished.call("report", "--out", str(tmp_path))
     assert result.returncode == 0, result.stderr
     assert "Against random" in result.stdout
-    for kind in KINDS:
+    assert not (tmp_path / "tiny.cost.png").exists()
+    for kind in set(KINDS).difference(COST_FIGURES):
         path = tmp_path / f"tiny.{kind}"
         assert path.stat().st_size > 0
         assert str(path) in result.stdout

@@ -1,6 +1,7 @@
 """Experiments on a real SLURM cluster of this one machine."""
 
 import json
+import math
 import os
 import re
 import shutil
@@ -336,6 +337,48 @@ def test_small_cells_share_an_element_and_large_arrays_are_split(
     }
     assert _states(run) == {"done"}
     assert len(_reported(run)) == 4
+
+
+def test_elements_ask_for_the_time_that_they_can_take(
+    preparation: Path, prepared: None, new_run: NewRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without asking SLURM for anything: `--dry-run` shows the scripts."""
+    monkeypatch.setenv("NMT_ABLATION_SLURM_TIME", "600")
+    joint = ("fit_on: monolingual", "fit_on: monolingual, joint: true")
+    thing = "  word2vec: {kind: word2vec, epochs: 2}\n"
+    network = "  bart: {kind: network, objective: denoising, updates: 6000, batch_tokens: 512}\n"
+    arms = "  one: {start: {model: bart}}\n  other: {start: {layers: bart}}\n"
+    run = new_run(joint, (thing, thing + network), ("baseline: r", f"{arms}baseline: r"))
+    assert set(_times(run.call("submit", "--dry-run").stdout)) == {"600"}
+    assert run.call("calibrate").returncode == 0
+    manifest = run.workspace.path(run.pipeline.calibration()) / "artifact.json"
+    found = json.loads(manifest.read_text())
+    found["record"]["seconds"] = 0.2
+    manifest.write_text(json.dumps(found))
+    seconds = 6000 * 2 * 0.2 * cost.BESIDES_UPDATES + cost.START_SECONDS  # of double batches
+    asked = math.ceil((2 * seconds + cluster.Cluster().warning) / 60)
+    times = _times(run.call("submit", "--dry-run").stdout)
+    assert times == ["600", str(asked), "30", "30", "600"]  # preparation, networks, cells, report
+
+
+def _times(said: str) -> list[str]:
+    return re.findall(r'#SBATCH --time="(\d+)"', said)
+
+
+@pytest.mark.parametrize(
+    ("time", "seconds", "limit"),
+    [
+        ("04:00:00", 10, "30"),
+        ("04:00:00", 3600, "122"),
+        ("04:00:00", 7140, "04:00:00"),
+        ("1-0", 7140, "240"),
+        ("10", 1, "10"),
+    ],
+)
+def test_a_time_limit_is_twice_the_time_within_bounds(
+    time: str, seconds: float, limit: str
+) -> None:
+    assert cluster.Cluster(time=time).limit(seconds) == limit
 
 
 def test_processes_of_a_cell_are_started_by_srun(

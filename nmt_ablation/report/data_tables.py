@@ -2,7 +2,18 @@
 
 from collections import Counter
 
-from nmt_ablation.report.table import NOTHING, Column, Entry, Header, Table, described, number
+from nmt_ablation.report.table import (
+    NOTHING,
+    Column,
+    Entry,
+    Header,
+    Table,
+    described,
+    gain,
+    number,
+)
+from nmt_ablation.results import cost
+from nmt_ablation.results.cost import Cost
 from nmt_ablation.results.coverage import Covered, covered
 from nmt_ablation.results.results import Results
 from nmt_ablation.results.rows import CellRow, CorpusRow, Network
@@ -104,6 +115,25 @@ def _network_notes(results: Results) -> list[str]:
             "much another network of the same recipe would differ."
         )
     return notes
+
+
+def costs(results: Results) -> Table:
+    """Describe the gain and the cost of each arm at each size, if some start from networks."""
+    columns: list[Column[Cost]] = [
+        Column(Header("pairs"), lambda it: number(it.pairs)),
+        Column(Header("arm", left=True), lambda it: Entry(it.arm)),
+        Column(Header(results.measure.delta), lambda it: gain(it.gain, results.measure)),
+        Column(Header("training"), lambda it: number(round(it.training))),
+        Column(Header("pretraining"), lambda it: number(round(it.pretraining))),
+        Column(Header("a cell's share"), lambda it: number(round(it.share))),
+        Column(Header("whole cost"), lambda it: number(round(it.shared))),
+    ]
+    notes = [
+        "In core-seconds of a cell, means over seeds. All finished cells that start from a network "
+        "share its cost; the whole cost is training with this share. Trainings at learning rates "
+        "that were not chosen, and the making of vectors, are not counted."
+    ]
+    return described("Gain and cost", columns, cost.costs(results), notes)
 
 
 def corpora(results: Results) -> Table:

@@ -32,9 +32,8 @@ spans the second."""
 ROW_INCHES = 0.25
 
 
-def write(experiments: Sequence[Results], paths: Sequence[Path]) -> None:
-    """Write the figure, in the formats of the paths' suffixes (png, svg, pdf)."""
-    figure = draw(experiments)
+def save(figure: Figure, paths: Sequence[Path]) -> None:
+    """Write a figure, in the formats of the paths' suffixes (png, svg, pdf)."""
     metadata: dict[str, dict[str, str | None]] = {
         ".png": {"Software": None},
         ".svg": {"Date": None, "Creator": None},
@@ -88,7 +87,7 @@ def draw(experiments: Sequence[Results]) -> Figure:
     panels[0, 0].set(ylabel=measure.label)
     if measure.lowest == 0:
         panels[0, 0].set(ylim=(0, None))
-    shown = {arm: Line2D([], [], **_style(arms, arm)) for arm in drawn}
+    shown = {arm: Line2D([], [], **look_of(arms, arm)) for arm in drawn}
     if any(row.by_budget for each in experiments for row in each.cells):
         shown["ended by its budget, may still improve"] = Line2D(
             [], [], color="#666666", marker="o", linestyle="", fillstyle="none"
@@ -106,7 +105,7 @@ def _draw_curves(drawn: Sequence[Curve], arms: Sequence[str], span: float, axes:
         span: the ratio of the largest to the smallest size of all experiments.
     """
     for each in drawn:
-        style, beside = _style(arms, each.arm), span ** (BESIDE * each.beside)
+        style, beside = look_of(arms, each.arm), span ** (BESIDE * each.beside)
         for run in each.runs:
             sizes = [mean.pairs * beside for mean in run]
             low, high = [mean.low for mean in run], [mean.high for mean in run]
@@ -133,13 +132,13 @@ def _label(results: Results, scores: Axes, gains: Axes) -> None:
     gains.set_xticks(sizes, [f"{size:,}" for size in sizes])
     gains.minorticks_off()
     for axes in (scores, gains):
-        _tidy(axes)
+        tidy(axes)
 
 
 def _draw_list(results: Results, rows: Sequence[Listed], arms: Sequence[str], axes: Axes) -> None:
     """Draw gains one below the other: means with intervals as bars, and a small point a seed."""
     for at, row in enumerate(rows):
-        style = _style(arms, row.arm) | {"linestyle": ""}
+        style = look_of(arms, row.arm) | {"linestyle": ""}
         axes.hlines(at, row.mean.low, row.mean.high, color=style["color"])
         axes.plot(row.mean.value, at, **style, markersize=7)
         for point in row.points:
@@ -150,15 +149,15 @@ def _draw_list(results: Results, rows: Sequence[Listed], arms: Sequence[str], ax
     axes.axvline(0, color="#000000", linewidth=0.8)
     axes.set_yticks(range(len(rows)), names)
     axes.set(xlabel=f"gain over {results.baseline}{at_size}, {results.measure.label}")
-    _tidy(axes)
+    tidy(axes)
 
 
-def _tidy(axes: Axes) -> None:
+def tidy(axes: Axes) -> None:
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def _style(arms: Sequence[str], arm: str) -> dict[str, Any]:
+def look_of(arms: Sequence[str], arm: str) -> dict[str, Any]:
     """Return an arm's style. Arms that share a colour have other lines and markers."""
     turn, at = divmod(arms.index(arm), len(COLOURS))
     other = (at + 3 * turn) % len(COLOURS)

@@ -11,6 +11,7 @@ from nmt_ablation.report.chart import Chart, Forest, ForestRow, Point, Series
 from nmt_ablation.report.curves import CellPoint, Curve
 from nmt_ablation.report.sentences import sentences
 from nmt_ablation.report.table import Table
+from nmt_ablation.results.cost import costs
 from nmt_ablation.results.results import Results
 from nmt_ablation.results.rows import CellRow, Example
 from nmt_ablation.scoring.metric import Measure
@@ -42,6 +43,8 @@ class Section:
     charts: Sequence[Chart]
     forest: Forest | None
     tables: Sequence[Table]
+    costs: Sequence[Chart]
+    """Gains against what they cost, a chart for each size."""
     trainings: Sequence[Chart]
     examples: Sequence[tuple[Example, dict[str, list[Word]]]]
     """Examples with the words of each arm's translation."""
@@ -88,10 +91,12 @@ def _section(results: Results, arms: Sequence[str], drawn: Sequence[str]) -> Sec
                 tables.contrasts(results),
                 tables.cells(results),
                 data_tables.networks(results),
+                data_tables.costs(results),
                 data_tables.coverage(results),
             )
             if table.lines
         ],
+        list(_costs(results, arms)),
         list(_trainings(results.cells, arms)),
         [
             (
@@ -160,6 +165,28 @@ def _point(point: CellPoint, x: float, y: float, measure: Measure, sign: str = "
         f"{cell.training.updates:,} updates, ended by {cell.training.ended_by}",
         hollow=cell.by_budget,
     )
+
+
+def _costs(results: Results, arms: Sequence[str]) -> Iterator[Chart]:
+    """Yield a chart of gains against core-seconds for each size."""
+    found, measure = costs(results), results.measure
+    for pairs in dict.fromkeys(it.pairs for it in found):
+        series = []
+        for it in found:
+            if it.pairs != pairs:
+                continue
+            gain = it.gain.mean if it.gain else 0.0
+            said = f"{it.arm}: {gain:+.{measure.decimals}f} {measure.label}, "
+            lines, points = [], [Point(it.shared, gain, f"{said}{it.shared:,.0f} core-seconds")]
+            if it.gain:
+                lines.append([(it.shared, it.gain.low), (it.shared, it.gain.high)])
+            if it.pretraining:
+                whole = f"{said}{it.alone:,.0f} core-seconds with all of its pretraining"
+                lines.append([(it.shared, gain), (it.alone, gain)])
+                points.append(Point(it.alone, gain, whole, hollow=True))
+            series.append(Series(it.arm, arms.index(it.arm), lines, points=points))
+        title = f"{pairs:,} pairs"
+        yield Chart(title, "core-seconds a cell", f"difference in {measure.label}", series)
 
 
 def _trainings(rows: Sequence[CellRow], arms: Sequence[str]) -> Iterator[Chart]:

@@ -4,14 +4,22 @@ import csv
 import io
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
 
 from nmt_ablation.errors import UserError
 from nmt_ablation.files import machine_lock, write_atomically
-from nmt_ablation.report import data_tables, figure, latex, markdown, tables, terminal
+from nmt_ablation.report import (
+    cost_figure,
+    data_tables,
+    figure,
+    latex,
+    markdown,
+    tables,
+    terminal,
+)
 from nmt_ablation.report.page import page
 from nmt_ablation.report.replace import replace, restore
 from nmt_ablation.report.sentences import sentences
@@ -21,7 +29,8 @@ from nmt_ablation.results.files import load, save
 from nmt_ablation.results.results import Results
 
 FIGURES = ("png", "svg", "pdf")
-KINDS = ("html", *FIGURES, "tex", "csv", "means.csv", "jsonl", "json", "npz", "md")
+COST_FIGURES = tuple(f"cost.{kind}" for kind in FIGURES)
+KINDS = ("html", *FIGURES, *COST_FIGURES, "tex", "csv", "means.csv", "jsonl", "json", "npz", "md")
 NAMED = 5
 """The most cells or keys that a message names."""
 
@@ -137,12 +146,18 @@ def _check_scoring(experiments: Sequence[Results]) -> None:
 
 def _write_files(experiments: Sequence[Results], paths: dict[str, Path], command: str) -> None:
     write_atomically(paths["html"], page(experiments, command))
-    figure.write(experiments, [paths[kind] for kind in FIGURES])
+    figure.save(figure.draw(experiments), [paths[kind] for kind in FIGURES])
+    of_costs = cost_figure.draw(experiments)
+    if of_costs:
+        figure.save(of_costs, [paths[kind] for kind in COST_FIGURES])
     tabulars = (latex.render(tables.by_size(results)) for results in experiments)
     write_atomically(paths["tex"], "\n".join(tabulars))
     write_atomically(paths["csv"], _csv(flat.cells(experiments)))
     write_atomically(paths["means.csv"], _csv(flat.means(experiments)))
-    write_atomically(paths["md"], _markdown(experiments, paths["svg"].name, command))
+    pictures = {f"{experiments[0].measure.label} against corpus size": paths["svg"].name}
+    if of_costs:
+        pictures["gain against cost"] = paths["cost.svg"].name
+    write_atomically(paths["md"], _markdown(experiments, pictures, command))
     if len(experiments) == 1:
         save(experiments[0], paths["jsonl"])
 
@@ -167,9 +182,13 @@ def _show(results: Results, console: Console) -> None:
     console.print("\n".join(["", *sentences(results), ""]), soft_wrap=True, markup=False)
 
 
-def _markdown(experiments: Sequence[Results], figure_name: str, command: str) -> str:
-    label = experiments[0].measure.label
-    parts = [f"![{label} against corpus size]({figure_name})\n"]
+def _markdown(experiments: Sequence[Results], pictures: Mapping[str, str], command: str) -> str:
+    """Return the report in Markdown.
+
+    Args:
+        pictures: the file of each figure, by what it shows.
+    """
+    parts = [f"![{shown}]({name})\n" for shown, name in pictures.items()]
     for results in experiments:
         parts.append(f"# {results.name}: {results.pair}\n")
         verdict, *rest = sentences(results)
@@ -182,6 +201,7 @@ def _markdown(experiments: Sequence[Results], figure_name: str, command: str) ->
             tables.contrasts(results),
             tables.cells(results),
             data_tables.networks(results),
+            data_tables.costs(results),
             data_tables.coverage(results),
             data_tables.corpora(results),
         ):

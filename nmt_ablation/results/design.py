@@ -17,6 +17,15 @@ class DesignedArm(BaseModel):
     sizes: list[Size] | None = None
 
 
+class DesignedTraining(BaseModel):
+    """The threads and processes of a training."""
+
+    model_config = ConfigDict(frozen=True)
+
+    threads: int = 1
+    processes: int = 1
+
+
 class Design(BaseModel):
     """The sizes, seeds, arms and contrasts of a definition; its other keys are ignored."""
 
@@ -27,6 +36,7 @@ class Design(BaseModel):
     arms: dict[str, DesignedArm]
     baseline: str
     contrasts: list[tuple[str, str]] = []
+    training: DesignedTraining = DesignedTraining()
 
     def sizes_of(self, arm: str) -> set[Size]:
         """Return the sizes at which an arm is trained."""

@@ -32,7 +32,8 @@ def _cell(row: CellRow) -> Flat:
         test = row.tests.get(name)
         found[f"bootstrap_p_{name}"] = test.bootstrap if test else None
         found[f"randomisation_p_{name}"] = test.randomisation if test else None
-    found |= {"learning_rate": training.learning_rate}
+    if training.learning_rate is not None:  # reports of before keep their columns
+        found |= {"learning_rate": training.learning_rate}
     found |= {"ended_by": training.ended_by, "updates": training.updates}
     found |= {"best_update": training.best_update, "validation_bleu": training.validation_bleu}
     found |= {"training_seconds": training.seconds, "digest": row.digest}

@@ -1,5 +1,6 @@
 """The cluster file: resources to ask a SLURM cluster for, also from environment variables."""
 
+import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,6 +21,10 @@ Time = Annotated[str, StringConstraints(pattern=r"^(\d+-)?\d+(:\d+){0,2}$")]
 Memory = Annotated[str, StringConstraints(pattern=r"^\d+[KMGT]?$")]
 
 
+SHORTEST = 1800
+"""The shortest time limit that is asked for by itself, in seconds: nodes differ."""
+
+
 class Cluster(Block):
     """The cluster file; keys left out are left to the cluster's own defaults."""
 
@@ -37,7 +42,8 @@ class Cluster(Block):
     memory: Memory | None = None
     """Memory of each job. [default: 4G; for elements, 1.5 times what `calibrate` measured]"""
     time: Time = "04:00:00"
-    """The time limit, before which an element leaves a checkpoint and queues again."""
+    """The longest time limit, before which an element leaves a checkpoint and queues again. After
+    `calibrate`, elements ask for twice the time that they can take, if that is shorter."""
     warning: Annotated[int, Field(ge=1)] = 120
     """Seconds before the time limit at which an element begins to stop."""
     share: Annotated[int, Field(ge=1)] = 30
@@ -49,6 +55,11 @@ class Cluster(Block):
     """Modules to load before anything runs, by `module load`."""
     container: tuple[str, ...] = ()
     """Words before each command: `[apptainer, exec, --nv, image.sif]`."""
+
+    def limit(self, seconds: float) -> Time:
+        """Return the time limit of work that takes at most so long, where a time was measured."""
+        asked = max(SHORTEST, 2 * seconds + self.warning)
+        return self.time if asked >= _seconds(self.time) else str(math.ceil(asked / 60))
 
     @model_validator(mode="after")
     def _time_for_work(self) -> "Cluster":

@@ -123,7 +123,10 @@ def write_scripts(runner: Runner, cluster: Cluster, asked: ToSubmit, folder: Pat
             lines = (" ".join(f"{option}={each}" for each in element) + "\n" for element in some)
             (folder / f"{title}.txt").write_text("".join(lines))
             job_name, tasks = f"{experiment.name}-{title}", processes if sort == "cells" else 1
-            asking = scripts.options(cluster, job_name, folder / title, cpus, memory, "%a", tasks)
+            time = _time(runner, cluster, some, networks)
+            asking = scripts.options(
+                cluster, job_name, folder / title, cpus, memory, "%a", tasks, time
+            )
             limit = f"%{cluster.at_once}" if cluster.at_once else ""
             asking.append(f'#SBATCH --array="0-{len(some) - 1}{limit}"')
             values: dict[str, str | list[str]] = {
@@ -177,6 +180,33 @@ def _elements(runner: Runner, cells: Sequence[Cell], seconds: float) -> list[lis
     ordered = sorted(cells, key=lambda cell: (experiment.sizes.index(cell.size), cell.seed))
     names = list(map(str, ordered))
     return [names[start : start + number] for start in range(0, len(names), number)]
+
+
+def _time(
+    runner: Runner, cluster: Cluster, elements: Sequence[Sequence[str]], waits: Sequence[str]
+) -> str | None:
+    """Return the time limit of an array's elements, or None if no update was timed.
+
+    Args:
+        elements: the names of the cells or networks of each element.
+        waits: the networks that other elements train.
+    """
+    pipeline, calibration = runner.pipeline, runner.pipeline.calibration()
+    if not runner.workspace.done(calibration):
+        return None
+    experiment, update = runner.file.experiment, runner.workspace.record(calibration).seconds
+
+    def seconds(name: str) -> float:
+        """Return the longest time that a network takes, or a cell with networks of its own."""
+        found = pipeline.networks_of(experiment.cells())
+        if name in found:
+            return cost.network_seconds(experiment, found[name].thing, update)
+        own = pipeline.networks_of([runner.file.cell(name)])
+        left = [it for it, stage in own.items() if not runner.workspace.done(stage)]
+        own_seconds = sum(seconds(it) for it in left if it not in waits)
+        return cost.cell_seconds(experiment, update) + own_seconds
+
+    return cluster.limit(max(sum(map(seconds, names)) for names in elements))
 
 
 def _memory(runner: Runner) -> str:

@@ -24,6 +24,7 @@ def options(
     memory: str,
     pattern: str = "",
     tasks: int = 0,
+    time: str | None = None,
 ) -> list[str]:
     """Return the #SBATCH lines of a job.
 
@@ -36,6 +37,7 @@ def options(
         pattern: a folder below the log's, filled in by SLURM.
         tasks: training processes, which get GPUs if the cluster has some; 0 for a job that doesn't
             train.
+        time: the time limit, if it is not the cluster file's.
     """
     if unsafe := UNSAFE & set(f"{name}{log}"):
         raise UserError(
@@ -54,7 +56,7 @@ def options(
         "ntasks": tasks if tasks > 1 else None,
         "cpus-per-task": cluster.cpus or cpus,
         "mem": cluster.memory or memory,
-        "time": cluster.time,
+        "time": time or cluster.time,
         "open-mode": "append",
     }
     return [f'#SBATCH --{key}="{value}"' for key, value in given.items() if value is not None]

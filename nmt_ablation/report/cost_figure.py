@@ -1,0 +1,67 @@
+"""The figure of gains against what they cost, a panel for each size."""
+
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from nmt_ablation.report.figure import look_of, tidy
+from nmt_ablation.results.cost import Cost, costs
+from nmt_ablation.results.results import Results
+
+PANELS_ACROSS = 3
+
+
+def draw(experiments: Sequence[Results]) -> Figure | None:
+    """Draw the experiments whose arms start from networks; return None if there are none."""
+    arms = list(dict.fromkeys(arm for results in experiments for arm in results.arms))
+    panels: list[tuple[Results, list[Cost]]] = []
+    for results in experiments:
+        found = costs(results)
+        for pairs in dict.fromkeys(it.pairs for it in found):
+            panels.append((results, [it for it in found if it.pairs == pairs]))
+    if not panels:
+        return None
+    across = min(len(panels), PANELS_ACROSS)
+    down = -(-len(panels) // across)
+    figure = Figure(figsize=(4 + 4 * across, 2 + 3.5 * down), layout="constrained")
+    grid = figure.subplots(down, across, squeeze=False, sharex=True, sharey=True)
+    for axes, (results, found) in zip(grid.flat, panels, strict=False):
+        for cost in found:
+            _draw_cost(cost, arms, axes)
+        axes.axhline(0, color="#000000", linewidth=0.8)
+        axes.set(
+            title=f"{results.name}, {found[0].pairs:,} pairs",
+            xlabel="core-seconds a cell",
+            ylabel=f"gain over {results.baseline}, {results.measure.label}",
+        )
+        axes.set_xlim(left=0)
+        tidy(axes)
+    for axes in grid.flat[len(panels) :]:
+        axes.set_visible(False)
+    used = dict.fromkeys(cost.arm for _, found in panels for cost in found)
+    shown = {arm: Line2D([], [], **look_of(arms, arm) | {"linestyle": ""}) for arm in used}
+    shown["with all of its pretraining"] = Line2D(
+        [], [], color="#666666", marker="o", linestyle="", fillstyle="none"
+    )
+    figure.legend(
+        shown.values(),
+        shown.keys(),
+        loc="outside lower center",
+        ncols=2 + 2 * across,
+        frameon=False,
+    )
+    return figure
+
+
+def _draw_cost(cost: Cost, arms: Sequence[str], axes: Axes) -> None:
+    """Draw an arm: filled at its share of pretraining, hollow at all of it."""
+    look = look_of(arms, cost.arm) | {"linestyle": ""}
+    gain = cost.gain.mean if cost.gain else 0
+    if cost.gain:
+        axes.vlines(cost.shared, cost.gain.low, cost.gain.high, color=look["color"], alpha=0.4)
+    if cost.pretraining:
+        axes.hlines(gain, cost.shared, cost.alone, color=look["color"], linewidth=0.8)
+        axes.plot(cost.alone, gain, **look, markerfacecolor="#ffffff", markersize=6)
+    axes.plot(cost.shared, gain, **look, markersize=6)
