@@ -15,7 +15,7 @@ report() {
     local real made
     shopt -s nullglob
     real=("$1"/study-{strong,weak}*.jsonl)
-    made=("$1"/study-synthetic*.jsonl)
+    made=("$1"/study-synthetic{,-strong}.jsonl)
     ((!${#real[@]})) || nmt-ablation draw "${real[@]}" --out "$2/real-text" --name real-text
     ((!${#made[@]})) || nmt-ablation draw "${made[@]}" --out "$2/made-up-text" --name made-up-text
     rm -f "$2"/{real,made-up}-text/*.{jsonl,json,npz} # the parts have it

@@ -69,9 +69,11 @@ def cell(pairs: int, arm: str, bleu: float, gain: float | None = 0.0, **other: A
     return CellRow(**values | other)
 
 
-def gain(mean: float, p: float = 0.5) -> Gain:
-    """Return a gain whose interval is 1 wide on either side."""
-    return Gain(mean=mean, low=mean - 1, high=mean + 1, p_alone=p, p=p)
+def gain(mean: float, p: float = 0.5, **other: Any) -> Gain:
+    """Return a gain whose intervals are 1 wide on either side."""
+    ends = (mean - 1, mean + 1)
+    values: dict[str, Any] = {"p_alone": p, "p": p, "simultaneous": ends}
+    return Gain(mean=mean, low=ends[0], high=ends[1], **values | other)
 
 
 def mean(
@@ -79,7 +81,7 @@ def mean(
     arm: str,
     more: float | None,
     p: float = 0.5,
-    seeds: int = 1,
+    seeds: int = 2,
     score: float = 10.0,
     **other: Any,
 ) -> MeanRow:
@@ -93,7 +95,7 @@ def mean(
 def contrast(pairs: int, arm: str, other: str, more: float, p: float = 0.5) -> ContrastRow:
     """Return a contrast, with the same numbers by each metric."""
     gains = dict.fromkeys(METRICS, gain(more, p))
-    return ContrastRow(size=pairs, pairs=pairs, arm=arm, other=other, seeds=1, gains=gains)
+    return ContrastRow(size=pairs, pairs=pairs, arm=arm, other=other, seeds=2, gains=gains)
 
 
 CELLS = [

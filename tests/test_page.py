@@ -75,7 +75,7 @@ def test_it_opens_with_the_verdict_and_has_all_that_bears_it_out(page: Page) -> 
     assert headings[:4] == ["Curves", "Means", "Arms against each other", "Cells"]
     for heading in ("Translations", "How the data came about", "Made by", "Cite"):
         assert heading in headings
-    assert page.locator("table").nth(2).locator("tbody tr").count() == 8
+    assert page.locator("table").nth(3).locator("tbody tr").count() == 8
     assert "nmt-ablation report" in page.locator("pre").inner_text()
     assert page.locator("mark").count() > 0
 
@@ -87,7 +87,7 @@ def test_text_of_a_corpus_is_shown_and_never_run(page: Page) -> None:
 
 
 def test_a_table_sorts_by_mouse_and_keyboard(page: Page) -> None:
-    table = page.locator("table").nth(2)
+    table = page.locator("table").nth(3)
 
     def bleu() -> list[float]:
         return [float(text) for text in table.locator("tbody td:nth-child(4)").all_inner_texts()]

@@ -10,6 +10,7 @@ import pandas
 import pytest
 
 from nmt_ablation.errors import UserError
+from nmt_ablation.experiment import Cell
 from nmt_ablation.report.sentences import precisions
 from nmt_ablation.results import notebook, pairwise
 from nmt_ablation.results.comparable import check_pairing, check_signatures, with_gains
@@ -17,11 +18,12 @@ from nmt_ablation.results.design import Design, differences
 from nmt_ablation.results.files import load, save
 from nmt_ablation.results.gather import gather
 from nmt_ablation.results.join import join
-from nmt_ablation.results.means import summarise, with_corrected
+from nmt_ablation.results.means import contrast, summarise, unlike
 from nmt_ablation.results.results import Results
 from nmt_ablation.results.rows import CellRow, Row, Validation
-from nmt_ablation.results.verdict import decide
+from nmt_ablation.results.verdict import VERDICTS, decide
 from nmt_ablation.scoring.config import Scoring
+from nmt_ablation.scoring.resample import Scores
 from nmt_ablation.scoring.score import Score
 from nmt_ablation.scoring.ter import Ter
 from tests import rows
@@ -55,14 +57,14 @@ def test_missing_cells_are_named_and_of_many_the_first_and_the_last() -> None:
 
 def test_arms_are_decided_size_by_size_by_the_primary_metric() -> None:
     (decision,) = decide(rows.results(MEANS, CELLS))
-    assert decision.arm == "tuned"
-    parts = (decision.better, decision.worse, decision.open)
-    assert [[row.pairs for row in part] for part in parts] == [[100], [9000], [1000]]
+    assert (decision.arm, decision.other, decision.everywhere) == ("tuned", "random", None)
+    found = {kind: decision.sizes(kind) for kind in VERDICTS}
+    assert found == {"better": [100], "worse": [9000], "equivalent": [], "open": [1000]}
     chrf = {"bleu": rows.gain(0.1, 0.4), "chrf": rows.gain(3.0, 0.001)}
     means = [MEANS[0], rows.mean(100, "tuned", 0.0, gains=chrf)]
-    for primary, better in (("bleu", 0), ("chrf", 1)):
-        found = rows.results(means, CELLS[:2]).model_copy(update={"primary": primary})
-        assert len(decide(found)[0].better) == better
+    for primary, verdict in (("bleu", "open"), ("chrf", "better")):
+        shown = rows.results(means, CELLS[:2]).model_copy(update={"primary": primary})
+        assert decide(shown)[0].everywhere == verdict
 
 
 def test_intervals_of_scores_end_where_scores_do() -> None:
@@ -72,7 +74,7 @@ def test_intervals_of_scores_end_where_scores_do() -> None:
             cells.append(rows.cell(100, arm, bleu + other, seed=seed))
             drawn = dict.fromkeys(MEASURES, np.full(10, bleu + other))
             resamples[cells[-1].cell] = drawn
-    random, tuned = summarise(cells, resamples, "random", MEASURES, 1)
+    random, tuned = summarise(cells, resamples, "random", MEASURES, [1], {})
     assert (random.scores["bleu"].high, tuned.scores["chrf"].low) == (100, 0)
     assert 90 < random.scores["bleu"].low < random.scores["bleu"].mean == 99
     assert tuned.gains["bleu"].low < tuned.gains["bleu"].mean < tuned.gains["bleu"].high
@@ -88,10 +90,74 @@ def test_by_a_metric_that_falls_a_gain_is_positive_where_the_arm_is_better() -> 
         resamples[cells[-1].cell] = {"ter": np.array([ter, *draw.normal(ter, 1, 50)])}
     with_their_gains = with_gains(cells, "random", measures)
     assert [row.gains["ter"] for row in with_their_gains] == [0, -60]
-    _, tuned = summarise(with_their_gains, resamples, "random", measures, 1)
+    _, tuned = summarise(with_their_gains, resamples, "random", measures, [1], {})
     gain = tuned.gains["ter"]
-    assert gain.low < gain.mean == -60 < gain.high < 0
+    assert gain.low < -60 < gain.high < 0 and gain.mean == pytest.approx(-60)
     assert tuned.scores["ter"].high > 120  # TER has no upper end
+
+
+def _seeds(
+    gain: float, noise: float, seeds: int = 4, size: int = 100
+) -> tuple[list[CellRow], dict[Cell, Scores]]:
+    """Return cells of two arms, of which one gains so much, and their resamples."""
+    draw, cells = np.random.default_rng(1), list[CellRow]()
+    resamples = dict[Cell, Scores]()
+    for arm, more in (("random", 0.0), ("tuned", gain)):
+        for seed in range(1, seeds + 1):
+            bleu = 20 + more + draw.normal(0, noise)
+            cells.append(rows.cell(size, arm, bleu, seed=seed))
+            drawn = np.array([bleu, *draw.normal(bleu, 0.01, 50)])
+            resamples[cells[-1].cell] = {"bleu": drawn, "chrf": 2 * drawn}
+    return cells, resamples
+
+
+@pytest.mark.parametrize(
+    ("gain", "noise", "seeds", "verdict"),
+    [
+        (3.0, 0.2, 4, "better"),
+        (-3.0, 0.2, 4, "worse"),
+        (0.0, 0.2, 4, "equivalent"),
+        (0.0, 2.0, 4, "open"),
+        (3.0, 0.0, 1, "open"),
+        (0.0, 0.0, 1, "open"),
+    ],
+)
+def test_there_are_four_verdicts_and_one_seed_decides_nothing(
+    gain: float, noise: float, seeds: int, verdict: str
+) -> None:
+    cells, resamples = _seeds(gain, noise, seeds)
+    args = cells, resamples
+    _, tuned = summarise(*args, "random", MEASURES, [1], {"bleu": 1.0})
+    (against,) = contrast(*args, [("tuned", "random")], MEASURES, 1, {"bleu": 1.0})
+    for row in (tuned, against):
+        found = row.gains["bleu"]
+        assert found.verdict == verdict
+        assert found.simultaneous is not None and (found.p is None) == (seeds == 1)
+        if seeds > 1:
+            low, high = found.simultaneous
+            assert (found.p < 0.05) == (not low <= 0 <= high)  # type: ignore[operator]
+    assert tuned.gains["chrf"].verdict != "equivalent"  # it has no smallest gain of interest
+
+
+def test_the_more_is_compared_the_more_it_takes() -> None:
+    cells, resamples = _seeds(0.5, 0.2)
+    few, many = (
+        summarise(cells, resamples, "random", MEASURES, compared, {})[1].gains["bleu"]
+        for compared in ([1], [20, 20])
+    )
+    assert (few.low, few.high, few.p_alone) == (many.low, many.high, many.p_alone)
+    assert few.simultaneous == pytest.approx((few.low, few.high))
+    assert few.p is not None and many.p is not None and few.p < many.p
+    assert many.simultaneous is not None and many.simultaneous[0] < many.low
+
+
+def test_arms_and_sizes_that_vary_more_than_others_are_found() -> None:
+    cells, _ = _seeds(0.0, 0.1, seeds=6)
+    more, _ = _seeds(0.0, 3.0, seeds=6, size=1000)
+    of_arms, of_sizes = unlike([*cells, *more], "bleu", MEASURES["bleu"])
+    assert of_sizes is not None and of_sizes < 0.001
+    assert of_arms is not None and of_arms > 0.05
+    assert unlike(cells[:1], "bleu", MEASURES["bleu"]) == (None, None)
 
 
 DIFFERENCES: list[tuple[str, dict[str, Any]]] = [
@@ -139,19 +205,19 @@ def test_a_finished_run_is_gathered_whole(whole: Results) -> None:
         assert row.training.validations[0].update == 20
     found = [(row.size, row.arm, row.other) for row in whole.contrasts]
     assert found == [(size, "finetuned", "frozen") for size in (50, 200)]
-    for contrast in whole.contrasts:
+    for against in whole.contrasts:
         one, other = (
             next(
                 row.scores["bleu"].value
                 for row in whole.cells
-                if (row.size, row.arm) == (contrast.size, arm)
+                if (row.size, row.arm) == (against.size, arm)
             )
-            for arm in (contrast.arm, contrast.other)
+            for arm in (against.arm, against.other)
         )
-        gain = contrast.gains["bleu"]
+        gain = against.gains["bleu"]
         assert gain.mean == pytest.approx(one - other)
         assert gain.low <= gain.mean <= gain.high
-        assert gain.p >= gain.p_alone
+        assert gain.p is None  # of one seed
 
 
 def test_results_come_back_from_their_files(whole: Results, saved: Path, tmp_path: Path) -> None:
@@ -180,12 +246,8 @@ def test_parts_of_an_experiment_are_the_whole(whole: Results, saved: Path, tmp_p
                 "cells": cells,
                 "resamples": {row.cell: whole.resamples[row.cell] for row in cells},
                 "unfinished": [str(row.cell) for row in whole.cells if row.size != size],
-                "means": with_corrected(
-                    [row for row in whole.means if row.size == size], whole.design.gains
-                ),
-                "contrasts": with_corrected(
-                    [row for row in whole.contrasts if row.size == size], 2
-                ),
+                "means": [row for row in whole.means if row.size == size],
+                "contrasts": [row for row in whole.contrasts if row.size == size],
                 "examples": [example for example in whole.examples if example.pairs == size],
             }
         )
@@ -316,7 +378,7 @@ def test_comparisons_are_counted_finished_or_not() -> None:
         "contrasts": [["tuned", "control"]],
     }
     design = Design.model_validate(definition)
-    assert (design.gains, design.contrasted) == (3, 1)
+    assert (design.compared, design.contrasted) == ([2, 1], 1)
 
 
 def test_results_are_data_frames_in_a_notebook(saved: Path) -> None:
@@ -352,11 +414,12 @@ def test_two_files_are_compared(tmp_path: Path) -> None:
     bleu, _, ter = pairwise.of_files(Path(one), Path(other), Path(reference), metrics)
     assert bleu.scores[1] == pytest.approx(100) and bleu.scores[0] < 90
     assert bleu.gain.mean == pytest.approx(bleu.scores[1] - bleu.scores[0])
-    assert 0 < bleu.gain.low < bleu.gain.mean < bleu.gain.high
+    low, high = bleu.gain.interval()
+    assert 0 < low < bleu.gain.mean < high
     assert bleu.test.bootstrap < 0.01 and bleu.test.randomisation < 0.01
     assert ter.scores[1] == 0 and ter.gain.mean == ter.scores[0] > 0
     (same, *_) = pairwise.of_files(Path(one), Path(one), Path(reference), metrics)
-    assert same.gain.low == same.gain.high == 0
+    assert same.gain.interval() == (0, 0)
     assert same.test.bootstrap == same.test.randomisation == same.gain.p == 1
     result = call("compare", one, short, "--reference", reference)
     assert f"{short}: has 39 lines, and {reference} has 40" in result.stderr

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from nmt_ablation.corpus.config import Cleaning, HeldOut, OwnText, TextFile
 from nmt_ablation.experiment.arms import Arm, ready_made
 from nmt_ablation.experiment.corpora import Corpora, SideTexts
+from nmt_ablation.experiment.verdict import VerdictRule
 from nmt_ablation.model.config import Model, Tying
 from nmt_ablation.model.parts import EMBEDDINGS, PARTS, WITH_ROWS, Part
 from nmt_ablation.opus.corpora import MonolingualCorpus, TextCorpus
@@ -74,6 +75,13 @@ class Experiment(Block):
     training: Training = Training()
     decoding: Decoding = Decoding()
     scoring: Scoring = Scoring()
+    verdict: VerdictRule = VerdictRule()
+
+    @property
+    def smallest_gain(self) -> float | None:
+        """The smallest gain of interest by the primary metric, if there is one."""
+        usual = self.scoring.measures[self.scoring.primary].smallest_gain
+        return self.verdict.smallest_gain or usual
 
     @model_validator(mode="before")
     @classmethod

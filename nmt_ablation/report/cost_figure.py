@@ -60,7 +60,7 @@ def _draw_cost(cost: Cost, arms: Sequence[str], axes: Axes) -> None:
     look = look_of(arms, cost.arm) | {"linestyle": ""}
     gain = cost.gain.mean if cost.gain else 0
     if cost.gain:
-        axes.vlines(cost.shared, cost.gain.low, cost.gain.high, color=look["color"], alpha=0.4)
+        axes.vlines(cost.shared, *cost.gain.interval, color=look["color"], alpha=0.4)
     if cost.pretraining:
         axes.hlines(gain, cost.shared, cost.alone, color=look["color"], linewidth=0.8)
         axes.plot(cost.alone, gain, **look, markerfacecolor="#ffffff", markersize=6)

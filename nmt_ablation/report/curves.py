@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from nmt_ablation.results.curve import fitted
 from nmt_ablation.results.results import Results
-from nmt_ablation.results.rows import CellRow, Gain, MeanRow, MeanScore
+from nmt_ablation.results.rows import CellRow, MeanRow
 
 
 @dataclass(frozen=True)
@@ -114,12 +114,10 @@ def _beside(arm: str, curves: Sequence[str]) -> float:
 
 
 def _score(row: MeanRow, metric: str) -> MeanPoint:
-    return _point(row.pairs, row.scores[metric])
+    found = row.scores[metric]
+    return MeanPoint(row.pairs, found.mean, found.low, found.high)
 
 
 def _gain(row: MeanRow, metric: str) -> MeanPoint:
-    return _point(row.pairs, row.gains[metric])
-
-
-def _point(pairs: int, found: MeanScore | Gain) -> MeanPoint:
-    return MeanPoint(pairs, found.mean, found.low, found.high)
+    found = row.gains[metric]
+    return MeanPoint(row.pairs, found.mean, *found.interval)

@@ -39,7 +39,8 @@ class Section:
 
     results: Results
     sentences: Sequence[str]
-    """The verdict, then sentences about each curve."""
+    """The verdict, what it rests on, then sentences about each curve."""
+    verdicts: Table
     charts: Sequence[Chart]
     forest: Forest | None
     tables: Sequence[Table]
@@ -82,6 +83,7 @@ def _section(results: Results, arms: Sequence[str], drawn: Sequence[str]) -> Sec
     return Section(
         results,
         sentences(results),
+        tables.verdicts(results),
         [_scores(results, arms, drawn), _gains(results, arms, drawn)],
         _forest(results, arms) if results.listed else None,
         [
@@ -179,7 +181,7 @@ def _costs(results: Results, arms: Sequence[str]) -> Iterator[Chart]:
             said = f"{it.arm}: {gain:+.{measure.decimals}f} {measure.label}, "
             lines, points = [], [Point(it.shared, gain, f"{said}{it.shared:,.0f} core-seconds")]
             if it.gain:
-                lines.append([(it.shared, it.gain.low), (it.shared, it.gain.high)])
+                lines.append([(it.shared, end) for end in it.gain.interval])
             if it.pretraining:
                 whole = f"{said}{it.alone:,.0f} core-seconds with all of its pretraining"
                 lines.append([(it.shared, gain), (it.alone, gain)])

@@ -48,7 +48,6 @@ def _score(found: Difference, at: int) -> Entry:
 
 def _gain(found: Difference) -> Entry:
     mean, low, high = (
-        f"{it:+.{found.measure.decimals}f}"
-        for it in (found.gain.mean, found.gain.low, found.gain.high)
+        f"{it:+.{found.measure.decimals}f}" for it in (found.gain.mean, *found.gain.interval())
     )
     return Entry(mean, f"({low} to {high})")

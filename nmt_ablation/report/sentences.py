@@ -1,84 +1,95 @@
-"""The sentences of a report: the verdict, contrasts and curves."""
+"""The sentences of a report: the verdict, what it rests on, contrasts and curves."""
 
 import math
 from collections.abc import Sequence
 
-from nmt_ablation.report.words import ends, listed, pairs_of, read_off
+from nmt_ablation.report.table import p_value
+from nmt_ablation.report.words import WORDS, ends, listed, read_off
 from nmt_ablation.results import curve
+from nmt_ablation.results.means import unlike
 from nmt_ablation.results.results import Results
 from nmt_ablation.results.rows import (
     SIGNIFICANT,
     CellRow,
-    ContrastRow,
-    Gain,
     MeanRow,
     by_arm,
 )
-from nmt_ablation.results.verdict import Basis, Decision, basis, decide
-from nmt_ablation.scoring.metric import Measure
+from nmt_ablation.results.verdict import VERDICTS, basis, decide, decide_contrasts
+
+NAMED = 4
+"""The most arms that the verdict names together."""
 
 
 def sentences(results: Results) -> list[str]:
-    """Return the verdict, then a paragraph for each curve and each contrast."""
-    return [
+    """Return the verdict, what it rests on, then a line for each curve and each contrast."""
+    found = [
         verdict(results),
+        rests_on(results),
+        *spreads(results),
         *curves(results),
         *contrasts(results),
         *fits(results),
         *precisions(results.cells),
     ]
+    return [sentence for sentence in found if sentence]
 
 
 def verdict(results: Results) -> str:
-    """Return the verdict on each arm, by the primary metric."""
+    """Return the verdict on all arms, by the primary metric."""
     decisions = decide(results)
     if not decisions:
         return f"No arm can be compared with {results.baseline} yet."
+    sizes = {row.pairs for decision in decisions for row in decision.rows}
     parts = []
-    undecided: dict[tuple[int, ...], list[str]] = {}
-    for decision in decisions:
-        if decision.better or decision.worse:
-            parts.append(f"{decision.arm} is {_decided(decision, results)}")
-        else:
-            undecided.setdefault(tuple(row.pairs for row in decision.open), []).append(decision.arm)
-    for sizes, arms in undecided.items():
-        at = listed([f"{pairs:,}" for pairs in sizes])
-        are = "are" if len(arms) > 1 else "is"
-        parts.append(f"{listed(arms)} {are} not significantly different at {at} pairs")
-    return f"Against {results.baseline}, {'; '.join(parts)}. {_basis(basis(results))}"
+    for kind in VERDICTS:
+        if arms := [it.arm for it in decisions if it.everywhere == kind]:
+            at = "at any size" if kind == "open" else f"at every size that {_have(arms)}"
+            at = at if len(sizes) > 1 else ""
+            parts.append(f"{_named(arms)} {_are(arms)} {WORDS[kind]} {at}".rstrip())
+    if arms := [it.arm for it in decisions if it.everywhere is None]:
+        parts.append(f"{_named(arms)} {'change' if len(arms) > 1 else 'changes'} with the size")
+    where = f" at {sizes.pop():,} pairs" if len(sizes) == 1 else ""
+    return f"Against {results.baseline}{where}, {'; '.join(parts)}."
 
 
-def _decided(decision: Decision, results: Results) -> str:
-    clauses = []
-    for word, rows in (("better", decision.better), ("worse", decision.worse)):
-        if rows:
-            gains = [row.gains[results.primary] for row in rows]
-            amount = _amount(gains, results.measure)
-            clauses.append(f"significantly {word} at {pairs_of(rows)} ({amount})")
-    if decision.open:
-        clauses.append(f"not significantly different at {pairs_of(decision.open)}")
-    return listed(clauses)
+def _named(arms: Sequence[str]) -> str:
+    """Return the first arms by name."""
+    if len(arms) <= NAMED:
+        return listed(arms)
+    return f"{', '.join(arms[: NAMED - 1])} and other arms"
 
 
-def _amount(gains: Sequence[Gain], measure: Measure) -> str:
-    """Return the range of some gains or losses, without their sign."""
-    sizes = sorted(abs(gain.mean) for gain in gains)
-    ends = dict.fromkeys(f"{it:.{measure.decimals}f}" for it in (sizes[0], sizes[-1]))
-    return f"{' to '.join(ends)} {measure.label}"
+def _have(arms: Sequence[str]) -> str:
+    return "they have" if len(arms) > 1 else "it has"
 
 
-def _basis(found: Basis) -> str:
-    parts = []
+def _are(arms: Sequence[str]) -> str:
+    return "are" if len(arms) > 1 else "is"
+
+
+def rests_on(results: Results) -> str:
+    """Return what the verdict rests on: corrections, seeds, sentences and ends of trainings."""
+    if not any(row.gains for row in results.means):
+        return ""
+    found, parts = basis(results), list[str]()
     if found.comparisons > 1:
         parts.append(
-            f"Significant means p < {SIGNIFICANT} after Holm's correction for "
-            f"{found.comparisons} comparisons."
+            f"Better and worse mean p < {SIGNIFICANT} after {results.correction}'s correction "
+            f"for {found.comparisons} comparisons with {results.baseline}."
         )
     else:
-        parts.append(f"Significant means p < {SIGNIFICANT}.")
+        parts.append(f"Better and worse mean p < {SIGNIFICANT}.")
+    if (gain := results.smallest_gain) is not None:
+        parts.append(
+            f"Equivalent means a difference of less than {gain:g} {results.measure.label} by two "
+            "one-sided tests, corrected alike."
+        )
     sentences = f"{found.test_sentences:,} test sentences"
     if found.seeds == (1, 1):
-        parts.append(f"With one seed, p covers other sentences ({sentences}) but not other seeds.")
+        parts.append(
+            f"With one seed nothing is decided: a difference may be luck. Intervals are for other "
+            f"sentences ({sentences}) and not for other seeds."
+        )
     else:
         seeds = " to ".join(map(str, dict.fromkeys(found.seeds)))
         parts.append(f"Means are over {seeds} seeds and {sentences}.")
@@ -114,26 +125,30 @@ def _crossover(found: curve.Estimate, means: Sequence[MeanRow]) -> str:
 
 
 def contrasts(results: Results) -> list[str]:
-    """Return a sentence for each contrast: the sizes at which the first arm is better or worse."""
-    of_arms: dict[tuple[str, str], list[ContrastRow]] = {}
-    for row in results.contrasts:
-        of_arms.setdefault((row.arm, row.other), []).append(row)
-    return [_contrast(arm, other, rows, results) for (arm, other), rows in of_arms.items()]
+    """Return a sentence for each contrast: the decision at each size."""
+    lines = []
+    for decision in decide_contrasts(results):
+        found = {kind: decision.sizes(kind) for kind in VERDICTS}
+        parts = [f"{WORDS[kind]} at {_pairs(sizes)}" for kind, sizes in found.items() if sizes]
+        lines.append(f"{decision.arm} against {decision.other}: {listed(parts)}.")
+    return lines
 
 
-def _contrast(arm: str, other: str, rows: Sequence[ContrastRow], results: Results) -> str:
-    clauses = []
-    gains = [(row, row.gains[results.primary]) for row in rows]
-    for word, sign in (("better", 1), ("worse", -1)):
-        found = [(row, gain) for row, gain in gains if gain.significant and sign * gain.mean > 0]
-        if found:
-            at = listed([f"{row.pairs:,}" for row, _ in found])
-            amount = _amount([gain for _, gain in found], results.measure)
-            clauses.append(f"significantly {word} at {at} pairs ({amount})")
-    undecided = [f"{row.pairs:,}" for row, gain in gains if not gain.significant]
-    if undecided:
-        clauses.append(f"not significantly different at {listed(undecided)} pairs")
-    return f"{arm} against {other}: {listed(clauses)}."
+def _pairs(sizes: Sequence[int]) -> str:
+    return f"{listed([f'{size:,}' for size in sizes])} pairs"
+
+
+def spreads(results: Results) -> list[str]:
+    """Return a warning where the scores of some arms, or sizes, vary more than those of others."""
+    found = []
+    of_both = unlike(results.cells, results.primary, results.measure)
+    for what, p in zip(("arms", "sizes"), of_both, strict=True):
+        if p is not None and p < SIGNIFICANT:
+            found.append(
+                f"Scores of some {what} vary more from seed to seed than those of others "
+                f"(Bartlett's p {p_value(p)}): intervals of the former are a little too narrow."
+            )
+    return found
 
 
 def fits(results: Results) -> list[str]:

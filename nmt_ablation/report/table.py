@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
 
-from nmt_ablation.results.rows import Gain, MeanScore
+from nmt_ablation.report.words import SIGNS
+from nmt_ablation.results.rows import Gain, MeanScore, Verdict
 from nmt_ablation.scoring.metric import Measure
 
 Row = TypeVar("Row")
@@ -22,6 +23,8 @@ class Entry:
     """The number that the page sorts by, where the text isn't one."""
     code: bool = False
     """True if the text is set in a fixed-width font."""
+    verdict: Verdict | None = None
+    """The verdict, which the page shows by colour too."""
 
     def __str__(self) -> str:
         return " ".join(part for part in (self.text, self.interval, self.mark) if part)
@@ -72,17 +75,27 @@ def number(value: int, mark: str = "") -> Entry:
 
 def score(found: MeanScore, measure: Measure, mark: str = "") -> Entry:
     """Return a score with its interval."""
-    return _with_interval(found, measure.decimals, "", mark)
+    return _with_interval(found.mean, (found.low, found.high), measure.decimals, "", mark)
 
 
 def gain(found: Gain | None, measure: Measure) -> Entry:
     """Return a gain with its interval, signed."""
-    return Entry(NOTHING) if found is None else _with_interval(found, measure.decimals, "+")
+    if found is None:
+        return Entry(NOTHING)
+    return _with_interval(found.mean, found.interval, measure.decimals, "+")
+
+
+def verdict_entry(found: Gain, measure: Measure) -> Entry:
+    """Return a gain with the sign of its verdict."""
+    text = f"{SIGNS[found.verdict]} {found.mean:+.{measure.decimals}f}"
+    return Entry(text, value=found.mean, verdict=found.verdict)
 
 
 def p_entry(found: Gain | None) -> Entry:
     """Return a gain's p after correction."""
-    return Entry(NOTHING) if found is None else Entry(p_value(found.p), value=found.p)
+    if found is None or found.p is None:
+        return Entry(NOTHING)
+    return Entry(p_value(found.p), value=found.p)
 
 
 def p_value(p: float) -> str:
@@ -95,6 +108,8 @@ def fixed(value: float, decimals: int, sign: str = "") -> Entry:
     return Entry(f"{value:{sign}.{decimals}f}", value=value)
 
 
-def _with_interval(found: MeanScore | Gain, decimals: int, sign: str, mark: str = "") -> Entry:
-    mean, low, high = (f"{it:{sign}.{decimals}f}" for it in (found.mean, found.low, found.high))
-    return Entry(mean, f"({low} to {high})", mark, value=found.mean)
+def _with_interval(
+    mean: float, interval: tuple[float, float], decimals: int, sign: str, mark: str = ""
+) -> Entry:
+    shown, low, high = (f"{it:{sign}.{decimals}f}" for it in (mean, *interval))
+    return Entry(shown, f"({low} to {high})", mark, value=mean)

@@ -15,15 +15,17 @@ from nmt_ablation.report.table import (
     number,
     p_entry,
     score,
+    verdict_entry,
 )
-from nmt_ablation.report.words import ends, listed, read_off
+from nmt_ablation.report.words import SIGNS, WORDS, ends, listed, read_off
 from nmt_ablation.results.curve import Estimate, equivalents
 from nmt_ablation.results.results import Results, at
 from nmt_ablation.results.rows import CellRow, ContrastRow, Gain, MeanRow, by_arm
-from nmt_ablation.results.verdict import comparisons
+from nmt_ablation.results.verdict import VERDICTS, Decision, comparisons, decide
 from nmt_ablation.scoring.metric import Measure
 from nmt_ablation.values import Size
 
+EMPTY = Entry("")
 BEYOND = 1e12
 """The value by which "beyond the largest size" is sorted: a number of pairs larger than any."""
 MARKS = {"budget": "↑", "divergence": "✗"}
@@ -31,6 +33,29 @@ NOTES = {
     "budget": "↑ the budget ended a training before patience did: it may still improve",
     "divergence": "✗ a training diverged; the best model before that is scored",
 }
+
+
+def verdicts(results: Results) -> Table:
+    """Describe the decisions: lines are arms, columns are sizes."""
+    sizes = sorted({row.pairs for row in results.means if row.gains})
+
+    def column(pairs: int) -> Column[Decision]:
+        def entry(decision: Decision) -> Entry:
+            found = [row for row in decision.rows if row.pairs == pairs]
+            return (
+                verdict_entry(found[0].gains[decision.metric], results.measure) if found else EMPTY
+            )
+
+        return Column(Header(f"{pairs:,}"), entry)
+
+    first: Column[Decision] = Column(
+        Header("sentence pairs", left=True), lambda decision: Entry(decision.arm)
+    )
+    signs = ", ".join(f"{SIGNS[kind]} {WORDS[kind]}" for kind in VERDICTS)
+    note = f"Gains over {results.baseline} in {results.measure.label}: {signs}."
+    decisions = decide(results)
+    columns = [first, *map(column, sizes)]
+    return described("Verdicts", columns, decisions, [note] if decisions else [])
 
 
 def means(results: Results) -> Table:
@@ -99,9 +124,8 @@ def _means_notes(results: Results, needed: bool) -> list[str]:
     seeds = max((row.seeds for row in results.means), default=0)
     covered = "seeds and test sentences" if seeds > 1 else "test sentences, not other seeds"
     notes = [
-        f"In parentheses are 95% intervals for other {covered}. p is after Holm's correction for "
-        f"all {comparisons(results)} comparisons of the experiment with its baseline, by each "
-        "metric; intervals are not corrected."
+        f"In parentheses are 95% intervals for other {covered}. {_corrected(results)} for all "
+        f"{comparisons(results)} comparisons of the experiment with its baseline, by each metric."
     ]
     if results.measure.agreement:
         notes.append(
@@ -119,6 +143,13 @@ def _means_notes(results: Results, needed: bool) -> list[str]:
     return [*notes, *training_notes(results.cells)]
 
 
+def _corrected(results: Results) -> str:
+    """Return what is corrected: intervals too, but in reports of earlier versions."""
+    if results.correction == "Holm":
+        return "Intervals are not corrected; p is after Holm's correction"
+    return "p, and the intervals of gains, are after Dunnett's correction"
+
+
 def contrasts(results: Results) -> Table:
     """Describe the contrasts: gains over arms other than the baseline."""
     columns: list[Column[ContrastRow]] = [
@@ -130,8 +161,8 @@ def contrasts(results: Results) -> Table:
     for name, measure in results.measures.items():
         columns += _contrast_columns(name, measure)
     note = (
-        "A gain is the first arm's over the other. In parentheses are 95% intervals; p is after "
-        "Holm's correction for all such comparisons of the experiment, by each metric."
+        "A gain is the first arm's over the other. p, and the 95% intervals in parentheses, are "
+        "after Holm's correction for all such comparisons of the experiment, by each metric."
     )
     return described("Arms against each other", columns, results.contrasts, [note])
 
@@ -207,8 +238,8 @@ def by_size(results: Results) -> Table:
     columns += [_size_column(size, pairs, entry) for size, pairs in sizes.items()]
     notes = [
         f"{results.name}, {results.pair}: {results.measure.label}, in parentheses the gain over "
-        f"{results.baseline}; a star: p < 0.05 after Holm's correction; a dagger: patience did not "
-        "end the training of some seed, which may still improve.",
+        f"{results.baseline}; a star: p < 0.05 after {results.correction}'s correction; a dagger: "
+        "patience did not end the training of some seed, which may still improve.",
         *sorted({row.scores[results.primary].signature for row in results.cells}),
     ]
     return described("", columns, results.arms, notes)

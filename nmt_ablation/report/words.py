@@ -1,20 +1,23 @@
 """Numbers and lists in words, for sentences and tables."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from nmt_ablation.results.curve import Estimate
-from nmt_ablation.results.rows import MeanRow
+from nmt_ablation.results.rows import MeanRow, Verdict
+
+WORDS: Mapping[Verdict, str] = {
+    "better": "better",
+    "worse": "worse",
+    "equivalent": "equivalent",
+    "open": "not decided",
+}
+SIGNS: Mapping[Verdict, str] = {"better": "▲", "worse": "▼", "equivalent": "≈", "open": "?"}
 
 
 def listed(parts: Sequence[str]) -> str:
     """Return parts as "a, b and c"."""
     return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
-
-
-def pairs_of(rows: Sequence[MeanRow]) -> str:
-    """Return the sizes of rows as "500 and 2,000 pairs"."""
-    return f"{listed([f'{row.pairs:,}' for row in rows])} pairs"
 
 
 def ends(found: Estimate, means: Sequence[MeanRow]) -> str:

@@ -19,6 +19,7 @@ from nmt_ablation.report import (
     markdown,
     tables,
     terminal,
+    verdict_figure,
 )
 from nmt_ablation.report.page import page
 from nmt_ablation.report.replace import replace, restore
@@ -29,8 +30,21 @@ from nmt_ablation.results.files import load, save
 from nmt_ablation.results.results import Results
 
 FIGURES = ("png", "svg", "pdf")
+VERDICT_FIGURES = tuple(f"verdicts.{kind}" for kind in FIGURES)
 COST_FIGURES = tuple(f"cost.{kind}" for kind in FIGURES)
-KINDS = ("html", *FIGURES, *COST_FIGURES, "tex", "csv", "means.csv", "jsonl", "json", "npz", "md")
+KINDS = (
+    "html",
+    *VERDICT_FIGURES,
+    *FIGURES,
+    *COST_FIGURES,
+    "tex",
+    "csv",
+    "means.csv",
+    "jsonl",
+    "json",
+    "npz",
+    "md",
+)
 NAMED = 5
 """The most cells or keys that a message names."""
 
@@ -147,14 +161,17 @@ def _check_scoring(experiments: Sequence[Results]) -> None:
 def _write_files(experiments: Sequence[Results], paths: dict[str, Path], command: str) -> None:
     write_atomically(paths["html"], page(experiments, command))
     figure.save(figure.draw(experiments), [paths[kind] for kind in FIGURES])
-    of_costs = cost_figure.draw(experiments)
+    of_verdicts, of_costs = verdict_figure.draw(experiments), cost_figure.draw(experiments)
+    if of_verdicts:
+        figure.save(of_verdicts, [paths[kind] for kind in VERDICT_FIGURES])
     if of_costs:
         figure.save(of_costs, [paths[kind] for kind in COST_FIGURES])
     tabulars = (latex.render(tables.by_size(results)) for results in experiments)
     write_atomically(paths["tex"], "\n".join(tabulars))
     write_atomically(paths["csv"], _csv(flat.cells(experiments)))
     write_atomically(paths["means.csv"], _csv(flat.means(experiments)))
-    pictures = {f"{experiments[0].measure.label} against corpus size": paths["svg"].name}
+    pictures = {"verdicts": paths["verdicts.svg"].name} if of_verdicts else {}
+    pictures |= {f"{experiments[0].measure.label} against corpus size": paths["svg"].name}
     if of_costs:
         pictures["gain against cost"] = paths["cost.svg"].name
     write_atomically(paths["md"], _markdown(experiments, pictures, command))
@@ -172,7 +189,10 @@ def _csv(rows: Sequence[flat.Flat]) -> str:
 
 
 def _show(results: Results, console: Console) -> None:
-    described = tables.means(results)
+    matrix, described = tables.verdicts(results), tables.means(results)
+    if matrix.lines:
+        console.print(terminal.render(matrix, f"{results.name} ({results.pair}): {matrix.heading}"))
+        console.print(*matrix.notes, soft_wrap=True)
     if described.lines:
         console.print(terminal.render(described, f"{results.name} ({results.pair})"))
         for note in tables.training_notes(results.cells):
@@ -192,9 +212,11 @@ def _markdown(experiments: Sequence[Results], pictures: Mapping[str, str], comma
     for results in experiments:
         parts.append(f"# {results.name}: {results.pair}\n")
         verdict, *rest = sentences(results)
+        matrix = tables.verdicts(results)
         parts += [f"{verdict}\n"]
         if results.unfinished:
             parts.append(f"Not finished yet: {results.missing}.\n")
+        parts.append(markdown.render(matrix))
         parts.append("".join(f"- {sentence}\n" for sentence in rest))
         for table in (
             tables.means(results),

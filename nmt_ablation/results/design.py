@@ -26,6 +26,14 @@ class DesignedTraining(BaseModel):
     processes: int = 1
 
 
+class DesignedVerdict(BaseModel):
+    """The smallest gain of interest."""
+
+    model_config = ConfigDict(frozen=True)
+
+    smallest_gain: float | None = None
+
+
 class Design(BaseModel):
     """The sizes, seeds, arms and contrasts of a definition; its other keys are ignored."""
 
@@ -37,15 +45,17 @@ class Design(BaseModel):
     baseline: str
     contrasts: list[tuple[str, str]] = []
     training: DesignedTraining = DesignedTraining()
+    verdict: DesignedVerdict = DesignedVerdict()
 
     def sizes_of(self, arm: str) -> set[Size]:
         """Return the sizes at which an arm is trained."""
         return set(self.arms[arm].sizes or self.sizes)
 
     @property
-    def gains(self) -> int:
-        """The number of comparisons with the baseline, finished or not."""
-        return sum(len(self.sizes_of(arm)) for arm in self.arms if arm != self.baseline)
+    def compared(self) -> list[int]:
+        """The number of arms compared with the baseline at each size, finished or not."""
+        arms = [self.sizes_of(arm) for arm in self.arms if arm != self.baseline]
+        return [sum(size in of_arm for of_arm in arms) for size in self.sizes]
 
     @property
     def contrasted(self) -> int:

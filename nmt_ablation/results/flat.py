@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from nmt_ablation.results.results import Results
-from nmt_ablation.results.rows import CellRow, MeanRow
+from nmt_ablation.results.rows import CellRow, Gain, MeanRow
 
 Value = str | int | float | None
 Flat = dict[str, Value]
@@ -53,10 +53,17 @@ def _mean(experiment: str, row: MeanRow) -> Flat:
     found |= {"arm": row.arm, "seeds": row.seeds}
     for name, score in row.scores.items():
         found |= _columns(name, score.model_dump())
-        gain = row.gains.get(name)
-        keys = ("mean", "low", "high", "p_alone", "p")
-        found |= _columns(f"gain_{name}", gain.model_dump() if gain else dict.fromkeys(keys))
+        found |= _columns(f"gain_{name}", _gain(row.gains.get(name)))
     return found
+
+
+def _gain(gain: Gain | None) -> dict[str, float | None]:
+    keys = ("mean", "low", "high", "p_alone", "p")
+    values: dict[str, float | None] = {key: getattr(gain, key, None) for key in keys}
+    if gain and gain.simultaneous:
+        low, high = gain.simultaneous
+        values |= {"simultaneous_low": low, "simultaneous_high": high}
+    return values
 
 
 def _columns(name: str, values: Mapping[str, float | None]) -> Flat:

@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import Any
 
+import numpy as np
+
 from nmt_ablation import references
 from nmt_ablation.corpus.text import stream_lines
 from nmt_ablation.errors import UserError
@@ -79,6 +81,8 @@ def gather(
             f"nmt-ablation run {pipeline.file.path} trains them, and nmt-ablation status says how "
             "far each is"
         )
+    gain = experiment.smallest_gain
+    smallest = {} if gain is None else {experiment.scoring.primary: gain}
     records = _records(pipeline, workspace, finished)
     rows = [_cell_row(pipeline, workspace, records, cell) for cell in finished]
     rows = with_gains(rows, experiment.baseline, measures)
@@ -93,8 +97,10 @@ def gather(
         cells=rows,
         resamples=resamples,
         unfinished=[str(cell) for cell in experiment.cells() if cell not in resamples],
-        means=summarise(rows, resamples, experiment.baseline, measures, design.gains),
-        contrasts=contrast(rows, resamples, design.contrasts, measures, design.contrasted),
+        means=summarise(rows, resamples, experiment.baseline, measures, design.compared, smallest),
+        contrasts=contrast(
+            rows, resamples, design.contrasts, measures, design.contrasted, smallest
+        ),
         corpora=_corpora(pipeline, records),
         monolingual=_monolingual(pipeline, records),
         examples=list(_examples(pipeline, workspace, rows)) if with_examples else [],
@@ -265,7 +271,9 @@ def _networks(pipeline: Pipeline, cell: Cell, records: Provenance) -> Iterator[N
 
 
 def _resamples(pipeline: Pipeline, workspace: Workspace, cell: Cell) -> Scores:
-    return load_scores(workspace.path(pipeline.resamples(cell)))
+    found = load_scores(workspace.path(pipeline.resamples(cell)))
+    # As precise as a report's files keep them, so that what is drawn from those is the same.
+    return {name: np.append(it[:1], it[1:].astype("f4")) for name, it in found.items()}
 
 
 def _records(pipeline: Pipeline, workspace: Workspace, cells: Iterable[Cell]) -> Provenance:

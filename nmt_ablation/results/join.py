@@ -7,7 +7,13 @@ from pydantic import JsonValue
 from nmt_ablation.errors import UserError
 from nmt_ablation.results.comparable import with_gains
 from nmt_ablation.results.design import Definition
-from nmt_ablation.results.means import contrast, summarise, with_corrected
+from nmt_ablation.results.means import (
+    Resamples,
+    against_baseline,
+    contrast,
+    of_contrasts,
+    summarise,
+)
 from nmt_ablation.results.results import Results
 from nmt_ablation.results.rows import CellRow, ContrastRow, Example, MeanRow
 
@@ -45,32 +51,53 @@ def _joined(parts: Sequence[Results]) -> Results:
     cells = with_gains(cells, first.baseline, measures)
     known = {cell: scores for part in parts for cell, scores in part.resamples.items()}
     resamples = {row.cell: known[row.cell] for row in cells if row.cell in known}
-    means, contrasts = list[MeanRow](), list[ContrastRow]()
-    for size in dict.fromkeys(row.size for row in cells):
-        of_size = [row for row in cells if row.size == size]
-        having = [part for part in parts if any(row.size == size for row in part.cells)]
-        if len(having) == 1:
-            means += [row for row in having[0].means if row.size == size]
-            contrasts += [row for row in having[0].contrasts if row.size == size]
-        elif all(part.resamples for part in having):
-            means += summarise(of_size, resamples, first.baseline, measures, 0)
-            contrasts += contrast(of_size, resamples, design.contrasts, measures, 0)
-        else:
-            raise UserError(
-                f"{first.name}: two parts have cells of size {size}, and to compare these takes "
-                f"{first.name}.npz beside each: report it anew where the cells are"
-            )
+    means, contrasts = _compared(parts, cells, resamples)
     return first.model_copy(
         update={
             "cells": cells,
             "resamples": resamples if len(resamples) == len(cells) else {},
             "unfinished": [name for name in first.unfinished if name not in of_names],
-            "means": with_corrected(means, design.gains),
-            "contrasts": with_corrected(contrasts, design.contrasted),
+            "means": against_baseline(means, design.compared, first.correction),
+            "contrasts": of_contrasts(contrasts, design.contrasted),
             "examples": _merged(example for part in parts for example in part.examples),
             "command": "; ".join(dict.fromkeys(part.command for part in parts)),
         }
     )
+
+
+def _compared(
+    parts: Sequence[Results], cells: Sequence[CellRow], resamples: Resamples
+) -> tuple[list[MeanRow], list[ContrastRow]]:
+    """Return the means and contrasts of all cells: anew, as far as their resamples are there."""
+    first = parts[0]
+    design, measures, gain = first.design, first.measures, first.smallest_gain
+    smallest = {} if gain is None else {first.primary: gain}
+
+    def anew(rows: Sequence[CellRow]) -> tuple[list[MeanRow], list[ContrastRow]]:
+        return (
+            summarise(rows, resamples, first.baseline, measures, design.compared, smallest),
+            contrast(rows, resamples, design.contrasts, measures, design.contrasted, smallest),
+        )
+
+    # What an earlier version has compared keeps the numbers that it was published with.
+    if len(resamples) == len(cells) and first.correction == "Dunnett":
+        return anew(cells)
+    means, contrasts = list[MeanRow](), list[ContrastRow]()
+    for size in dict.fromkeys(row.size for row in cells):
+        having = [part for part in parts if any(row.size == size for row in part.cells)]
+        if len(having) == 1:
+            means += [row for row in having[0].means if row.size == size]
+            contrasts += [row for row in having[0].contrasts if row.size == size]
+        elif all(part.resamples for part in having):
+            some = anew([row for row in cells if row.size == size])
+            means += some[0]
+            contrasts += some[1]
+        else:
+            raise UserError(
+                f"{first.name}: two parts have cells of size {size}, and to compare these takes "
+                f"{first.name}.npz beside each: report it anew where the cells are"
+            )
+    return means, contrasts
 
 
 def _shared(definition: Definition) -> dict[str, JsonValue]:

@@ -1,28 +1,75 @@
 """Means over seeds, gains over the baseline and contrasts of two arms, with intervals and p."""
 
-from collections.abc import Mapping, Sequence
-from itertools import groupby
-from typing import TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal, TypeVar
 
 import numpy as np
 
 from nmt_ablation.experiment import Cell
 from nmt_ablation.results.rows import CellRow, ContrastRow, Gain, MeanRow, MeanScore
+from nmt_ablation.results.spread import Block, Spreads
 from nmt_ablation.results.statistics import (
-    Interval,
-    corrected,
-    interval,
-    spread_of_gains,
-    spread_of_scores,
+    Estimate,
+    dunnett,
+    dunnett_level,
+    estimate,
+    holm,
+    holm_levels,
+    spread_of_mean,
 )
 from nmt_ablation.scoring.metric import Measure
 from nmt_ablation.scoring.resample import Scores
+from nmt_ablation.values import Size
 
 Resamples = Mapping[Cell, Scores]
 """The scores of cells on the test set and on its resamples, the same for all cells."""
 Seeds = dict[str, dict[int, Scores]]
 """The scores of one size, by arm and seed."""
+Correction = Literal["Dunnett", "Holm"]
 Compared = TypeVar("Compared", MeanRow, ContrastRow)
+
+
+class Comparisons:
+    """The scores of an experiment by one metric, and the spread between seeds in all of them."""
+
+    def __init__(self, scores: Mapping[Size, Seeds], metric: str, measure: Measure) -> None:
+        self.scores, self.metric = scores, metric
+        self.sign = 1 if measure.higher_is_better else -1
+        self.arms = list(dict.fromkeys(arm for of_size in scores.values() for arm in of_size))
+        self.seeds = sorted({seed for of in scores.values() for it in of.values() for seed in it})
+        self.spreads = Spreads([Block(self._table(of_size)) for of_size in scores.values()])
+
+    def mean(self, size: Size, arm: str, seeds: Sequence[int]) -> Estimate:
+        """Estimate an arm's mean over some seeds."""
+        of_size = self.scores[size]
+        own = self._stacked(of_size[arm], seeds)
+        alike = [of_arm for of_arm in of_size.values() if of_arm.keys() >= set(seeds)]
+        table = np.array([self._stacked(of_arm, seeds)[:, 0] for of_arm in alike])
+        return estimate(own.mean(axis=0), own, spread_of_mean(table))
+
+    def gain(self, size: Size, arm: str, other: str) -> Estimate:
+        """Estimate an arm's gain over another, by least squares over all cells of the size."""
+        number, of_size = list(self.scores).index(size), self.scores[size]
+        block = self.spreads.blocks[number]
+        weights = block.weights(self.arms.index(arm), self.arms.index(other))
+        cells = zip(block.arms, block.seeds, strict=True)
+        drawn = [of_size[self.arms[arm]][self.seeds[seed]][self.metric] for arm, seed in cells]
+        seeds = sorted(of_size[arm].keys() & of_size[other].keys())
+        own, theirs = (self._stacked(of_size[it], seeds) for it in (arm, other))
+        spread = self.spreads.of_gain(number, weights)
+        return estimate(self.sign * (weights @ np.array(drawn)), own - theirs, spread)
+
+    def _table(self, of_size: Seeds) -> np.ndarray:
+        """Return the scores of one size: arms x seeds."""
+        return np.array(
+            [[self._score(of_size.get(arm, {}), seed) for seed in self.seeds] for arm in self.arms]
+        )
+
+    def _score(self, of_arm: Mapping[int, Scores], seed: int) -> float:
+        return float(of_arm[seed][self.metric][0]) if seed in of_arm else np.nan
+
+    def _stacked(self, of_arm: Mapping[int, Scores], seeds: Sequence[int]) -> np.ndarray:
+        return np.array([of_arm[seed][self.metric] for seed in seeds])
 
 
 def summarise(
@@ -30,31 +77,36 @@ def summarise(
     resamples: Resamples,
     baseline: str,
     measures: Mapping[str, Measure],
-    comparisons: int,
+    compared: Sequence[int],
+    smallest: Mapping[str, float],
 ) -> list[MeanRow]:
     """Return a row for each size and arm, in the order of `rows`.
 
-    Means are over the seeds for which both arm and baseline are finished, so that gains are paired.
+    Scores are means over the seeds for which both arm and baseline are finished. Gains are paired.
 
     Args:
-        comparisons: the number of comparisons that p-values of gains are corrected for.
+        compared: the number of arms that are compared with the baseline at each size, finished or
+            not.
+        smallest: the smallest gain of interest, by metric.
     """
-    means = []
-    for size, of_size in groupby(rows, key=lambda row: row.size):
-        scores, pairs = _scores([row for row in of_size if row.gains], resamples)
-        for arm, of_arm in scores.items():
-            seeds = sorted(of_arm)
-            own, gains = dict[str, MeanScore](), dict[str, Gain]()
-            for name, measure in measures.items():
-                spread = spread_of_scores(_table(scores, seeds, name))
-                own[name] = _possible(interval(_stacked(scores, arm, seeds, name), spread), measure)
-                if arm != baseline:
-                    gains[name] = _gain(scores, arm, baseline, seeds, name, measure)
-            mean = MeanRow(
-                size=size, pairs=pairs[arm], arm=arm, seeds=len(seeds), scores=own, gains=gains
-            )
-            means.append(mean)
-    return with_corrected(means, comparisons)
+    scores, pairs = _scores(rows, resamples), _pairs(rows)
+    paired: dict[tuple[Size, str], list[int]] = {}
+    for row in rows:
+        if row.gains:
+            paired.setdefault((row.size, row.arm), []).append(row.seed)
+    of_metrics = {name: Comparisons(scores, name, it) for name, it in measures.items()}
+    means, gains = list[MeanRow](), list[dict[str, Estimate]]()
+    for (size, arm), seeds in paired.items():
+        own = {
+            name: _possible(it.mean(size, arm, seeds), measures[name])
+            for name, it in of_metrics.items()
+        }
+        means.append(
+            MeanRow(size=size, pairs=pairs[size, arm], arm=arm, seeds=len(seeds), scores=own)
+        )
+        compare = of_metrics if arm != baseline else {}
+        gains.append({name: it.gain(size, arm, baseline) for name, it in compare.items()})
+    return against_baseline(_with_gains(means, gains, _levels_of(compared), smallest), compared)
 
 
 def contrast(
@@ -63,95 +115,158 @@ def contrast(
     asked: Sequence[tuple[str, str]],
     measures: Mapping[str, Measure],
     comparisons: int,
+    smallest: Mapping[str, float],
 ) -> list[ContrastRow]:
-    """Return a row for each size and contrast of two arms.
+    """Return a row for each size and contrast of two arms that share a seed there.
 
-    Gains are the first arm's, over the seeds for which both arms are finished.
+    Gains are the first arm's.
+
+    Args:
+        comparisons: the number of contrasts at all sizes, finished or not.
+        smallest: as of `summarise`.
     """
-    found = []
-    for size, of_size in groupby(rows, key=lambda row: row.size):
-        scores, pairs = _scores(list(of_size), resamples)
+    scores, pairs = _scores(rows, resamples), _pairs(rows)
+    of_metrics = {name: Comparisons(scores, name, it) for name, it in measures.items()}
+    found, gains = list[ContrastRow](), list[dict[str, Estimate]]()
+    for size, of_size in scores.items():
         for arm, other in asked:
-            seeds = sorted(scores.get(arm, {}).keys() & scores.get(other, {}).keys())
-            if not seeds:
-                continue
-            gains = {
-                name: _gain(scores, arm, other, seeds, name, measure)
-                for name, measure in measures.items()
-            }
-            row = ContrastRow(
-                size=size, pairs=pairs[arm], arm=arm, other=other, seeds=len(seeds), gains=gains
-            )
-            found.append(row)
-    return with_corrected(found, comparisons)
+            seeds = of_size.get(arm, {}).keys() & of_size.get(other, {}).keys()
+            if seeds:
+                found.append(
+                    ContrastRow(
+                        size=size,
+                        pairs=pairs[size, arm],
+                        arm=arm,
+                        other=other,
+                        seeds=len(seeds),
+                        gains={},
+                    )
+                )
+                gains.append({name: it.gain(size, arm, other) for name, it in of_metrics.items()})
+
+    def levels(p_values: Sequence[float]) -> list[float]:
+        return holm_levels(p_values, comparisons)
+
+    return of_contrasts(_with_gains(found, gains, levels, smallest), comparisons)
 
 
-def with_corrected(rows: Sequence[Compared], comparisons: int) -> list[Compared]:
-    """Return the rows with p-values corrected for a number of comparisons.
+def unlike(
+    rows: Sequence[CellRow], metric: str, measure: Measure
+) -> tuple[float | None, float | None]:
+    """Return p of the hypotheses that the scores of all arms, and of all sizes, vary alike from
+    seed to seed; None where too few have several seeds."""
+    alone = {row.cell: {metric: np.array([row.scores[metric].value])} for row in rows}
+    return Comparisons(_scores(rows, alone), metric, measure).spreads.alike()
 
-    The number covers all comparisons that an experiment asks for, finished or not, so that further
-    cells don't make a significant gain insignificant by the correction alone.
+
+def against_baseline(
+    rows: Sequence[MeanRow], compared: Sequence[int], correction: Correction = "Dunnett"
+) -> list[MeanRow]:
+    """Return rows with p-values after correction.
+
+    Args:
+        compared: as of `summarise`.
     """
+
+    def corrected(p_values: Sequence[float]) -> list[float]:
+        if correction == "Holm":
+            return holm(p_values, sum(compared))
+        return [dunnett(p, compared) for p in p_values]
+
+    return _with_corrected(rows, corrected)
+
+
+def of_contrasts(rows: Sequence[ContrastRow], comparisons: int) -> list[ContrastRow]:
+    """Return rows with p-values after Holm's correction.
+
+    Args:
+        comparisons: as of `contrast`.
+    """
+    return _with_corrected(rows, lambda p_values: holm(p_values, comparisons))
+
+
+def _levels_of(compared: Sequence[int]) -> Callable[[Sequence[float]], list[float]]:
+    return lambda p_values: [dunnett_level(tuple(compared))] * len(p_values)
+
+
+def _with_gains(
+    rows: Sequence[Compared],
+    gains: Sequence[Mapping[str, Estimate]],
+    levels: Callable[[Sequence[float]], list[float]],
+    smallest: Mapping[str, float],
+) -> list[Compared]:
+    """Return rows with gains, of which p-values are not corrected yet.
+
+    Args:
+        levels: the levels of intervals that hold for all comparisons at once, given their
+            p-values.
+        smallest: as of `summarise`.
+    """
+    of_metrics: dict[str, list[float]] = {}
+    for each in gains:
+        for name, found in each.items():
+            of_metrics.setdefault(name, []).append(found.p)
+    left = {name: iter(levels(p_values)) for name, p_values in of_metrics.items()}
+
+    def of_row(each: Mapping[str, Estimate]) -> dict[str, Gain]:
+        return {name: _gain(it, next(left[name]), smallest.get(name)) for name, it in each.items()}
+
+    return [
+        row.model_copy(update={"gains": of_row(each)})
+        for row, each in zip(rows, gains, strict=True)
+    ]
+
+
+def _gain(found: Estimate, level: float, smallest: float | None) -> Gain:
+    low, high = found.interval()
+    return Gain(
+        mean=found.mean,
+        low=low,
+        high=high,
+        p_alone=found.p,
+        p=found.p,
+        simultaneous=found.interval(level),
+        equivalent=smallest is not None and found.p_within(smallest) < level,
+    )
+
+
+def _with_corrected(
+    rows: Sequence[Compared], correct: Callable[[Sequence[float]], list[float]]
+) -> list[Compared]:
+    """Return rows with corrected p-values. With one seed there is none: it could be luck."""
     p_values: dict[str, list[float]] = {}
     for row in rows:
         for name, gain in row.gains.items():
             p_values.setdefault(name, []).append(gain.p_alone)
-    after = {name: iter(corrected(each, comparisons)) for name, each in p_values.items()}
-    return [
-        row.model_copy(
-            update={
-                "gains": {
-                    name: gain.model_copy(update={"p": next(after[name])})
-                    for name, gain in row.gains.items()
-                }
-            }
-        )
-        for row in rows
-    ]
+    after = {name: iter(correct(each)) for name, each in p_values.items()}
+
+    def corrected(row: Compared) -> dict[str, Gain]:
+        found = {name: (gain, next(after[name])) for name, gain in row.gains.items()}
+        return {
+            name: gain.model_copy(update={"p": p if row.seeds > 1 else None})
+            for name, (gain, p) in found.items()
+        }
+
+    return [row.model_copy(update={"gains": corrected(row)}) for row in rows]
 
 
-def _scores(rows: Sequence[CellRow], resamples: Resamples) -> tuple[Seeds, dict[str, int]]:
-    """Return the scores of the cells of one size, and the number of pairs of each arm."""
-    scores: Seeds = {}
-    pairs: dict[str, list[int]] = {}
+def _scores(rows: Sequence[CellRow], resamples: Resamples) -> dict[Size, Seeds]:
+    """Return the scores of cells by size."""
+    scores: dict[Size, Seeds] = {}
     for row in rows:
-        scores.setdefault(row.arm, {})[row.seed] = resamples[row.cell]
-        pairs.setdefault(row.arm, []).append(row.pairs)
-    return scores, {arm: round(np.mean(each)) for arm, each in pairs.items()}
+        scores.setdefault(row.size, {}).setdefault(row.arm, {})[row.seed] = resamples[row.cell]
+    return scores
 
 
-def _gain(
-    scores: Seeds, arm: str, other: str, seeds: Sequence[int], metric: str, measure: Measure
-) -> Gain:
-    """Return the gain of one arm over another over the same seeds, with an uncorrected p."""
-    own, theirs = (_stacked(scores, it, seeds, metric) for it in (arm, other))
-    all_seeds = sorted(set().union(*scores.values()))
-    table = [[_score(of_arm, seed, metric) for seed in all_seeds] for of_arm in scores.values()]
-    gains = own - theirs if measure.higher_is_better else theirs - own
-    found = interval(gains, spread_of_gains(np.array(table)))
-    return Gain(mean=found.mean, low=found.low, high=found.high, p_alone=found.p, p=found.p)
+def _pairs(rows: Sequence[CellRow]) -> dict[tuple[Size, str], int]:
+    """Return the number of pairs of each size and arm: a mean over seeds if sizes are in tokens."""
+    found: dict[tuple[Size, str], list[int]] = {}
+    for row in rows:
+        found.setdefault((row.size, row.arm), []).append(row.pairs)
+    return {at: round(np.mean(each)) for at, each in found.items()}
 
 
-def _score(of_arm: Mapping[int, Scores], seed: int, metric: str) -> float:
-    return float(of_arm[seed][metric][0]) if seed in of_arm else np.nan
-
-
-def _stacked(scores: Seeds, arm: str, seeds: Sequence[int], metric: str) -> np.ndarray:
-    return np.array([scores[arm][seed][metric] for seed in seeds])
-
-
-def _table(scores: Seeds, seeds: Sequence[int], metric: str) -> np.ndarray:
-    """Return the scores (arms x seeds) of all arms that have these seeds, to pool the variance."""
-    return np.array(
-        [
-            [of_arm[seed][metric][0] for seed in seeds]
-            for of_arm in scores.values()
-            if of_arm.keys() >= set(seeds)
-        ]
-    )
-
-
-def _possible(found: Interval, measure: Measure) -> MeanScore:
+def _possible(found: Estimate, measure: Measure) -> MeanScore:
     """Clip a score's interval to the range of scores, which a wide interval can exceed."""
-    low, high = measure.clipped(found.low), measure.clipped(found.high)
+    low, high = map(measure.clipped, found.interval())
     return MeanScore(mean=found.mean, low=low, high=high)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from nmt_ablation.corpus.text import read_lines
 from nmt_ablation.errors import UserError
-from nmt_ablation.results.statistics import Interval, interval
+from nmt_ablation.results.statistics import Estimate, estimate
 from nmt_ablation.scoring.metric import Measure, Metric
 from nmt_ablation.scoring.resample import PairedTest, compare, resampled
 from nmt_ablation.scoring.score import score
@@ -18,7 +18,7 @@ class Difference:
 
     measure: Measure
     scores: tuple[float, float]
-    gain: Interval
+    gain: Estimate
     """The gain of the second system over the first, with an interval over test sentences."""
     test: PairedTest
     signature: str
@@ -65,7 +65,7 @@ def differences(
             Difference(
                 metric.measure,
                 (first.scores[name].value, second.scores[name].value),
-                interval(gain[None], None),
+                estimate(gain, gain[None], None),
                 tests[name],
                 first.scores[name].signature,
             )

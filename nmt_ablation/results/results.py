@@ -8,7 +8,7 @@ from typing import TypeVar
 from pydantic import ConfigDict, Field
 
 from nmt_ablation.results.design import Definition, Design
-from nmt_ablation.results.means import Resamples
+from nmt_ablation.results.means import Correction, Resamples
 from nmt_ablation.results.rows import (
     CellRow,
     ContrastRow,
@@ -70,6 +70,19 @@ class Results(Row):
     def measure(self) -> Measure:
         """The primary metric."""
         return self.measures[self.primary]
+
+    @property
+    def correction(self) -> Correction:
+        """The correction of comparisons with the baseline: Holm's in reports of earlier
+        versions."""
+        gains = [gain for row in self.means for gain in row.gains.values()]
+        earlier = any(gain.simultaneous is None for gain in gains)
+        return "Holm" if earlier else "Dunnett"
+
+    @property
+    def smallest_gain(self) -> float | None:
+        """The smallest gain of interest by the primary metric, if there is one."""
+        return self.design.verdict.smallest_gain or self.measure.smallest_gain
 
     @property
     def missing(self) -> str:

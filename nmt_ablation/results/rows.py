@@ -2,14 +2,16 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
 
 from nmt_ablation.experiment import Cell
 from nmt_ablation.scoring.resample import PairedTest
 from nmt_ablation.scoring.score import Score
 from nmt_ablation.values import Side, Size
 
+Verdict = Literal["better", "worse", "equivalent", "open"]
 SIGNIFICANT = 0.05
 """The level of significance for corrected p-values."""
 
@@ -230,49 +232,81 @@ class MeanScore(Row):
 
 
 class Gain(Row):
-    """A mean gain over seeds with its 95% interval, positive if the first arm is better.
-
-    The interval isn't corrected for other comparisons.
-    """
+    """A gain over seeds with its 95% interval, positive if the first arm is better."""
 
     mean: float
     low: float
+    """The lower end of the interval of this comparison alone."""
     high: float
     p_alone: float
     """p of this comparison alone."""
-    p: float
-    """p after Holm's correction for all such comparisons of the experiment."""
+    p: float | None
+    """p after correction for all such comparisons of the experiment: Dunnett's with the baseline,
+    Holm's of other arms. None with one seed, as it could be luck."""
+    simultaneous: tuple[float, float] | None = None
+    """The interval after the same correction: it contains 0 where the gain is not significant. None
+    in reports of earlier versions."""
+    equivalent: bool = False
+    """True if it differs from 0 by less than the smallest gain of interest of the primary metric,
+    by two one-sided tests after the same correction."""
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The interval to show: after correction, if that is known."""
+        return self.simultaneous or (self.low, self.high)
 
     @property
     def significant(self) -> bool:
         """True if the gain is statistically significant after correction."""
-        return self.p < SIGNIFICANT
+        return self.p is not None and self.p < SIGNIFICANT
+
+    @property
+    def verdict(self) -> Verdict:
+        """The decision about the first arm."""
+        if self.significant:
+            return "better" if self.mean > 0 else "worse"
+        return "equivalent" if self.equivalent and self.p is not None else "open"
 
 
-class MeanRow(Row):
-    """An arm at a size, over the seeds for which both arm and baseline are finished."""
+class ComparedRow(Row):
+    """An arm at a size, with its gains over another arm."""
 
     size: Size
     pairs: int
     """Number of sentence pairs; a mean over seeds if sizes are in tokens."""
     arm: str
     seeds: int
-    """Number of seeds."""
-    scores: dict[str, MeanScore]
+    """Number of seeds that both arms have."""
     gains: dict[str, Gain] = {}
-    """Gains over the baseline, by metric; empty for the baseline itself."""
+    """Gains by metric; empty for the baseline itself."""
+
+    @field_validator("gains")
+    @classmethod
+    def _one_seed_decides_nothing(
+        cls, gains: dict[str, Gain], info: ValidationInfo
+    ) -> dict[str, Gain]:
+        """Drop p of one seed, which reports of earlier versions have."""
+        if info.data.get("seeds") != 1:
+            return gains
+        return {name: it.model_copy(update={"p": None}) for name, it in gains.items()}
 
 
-class ContrastRow(Row):
-    """Two arms at a size, over the seeds for which both are finished."""
+class MeanRow(ComparedRow):
+    """An arm at a size, over the seeds for which both arm and baseline are finished.
 
-    size: Size
-    pairs: int
-    arm: str
+    Gains are over the baseline.
+    """
+
+    scores: dict[str, MeanScore]
+
+
+class ContrastRow(ComparedRow):
+    """Two arms at a size, over the seeds for which both are finished.
+
+    Gains are over the other arm.
+    """
+
     other: str
-    seeds: int
-    gains: dict[str, Gain]
-    """Gains of `arm` over `other`, by metric."""
 
 
 class CorpusRow(Row):

@@ -1,58 +1,92 @@
-"""Confidence intervals that generalise over seeds and over test sentences at once."""
+"""Confidence intervals that generalise over seeds and over test sentences at once, and corrections
+of p-values for the number of comparisons."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache, cached_property
 
 import numpy as np
 from scipy.optimize import brentq
-from scipy.special import ndtri, stdtrit
+from scipy.special import ndtr, ndtri, stdtrit
 
-LEVEL = 0.95
+from nmt_ablation.results.spread import Spread
+
+ALPHA = 0.05
+ROUNDING = 1e-9
+"""A difference that only rounding makes."""
+NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(80)
 
 
 @dataclass(frozen=True)
-class Interval:
-    """A mean over seeds with its 95% confidence interval."""
+class Estimate:
+    """A mean over seeds, or a difference of two, on one test set.
+
+    The margin over sentences, which are many, comes from a bootstrap. The margin over seeds, which
+    are few, comes from their spread and Student's t: a bootstrap over three seeds covers the true
+    mean in only four cases of five. The squares of margins are added (Zou and Donner 2008).
+    """
 
     mean: float
-    low: float
-    high: float
-    p: float
-    """Two-sided p of the null hypothesis that the mean is 0."""
+    of_seeds: Spread | None
+    """The spread between seeds; None if it is unknown, and intervals speak of sentences only."""
+    of_sentences: float
+    """The variance over sentences, but for the next one."""
+    of_both: float
+    """The variance from the interaction of seeds and sentences, which the spread between seeds has
+    too, and which must count once."""
+
+    def margin(self, p: float) -> float:
+        """Return half the width of the interval at confidence 1 - p."""
+        z, of_seeds = ndtri(p / 2), 0.0
+        if self.of_seeds is not None:
+            of_seeds = stdtrit(self.of_seeds.freedom, p / 2) ** 2 * self.of_seeds.variance
+        # Seeds that are alike by chance must not make the margin over sentences smaller.
+        of_seeds = max(of_seeds, z**2 * self.of_both)
+        return float(np.sqrt(of_seeds + z**2 * self.of_sentences))
+
+    def interval(self, p: float = ALPHA) -> tuple[float, float]:
+        """Return the interval at confidence 1 - p."""
+        margin = self.margin(p)
+        return self.mean - margin, self.mean + margin
+
+    @cached_property
+    def p(self) -> float:
+        """Two-sided p of the null hypothesis that it is 0: that of the interval that reaches 0."""
+        if abs(self.mean) < ROUNDING:
+            return 1.0
+        if self.margin(1e-12) < abs(self.mean):
+            return 0.0
+        return float(brentq(lambda p: self.margin(p) - abs(self.mean), 1e-12, 1))
+
+    def p_within(self, bound: float) -> float:
+        """Return p of the null hypothesis that it is a bound or more away from 0: the larger p of
+        two one-sided tests (Schuirmann 1987)."""
+        left = bound - abs(self.mean)
+        if left <= 0:
+            return 1.0
+        if self.margin(1e-12) < left:
+            return 0.0
+        return float(brentq(lambda p: self.margin(p) - left, 1e-12, 1)) / 2
 
 
-@dataclass(frozen=True)
-class Spread:
-    """The variance of a score between seeds, and its degrees of freedom."""
-
-    variance: float
-    freedom: float
-    """Degrees of freedom for Student's t."""
-
-
-def spread_of_gains(scores: np.ndarray) -> Spread | None:
-    """Return the spread of the difference between two arms in a seed; None if no two arms share two
-    seeds.
-
-    The variance is twice the residual variance of a block design (Fisher 1935), in which arms and
-    seeds have effects. The residual variance is pooled over arms, assuming that it is equal: two or
-    three seeds of one arm hardly determine it.
+def estimate(scores: np.ndarray, of_seeds: np.ndarray, spread: Spread | None) -> Estimate:
+    """Return an estimate with its variances.
 
     Args:
-        scores: arms x seeds; NaN where an arm lacks a seed.
+        scores: the estimate on the test set, then on its resamples.
+        of_seeds: the same from each seed alone (seeds x the above), as far as seeds have it.
+        spread: the spread of the estimate between seeds; None if it is unknown.
     """
-    there = np.isfinite(scores)
-    rows, columns = np.nonzero(there)
-    design = np.concatenate([np.eye(len(scores))[rows], np.eye(scores.shape[1])[columns]], axis=1)
-    solution, _, rank, _ = np.linalg.lstsq(design, scores[there])
-    if (freedom := len(rows) - int(rank)) < 1:
-        return None
-    residuals = scores[there] - design @ solution
-    return Spread(2 * float(residuals @ residuals) / freedom, freedom)
+    of_sentences, of_both = float(scores[1:].var(ddof=1)), 0.0
+    if spread is not None and len(of_seeds) > 1:
+        each = float(of_seeds[:, 1:].var(axis=1, ddof=1).mean())
+        of_both = max(each - of_sentences, 0) / (len(of_seeds) - 1)
+        of_both = min(of_both, of_sentences)
+    return Estimate(float(scores[0]), spread, of_sentences - of_both, of_both)
 
 
-def spread_of_scores(scores: np.ndarray) -> Spread | None:
-    """Return the spread of an arm's score; None for a single seed.
+def spread_of_mean(scores: np.ndarray) -> Spread | None:
+    """Return the spread of an arm's mean over seeds; None for a single seed.
 
     Its variance has a component that all arms of a seed share. Degrees of freedom follow
     Satterthwaite (1946).
@@ -64,13 +98,13 @@ def spread_of_scores(scores: np.ndarray) -> Spread | None:
     if seeds < 2:
         return None
     if arms == 1:
-        return Spread(float(scores.var(ddof=1)), seeds - 1)
+        return Spread(float(scores.var(ddof=1)) / seeds, seeds - 1)
     of_seeds, residual = _mean_squares(scores)
     shared, own = of_seeds / arms, residual * (1 - 1 / arms)
     freedom = seeds - 1.0
     if shared + own > 0:
         freedom *= (shared + own) ** 2 / (shared**2 + own**2 / (arms - 1))
-    return Spread(shared + own, freedom)
+    return Spread((shared + own) / seeds, freedom)
 
 
 def _mean_squares(scores: np.ndarray) -> tuple[float, float]:
@@ -84,51 +118,48 @@ def _mean_squares(scores: np.ndarray) -> tuple[float, float]:
     )
 
 
-def interval(scores: np.ndarray, spread: Spread | None) -> Interval:
-    """Return the interval of a mean over seeds, each with a training of its own, on one test set.
+def dunnett(p: float, arms: Sequence[int]) -> float:
+    """Return p of a comparison with a baseline after Dunnett's correction (1955) for all of them.
 
-    The margin over sentences, which are many, comes from a bootstrap. The margin over seeds, which
-    are few, comes from their spread and Student's t: a bootstrap over three seeds covers the true
-    mean in only four cases of five. The squares of margins are added (Zou and Donner 2008). With
-    one seed the interval generalises over sentences only.
+    It is the chance that the least p of all comparisons is as small where no arm differs. Those of
+    one size share the baseline, so that two of them correlate by one half. Student's t is taken for
+    normal after its p, and sizes for independent, which are both on the safe side.
 
     Args:
-        scores: seeds x (1 + resamples): scores on the test set, then on its resamples, which are
-            the same for all seeds.
-        spread: the spread between seeds; None if it is unknown.
+        arms: the number of arms that are compared at each size.
     """
-    whole, resamples = scores[:, 0], scores[:, 1:]
-    seeds, mean = len(whole), float(whole.mean())
-    of_sentences = float(resamples.mean(axis=0).var(ddof=1))
-    of_seeds = spread.variance / seeds if spread is not None else 0.0
-    of_both = 0.0
-    if spread is not None and seeds > 1:
-        # Both variances contain the interaction of seeds and sentences, which must count once.
-        each = float(resamples.var(axis=1, ddof=1).mean())
-        of_both = min(max(each - of_sentences, 0) / (seeds - 1), of_sentences)
-        of_sentences -= of_both
-
-    def margin(p: float) -> float:
-        t, z = stdtrit(spread.freedom, p / 2) if spread is not None else 0.0, ndtri(p / 2)
-        # Seeds that are alike by chance must not make the margin over sentences smaller.
-        seeds_part = max(t**2 * of_seeds, z**2 * of_both)
-        return float(np.sqrt(seeds_part + z**2 * of_sentences))
-
-    ends = margin(1 - LEVEL)
-    if mean == 0:
-        p = 1.0
-    elif margin(1e-12) < abs(mean):
-        p = 0.0
-    else:  # the p whose interval just reaches 0
-        p = brentq(lambda p: margin(p) - abs(mean), 1e-12, 1)
-    return Interval(mean, mean - ends, mean + ends, p)
+    if p >= 1:
+        return 1.0
+    z = -ndtri(p / 2)
+    # Given the baseline's part of the noise, arms are independent; it is integrated over.
+    inside = ndtr(np.sqrt(2) * z + NODES) - ndtr(-np.sqrt(2) * z + NODES)
+    within = [float(WEIGHTS @ inside**number / np.sqrt(2 * np.pi)) for number in arms]
+    # A single comparison's p is its own, whatever the quadrature misses.
+    return 1 - float(np.prod(within)) if sum(arms) > 1 else p
 
 
-def corrected(p_values: Sequence[float], comparisons: int) -> list[float]:
+@cache
+def dunnett_level(arms: tuple[int, ...]) -> float:
+    """Return the p that Dunnett's correction makes 0.05."""
+    return ALPHA if sum(arms) < 2 else float(brentq(lambda p: dunnett(p, arms) - ALPHA, 1e-12, 0.1))
+
+
+def holm(p_values: Sequence[float], comparisons: int) -> list[float]:
     """Return p-values after Holm's correction (1979) for a number of comparisons, of which those
     without a p-value yet count as 1."""
     count, least, found = max(comparisons, len(p_values)), 0.0, [0.0] * len(p_values)
     for rank, at in enumerate(sorted(range(len(p_values)), key=lambda at: p_values[at])):
         least = max(least, min(1.0, (count - rank) * p_values[at]))
         found[at] = least
+    return found
+
+
+def holm_levels(p_values: Sequence[float], comparisons: int) -> list[float]:
+    """Return the level at which Holm's correction tests each comparison, at 0.05 for all: the
+    interval at this level contains 0 just where the correction finds no difference."""
+    count = max(comparisons, len(p_values))
+    corrected = holm(p_values, comparisons)
+    found, rejected = [0.0] * len(p_values), sum(p < ALPHA for p in corrected)
+    for rank, at in enumerate(sorted(range(len(p_values)), key=lambda at: p_values[at])):
+        found[at] = ALPHA / (count - min(rank, rejected))
     return found

@@ -1,28 +1,38 @@
-"""The decisions of a verdict: the sizes at which each arm gains, loses, or neither."""
+"""The decisions of a report: whether arms are better, worse, equivalent, or not known to be."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import get_args
 
 from nmt_ablation.results.results import Results
-from nmt_ablation.results.rows import MeanRow, by_arm
+from nmt_ablation.results.rows import ContrastRow, MeanRow, Verdict, by_arm
+
+VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 
 
 @dataclass(frozen=True)
 class Decision:
-    """The means of one arm, by the significance of their gains over the baseline."""
+    """The decisions on one arm, against the baseline or another arm, at each size."""
 
     arm: str
-    better: Sequence[MeanRow]
-    """Sizes with a significant gain."""
-    worse: Sequence[MeanRow]
-    """Sizes with a significant loss."""
-    open: Sequence[MeanRow]
-    """Sizes without a significant difference."""
+    other: str
+    rows: Sequence[MeanRow | ContrastRow]
+    """The rows in the order of sizes."""
+    metric: str
+
+    def of(self, row: MeanRow | ContrastRow) -> Verdict:
+        """Return the decision at a size."""
+        return row.gains[self.metric].verdict
 
     @property
-    def sizes(self) -> list[MeanRow]:
-        """All means, in the order of sizes."""
-        return sorted([*self.better, *self.worse, *self.open], key=lambda row: row.pairs)
+    def everywhere(self) -> Verdict | None:
+        """The decision at all sizes; None if sizes differ."""
+        found = {self.of(row) for row in self.rows}
+        return found.pop() if len(found) == 1 else None
+
+    def sizes(self, verdict: Verdict) -> list[int]:
+        """Return the sizes with a decision, in pairs."""
+        return [row.pairs for row in self.rows if self.of(row) == verdict]
 
 
 @dataclass(frozen=True)
@@ -40,25 +50,27 @@ class Basis:
 
 
 def decide(results: Results) -> list[Decision]:
-    """Decide by the primary metric, for each arm that has a gain."""
-    decisions = []
-    for arm, rows in by_arm([row for row in results.means if row.gains]).items():
-        gains = [(row, row.gains[results.primary]) for row in rows]
-        decisions.append(
-            Decision(
-                arm,
-                better=[row for row, gain in gains if gain.significant and gain.mean > 0],
-                worse=[row for row, gain in gains if gain.significant and gain.mean < 0],
-                open=[row for row, gain in gains if not gain.significant],
-            )
-        )
-    return decisions
+    """Decide by the primary metric on each arm that has a gain over the baseline."""
+    return [
+        Decision(arm, results.baseline, sorted(rows, key=lambda row: row.pairs), results.primary)
+        for arm, rows in by_arm([row for row in results.means if row.gains]).items()
+    ]
+
+
+def decide_contrasts(results: Results) -> list[Decision]:
+    """Decide by the primary metric on each contrast of two arms."""
+    of_arms: dict[tuple[str, str], list[ContrastRow]] = {}
+    for row in results.contrasts:
+        of_arms.setdefault((row.arm, row.other), []).append(row)
+    return [
+        Decision(arm, other, sorted(rows, key=lambda row: row.pairs), results.primary)
+        for (arm, other), rows in of_arms.items()
+    ]
 
 
 def basis(results: Results) -> Basis:
     """Return the numbers behind the decisions of an experiment with gains."""
-    compared = [row for row in results.means if row.gains]
-    seeds = [row.seeds for row in compared]
+    seeds = [row.seeds for row in results.means if row.gains]
     return Basis(
         seeds=(min(seeds), max(seeds)),
         test_sentences=results.cells[0].test_sentences,
@@ -70,4 +82,4 @@ def basis(results: Results) -> Basis:
 
 def comparisons(results: Results) -> int:
     """Return the number of comparisons with the baseline in the whole experiment."""
-    return max(results.design.gains, sum(bool(row.gains) for row in results.means))
+    return sum(results.design.compared)

@@ -27,7 +27,7 @@ class Bleu(SacreMetric):
 
     @property
     def measure(self) -> Measure:
-        return Measure(label="BLEU", agreement=AGREEMENT)
+        return Measure(label="BLEU", smallest_gain=1.0, agreement=AGREEMENT)
 
     def counter(self, references: Sequence[Sequence[str]] | None = None) -> "Counter":
         from sacrebleu.metrics.bleu import BLEU

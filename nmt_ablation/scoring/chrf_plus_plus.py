@@ -19,7 +19,7 @@ class ChrfPlusPlus(SacreMetric):
 
     @property
     def measure(self) -> Measure:
-        return Measure(label="chrF++")
+        return Measure(label="chrF++", smallest_gain=1.0)
 
     def counter(self, references: Sequence[Sequence[str]] | None = None) -> "Counter":
         from sacrebleu.metrics.chrf import CHRF

@@ -28,6 +28,8 @@ class Measure(BaseModel):
     """The greatest possible score."""
     decimals: int = 1
     """The digits after the point that are shown."""
+    smallest_gain: float | None = None
+    """The smallest gain of interest, unless an experiment says another; None if it has to say."""
     agreement: tuple[tuple[float, float], ...] = ()
     """Points of a line from differences between two systems to the share of cases in which people
     prefer the better one; empty where nobody has measured that."""

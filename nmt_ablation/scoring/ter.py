@@ -19,7 +19,7 @@ class Ter(SacreMetric):
 
     @property
     def measure(self) -> Measure:
-        return Measure(label="TER", higher_is_better=False, highest=None)
+        return Measure(label="TER", higher_is_better=False, highest=None, smallest_gain=1.0)
 
     def counter(self, references: Sequence[Sequence[str]] | None = None) -> "Counter":
         from sacrebleu.metrics.ter import TER
