@@ -66,7 +66,8 @@ class Bars(Watcher):
     def __init__(self, runner: Runner, cells: Mapping[str, Sequence[Cell]]) -> None:
         """Create bars for jobs; `cells` are the unfinished cells whose scores each job makes."""
         self.runner, self.cells = runner, cells
-        self.budget = runner.file.experiment.training.max_updates
+        training = runner.file.experiment.training
+        self.budget = training.max_updates * len(training.rates)
         self.console = Console(stderr=True, highlight=False)
         self.progress = Progress(
             TextColumn("{task.description}"),

@@ -2,7 +2,7 @@
 
 import argparse
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -65,6 +65,15 @@ def write(path: Path, weights: Mapping[str, Tensor], configuration: Any, updates
     torch.save(checkpoint, beside)
     sync(beside)
     beside.replace(path)
+
+
+def average(paths: Sequence[Path]) -> dict[str, Tensor]:
+    """Return the mean weights of some checkpoints of one model."""
+    of_all = [read(path)["model"] for path in paths]
+    return {
+        name: torch.stack([weights[name].double() for weights in of_all]).mean(0).to(first.dtype)
+        for name, first in of_all[0].items()
+    }
 
 
 def copy(source: str, target: str, overwrite: bool = False) -> bool:

@@ -28,10 +28,13 @@ from nmt_ablation.values import Size
 EMPTY = Entry("")
 BEYOND = 1e12
 """The value by which "beyond the largest size" is sorted: a number of pairs larger than any."""
-MARKS = {"budget": "↑", "divergence": "✗"}
+MARKS = {"budget": "↑", "divergence": "✗", "rising": "↗", "fallen": "↘"}
+CUT_SHORT = (MARKS["budget"], MARKS["divergence"])
 NOTES = {
     "budget": "↑ the budget ended a training before patience did: it may still improve",
     "divergence": "✗ a training diverged; the best model before that is scored",
+    "rising": "↗ a training still rose on the validation set at its end: train longer",
+    "fallen": "↘ a training was better on the validation set before its end: train shorter",
 }
 
 
@@ -190,7 +193,7 @@ def cells(results: Results) -> Table:
     columns += [
         Column(
             Header("updates"),
-            lambda row: number(row.training.updates, MARKS.get(row.training.ended_by, "")),
+            lambda row: number(row.training.updates, MARKS.get(row.caveat or "", "")),
         ),
         Column(Header("ended by", left=True), lambda row: Entry(row.training.ended_by)),
         Column(Header("best at"), lambda row: number(row.training.best_update)),
@@ -230,7 +233,7 @@ def by_size(results: Results) -> Table:
         own = score(found[0].scores[results.primary], results.measure)
         more = found[0].gains.get(results.primary)
         star = "*" if more and more.significant else ""
-        dagger = "†" if (size, arm) in marks else ""
+        dagger = "†" if marks.get((size, arm)) in CUT_SHORT else ""
         over = f"({gain(more, results.measure).text})" if more else ""
         return Entry(own.text, over, star + dagger)
 
@@ -250,17 +253,15 @@ def _size_column(size: Size, pairs: int, entry: Callable[[str, Size], Entry]) ->
 
 
 def marks_of(results: Results) -> dict[tuple[Size, str], str]:
-    """Return the marks of sizes and arms with a training that patience did not end."""
+    """Return the marks of sizes and arms with a training of doubtful length."""
     return {
-        (row.size, row.arm): MARKS[row.training.ended_by]
-        for row in results.cells
-        if row.training.ended_by in MARKS
+        (row.size, row.arm): MARKS[row.caveat] for row in results.cells if row.caveat is not None
     }
 
 
 def training_notes(rows: Sequence[CellRow]) -> list[str]:
     """Return notes on the marks of these cells."""
-    ended = {row.training.ended_by for row in rows}
+    ended = {row.caveat for row in rows}
     return [f"{note}." for end, note in NOTES.items() if end in ended]
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
+from statistics import fmean
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
@@ -12,6 +13,8 @@ from nmt_ablation.scoring.score import Score
 from nmt_ablation.values import Side, Size
 
 Verdict = Literal["better", "worse", "equivalent", "open"]
+MUCH = 0.5
+"""BLEU on the validation set by which a training still rises, or has fallen, that is marked."""
 SIGNIFICANT = 0.05
 """The level of significance for corrected p-values."""
 
@@ -38,9 +41,10 @@ class Training(Row):
     """The learning rate, which may be chosen on the validation set; None in reports of before."""
     updates: int
     ended_by: str
-    """The cause of its end: `patience`, `budget` or `divergence`."""
+    """The cause of its end: `patience`, `budget`, `schedule` or `divergence`."""
     best_update: int
-    """The update of the checkpoint that is scored, which is the best on the validation set."""
+    """The update of the checkpoint that is scored: the best on the validation set, or the last of
+    those that are averaged."""
     validation_bleu: float
     """BLEU of that checkpoint on the validation set."""
     validations: tuple[Validation, ...]
@@ -216,6 +220,20 @@ class CellRow(Row):
     def cell(self) -> Cell:
         """The cell: size, arm and seed."""
         return Cell(size=self.size, arm=self.arm, seed=self.seed)
+
+    @property
+    def caveat(self) -> str | None:
+        """The reason to doubt the length of the training: `budget` or `divergence` ended it, or by
+        a fixed schedule its BLEU on the validation set was still `rising`, or had `fallen`."""
+        training, ended = self.training, self.training.ended_by
+        if ended != "schedule":
+            return ended if ended in ("budget", "divergence") else None
+        bleu = [it.bleu for it in training.validations]
+        some = max(1, len(bleu) // 5)
+        if max(bleu) - training.validation_bleu > MUCH:
+            return "fallen"
+        before = bleu[-2 * some : -some]
+        return "rising" if before and fmean(bleu[-some:]) - fmean(before) > MUCH else None
 
     @property
     def by_budget(self) -> bool:

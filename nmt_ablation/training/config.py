@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from nmt_ablation.values import Block, NotNegative, Positive, Rate, Share
 
+Schedule = Literal["patience", "fixed"]
 Precision = Literal["float32", "bfloat16"]
 
 
@@ -21,6 +22,12 @@ class Training(Block):
     """The budget, in updates. Reports mark every cell that the budget ended before patience did."""
     validate_every: Positive = 250
     """The number of updates between two validations; a checkpoint is written at each."""
+    schedule: Schedule = Field(default="patience", exclude_if=lambda value: value == "patience")
+    """The end of training: `patience`, or `fixed`, by which all arms train `max_updates`, and the
+    learning rate falls to nothing there, in a straight line after the warm-up."""
+    average: Positive = Field(default=1, exclude_if=lambda value: value == 1)
+    """The number of last validations whose weights are averaged into the model that is scored, for
+    a fixed schedule."""
     patience: Positive = 5
     """The number of validations in a row without a higher BLEU after which training ends. BLEU is
     of greedy search; validations without a single correct word don't count."""
@@ -55,6 +62,19 @@ class Training(Block):
                 f"max_updates {self.max_updates} ends before the first validation, at "
                 f"{self.validate_every}; lower validate_every"
             )
+        if self.schedule == "fixed":
+            if self.max_updates % self.validate_every:
+                raise ValueError(
+                    f"schedule: fixed ends with a validation, and max_updates {self.max_updates} "
+                    f"is no multiple of validate_every {self.validate_every}"
+                )
+            if self.average > self.max_updates // self.validate_every:
+                raise ValueError(
+                    f"average {self.average} is more than the {self.max_updates} / "
+                    f"{self.validate_every} validations"
+                )
+        elif self.average > 1:
+            raise ValueError("average is of schedule: fixed; patience scores the best checkpoint")
         if not self.rates:
             raise ValueError("learning_rate lists no rate")
         if len(set(self.rates)) < len(self.rates):

@@ -100,7 +100,9 @@ def train(
             # Records are written before checkpoints are removed: a process that was killed between
             # the two would otherwise leave neither, and the training would be repeated.
             write_atomically(arm.folder / RECORD, json.dumps(_record(arm, ended, state)))
-        for path in folder.glob("*.pt"):
+        for path in (
+            path for it in {folder, *(arm.folder for arm in arms)} for path in it.glob("*.pt")
+        ):
             if path.name != BEST:
                 path.unlink()
     # With several processes, the one that started them returns the outcomes.
@@ -129,8 +131,8 @@ def _start_over_if_others(arms: Sequence[ArmPlan], folder: Path) -> None:
 def _record(arm: ArmPlan, ended: ArmState, state: TrainingState) -> dict[str, Any]:
     if ended.best is None:
         return {
-            "error": "training diverged before its first validation: its loss is no number any "
-            "more; lower training.learning_rate, or raise training.warmup_updates"
+            "error": "training diverged before there was a model to score: its loss is no number "
+            "any more; lower training.learning_rate, or raise training.warmup_updates"
         }
     weights = checkpoint.read(arm.folder / BEST)["model"]
     trained = Trained(
@@ -199,9 +201,7 @@ def fairseq_arguments(
         "--criterion": "label_smoothed_cross_entropy",
         "--label-smoothing": training.label_smoothing,
         **optimisation(training.weight_decay, training.clip_norm),
-        "--lr-scheduler": "inverse_sqrt" if training.warmup_updates else "fixed",
-        "--lr": training.learning_rate,
-        "--warmup-updates": training.warmup_updates,
+        **_schedule(training),
         "--max-tokens": training.batch_tokens,
         "--update-freq": training.accumulate,
         "--seed": arguments.seed,
@@ -221,6 +221,15 @@ def fairseq_arguments(
         # Otherwise fairseq broadcasts the checkpoint in a form that torch refuses to unpickle.
         switches += ["--distributed-no-spawn", "--load-checkpoint-on-all-dp-ranks"]
     return as_arguments(arguments.data, values, switches)
+
+
+def _schedule(training: Training) -> dict[str, Any]:
+    """Return fairseq's options for the learning rate."""
+    found = {"--lr": training.learning_rate, "--warmup-updates": training.warmup_updates}
+    if training.schedule == "fixed":
+        to_nothing = {"--total-num-update": training.max_updates}
+        return {"--lr-scheduler": "polynomial_decay", **found, **to_nothing}
+    return {"--lr-scheduler": "inverse_sqrt" if training.warmup_updates else "fixed", **found}
 
 
 def architecture(model: Model) -> dict[str, Any]:

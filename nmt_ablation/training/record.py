@@ -3,7 +3,10 @@
 from dataclasses import dataclass
 
 BEST = "checkpoint_best.pt"
-"""The file of the best checkpoint, by BLEU on the validation set."""
+"""The file of the checkpoint that is scored: the best by BLEU on the validation set, or the average
+of the last ones."""
+LAST = "last-*.pt"
+"""The files of the last checkpoints, to be averaged."""
 
 
 @dataclass(frozen=True)
@@ -25,10 +28,10 @@ class Trained:
     best_update: int
     """The update of the checkpoint that is kept."""
     valid_bleu: float
-    """BLEU of this checkpoint on the validation set."""
+    """BLEU of this checkpoint, which may be an average, on the validation set."""
     ended_by: str
-    """The cause of the end: `patience`, `budget` or `divergence`. Gains shrink as training goes on,
-    so reports mark trainings that were cut short."""
+    """The cause of the end: `patience`, `budget`, `schedule` or `divergence`. Gains shrink as
+    training goes on, so reports mark trainings that were cut short."""
     training_seconds: float
     together: int
     """The number of arms that were trained in one process."""

@@ -29,7 +29,7 @@ from nmt_ablation.training.collective import agreed, first_ones, is_first
 from nmt_ablation.training.events import Events
 from nmt_ablation.training.glue import EndedError
 from nmt_ablation.training.plan import Plan
-from nmt_ablation.training.record import BEST, Validation
+from nmt_ablation.training.record import BEST, LAST, Validation
 from nmt_ablation.training.resumable import ResumableTask
 from nmt_ablation.training.state import TrainingState
 from nmt_ablation.training.validation import ValidationSet, batch_losses
@@ -131,7 +131,9 @@ class ArmsTask(ResumableTask):
             self._validate()
         if update >= training.max_updates:
             for number in self.training.active():
-                self.training.end(number, "budget")
+                if training.schedule == "fixed":
+                    self._average(number)
+                self.training.end(number, "schedule" if training.schedule == "fixed" else "budget")
         if is_first() and self.training.active():
             self.plan.progress(update, training.max_updates)
 
@@ -151,13 +153,19 @@ class ArmsTask(ResumableTask):
 
     def _validate(self) -> None:
         """Score each arm on the validation set. Keep the model if it is the arm's best yet, and end
-        the arm if it is out of patience."""
+        the arm if it is out of patience; by a fixed schedule, keep the last models."""
         plan, update = self.plan, self.training.update
         for number in self.training.active():
             model, arm = self.models[number], self.training.arms[number]
             loss, bleu = first_ones(functools.partial(self._valid_scores, model))
             arm.validations.append(Validation(update, loss, bleu))
             self.events[number].add(update, {"valid/loss": loss, "valid/bleu": bleu})
+            if plan.training.schedule == "fixed":
+                left = (plan.training.max_updates - update) // plan.training.validate_every
+                if left < plan.training.average and is_first():
+                    path = plan.arms[number].folder / LAST.replace("*", str(update))
+                    checkpoint.write(path, fold(model.state_dict()), plan.configuration, update)
+                continue
             if arm.best is None or bleu > arm.best:
                 arm.best, arm.best_update, arm.validations_since_best = bleu, update, 0
                 if is_first():
@@ -169,6 +177,22 @@ class ArmsTask(ResumableTask):
                 arm.validations_since_best += 1
             if arm.validations_since_best >= plan.training.patience:
                 self.training.end(number, "patience")
+
+    def _average(self, number: int) -> None:
+        """Average an arm's last models into the one that is scored, and score it on the validation
+        set."""
+        plan, arm = self.plan, self.training.arms[number]
+        arm.best_update = self.training.update
+
+        def scores() -> tuple[float | None, float]:
+            folder = plan.arms[number].folder
+            weights = checkpoint.average(sorted(folder.glob(LAST)))
+            checkpoint.write(folder / BEST, weights, plan.configuration, arm.best_update)
+            model = super(ArmsTask, self).build_model(plan.configuration.model)
+            model.load_state_dict(weights)
+            return self._valid_scores(model.to(next(self.models[number].parameters()).device))
+
+        _, arm.best = first_ones(scores)
 
     def _valid_scores(self, model: Any) -> tuple[float | None, float]:
         """Return the loss in bits a token, and BLEU."""
