@@ -52,8 +52,10 @@ class Comparisons:
         number, of_size = list(self.scores).index(size), self.scores[size]
         block = self.spreads.blocks[number]
         weights = block.weights(self.arms.index(arm), self.arms.index(other))
-        cells = zip(block.arms, block.seeds, strict=True)
-        drawn = [of_size[self.arms[arm]][self.seeds[seed]][self.metric] for arm, seed in cells]
+        drawn = [
+            of_size[self.arms[row]][self.seeds[column]][self.metric]
+            for row, column in zip(block.arms, block.seeds, strict=True)
+        ]
         seeds = sorted(of_size[arm].keys() & of_size[other].keys())
         own, theirs = (self._stacked(of_size[it], seeds) for it in (arm, other))
         spread = self.spreads.of_gain(number, weights)
