@@ -24,6 +24,7 @@ from nmt_ablation.report import (
 from nmt_ablation.report.chart import Chart, Point, Series
 from nmt_ablation.report.page import page
 from nmt_ablation.report.sentences import contrasts, curves, fits, rests_on, spreads, verdict
+from nmt_ablation.report.words import verdict_text
 from nmt_ablation.report.write import COST_FIGURES, FIGURES, KINDS
 from nmt_ablation.results.files import save
 from nmt_ablation.results.results import Results
@@ -136,6 +137,11 @@ def test_a_matrix_shows_each_verdict_by_sign_colour_and_gain(tmp_path: Path) -> 
     for said in ("▲ +4.0", "▼ -2.0", "≈ +0.1", "? +0.5"):
         assert text.count(f">{said}<") == sum(said in map(str, line) for line in table.lines)
     assert verdict_figure.draw([results(MEANS[:1], CELLS[:1])]) is None
+
+
+def test_nothing_is_not_less_than_nothing() -> None:
+    assert verdict_text(rows.gain(-0.04), 1) == "? +0.0"
+    assert verdict_text(rows.gain(-0.06), 1) == "? -0.1"
 
 
 def test_a_matrix_of_thirty_arms_is_legible_on_a_phone() -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
 
-from nmt_ablation.report.words import SIGNS
+from nmt_ablation.report.words import verdict_text
 from nmt_ablation.results.rows import Gain, MeanScore, Verdict
 from nmt_ablation.scoring.metric import Measure
 
@@ -87,7 +87,7 @@ def gain(found: Gain | None, measure: Measure) -> Entry:
 
 def verdict_entry(found: Gain, measure: Measure) -> Entry:
     """Return a gain with the sign of its verdict."""
-    text = f"{SIGNS[found.verdict]} {found.mean:+.{measure.decimals}f}"
+    text = verdict_text(found, measure.decimals)
     return Entry(text, value=found.mean, verdict=found.verdict)
 
 

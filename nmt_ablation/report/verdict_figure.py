@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
-from nmt_ablation.report.words import SIGNS, WORDS
+from nmt_ablation.report.words import SIGNS, WORDS, verdict_text
 from nmt_ablation.results.results import Results
 from nmt_ablation.results.rows import Verdict
 from nmt_ablation.results.verdict import VERDICTS, Decision, decide
@@ -57,7 +57,7 @@ def _draw_matrix(results: Results, decisions: Sequence[Decision], axes: Axes) ->
             colour = COLOURS[gain.verdict]
             cell = Rectangle((x - 0.47, y - 0.45), 0.94, 0.9, facecolor=colour, edgecolor="#888888")
             axes.add_patch(cell)
-            text = f"{SIGNS[gain.verdict]} {gain.mean:+.{results.measure.decimals}f}"
+            text = verdict_text(gain, results.measure.decimals)
             axes.text(x, y, text, ha="center", va="center", fontsize=9)
     axes.set(
         title=f"{results.name}: gain over {results.baseline}, {results.measure.label}",

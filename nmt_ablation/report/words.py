@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from nmt_ablation.results.curve import Estimate
-from nmt_ablation.results.rows import MeanRow, Verdict
+from nmt_ablation.results.rows import Gain, MeanRow, Verdict
 
 WORDS: Mapping[Verdict, str] = {
     "better": "better",
@@ -13,6 +13,12 @@ WORDS: Mapping[Verdict, str] = {
     "open": "not decided",
 }
 SIGNS: Mapping[Verdict, str] = {"better": "▲", "worse": "▼", "equivalent": "≈", "open": "?"}
+
+
+def verdict_text(gain: Gain, decimals: int) -> str:
+    """Return the sign of a gain's verdict, and the gain."""
+    rounded = round(gain.mean, decimals) + 0.0  # no -0.0
+    return f"{SIGNS[gain.verdict]} {rounded:+.{decimals}f}"
 
 
 def listed(parts: Sequence[str]) -> str:
