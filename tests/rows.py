@@ -9,8 +9,10 @@ from nmt_ablation.results.rows import (
     ContrastRow,
     CorpusRow,
     Gain,
+    HeldOutLoss,
     MeanRow,
     MeanScore,
+    Network,
     Pairing,
     Training,
 )
@@ -32,6 +34,27 @@ TRAINING = Training(
     torch="2",
     device="cpu",
     precision="float32",
+)
+BART = Network(
+    name="bart",
+    parts=("encoder-layers",),
+    objective="denoising",
+    text="monolingual, xx and en",
+    seed=1,
+    lines=900,
+    held_out=100,
+    updates=50,
+    epochs=2,
+    tokens=1000,
+    predicted=1000,
+    too_long=0,
+    losses=(HeldOutLoss(update=25, loss=5.5), HeldOutLoss(update=50, loss=4.25)),
+    seconds=30.0,
+    threads=2,
+    parameters=10,
+    weights="w",
+    device="cpu",
+    digest="n",
 )
 PAIRING = Pairing(data="d", initial_weights="w", batches={1: "x", 50: "y"})
 METRICS = ("bleu", "chrf")

@@ -1,4 +1,4 @@
-"""What cells cost, with and without their share of pretraining."""
+"""The costs of cells, with their share of pretraining and with all of it."""
 
 from pathlib import Path
 
@@ -10,8 +10,7 @@ from nmt_ablation.report.page import page
 from nmt_ablation.report.write import COST_FIGURES, write
 from nmt_ablation.results.cost import costs
 from nmt_ablation.results.results import Results
-from tests.rows import CELLS, MEANS, cell, mean, results
-from tests.test_network import BART
+from tests.rows import BART, CELLS, MEANS, cell, mean, results
 
 OTHER = BART.model_copy(update={"name": "lm", "digest": "m", "seconds": 10.0})
 

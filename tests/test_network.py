@@ -16,9 +16,8 @@ from nmt_ablation.opus.synthetic import write_mirror
 from nmt_ablation.pretrained.records import HeldOutLoss as HeldOut
 from nmt_ablation.pretrained.records import NetworkRecord, write_losses
 from nmt_ablation.report import data_tables
-from nmt_ablation.results.rows import HeldOutLoss, Network
 from tests.conftest import TINY, NewRun, Run, tiny
-from tests.rows import cell, mean, results
+from tests.rows import BART, cell, mean, results
 
 JOINT = ("fit_on: monolingual", "fit_on: monolingual, joint: true")
 PRETRAINED = (
@@ -142,29 +141,6 @@ def test_a_report_of_arms_with_networks_is_written(trained: Run) -> None:
     assert (of_arm["xlm"]["networks"], of_arm["random"]["networks"]) == ("mlm lm", "")
     tokens = {arm: int(row["pretraining_tokens"]) for arm, row in of_arm.items()}
     assert tokens["random"] == 0 < tokens["xlm"] and tokens["mixed"] == tokens["whole"]
-
-
-BART = Network(
-    name="bart",
-    parts=("encoder-layers",),
-    objective="denoising",
-    text="monolingual, xx and en",
-    seed=1,
-    lines=900,
-    held_out=100,
-    updates=50,
-    epochs=2,
-    tokens=1000,
-    predicted=1000,
-    too_long=0,
-    losses=(HeldOutLoss(update=25, loss=5.5), HeldOutLoss(update=50, loss=4.25)),
-    seconds=30.0,
-    threads=2,
-    parameters=10,
-    weights="w",
-    device="cpu",
-    digest="n",
-)
 
 
 def test_a_report_says_that_one_network_serves_all_seeds() -> None:

@@ -174,7 +174,7 @@ def test_of_all_comparisons_some_is_falsely_significant_in_one_case_of_twenty(
 
 
 def test_dunnett_is_that_of_the_multivariate_normal_distribution() -> None:
-    """By simulation: 400,000 draws of five gains that share a baseline."""
+    """400,000 draws of five gains that share a baseline say the same."""
     draw = np.random.default_rng(1)
     noise = draw.normal(size=(400_000, 5)) - draw.normal(size=(400_000, 1))
     largest = np.abs(noise / np.sqrt(2)).max(axis=1)

@@ -77,12 +77,6 @@ class Experiment(Block):
     scoring: Scoring = Scoring()
     verdict: VerdictRule = VerdictRule()
 
-    @property
-    def smallest_gain(self) -> float | None:
-        """The smallest gain of interest by the primary metric, if there is one."""
-        usual = self.scoring.measures[self.scoring.primary].smallest_gain
-        return self.verdict.smallest_gain or usual
-
     @model_validator(mode="before")
     @classmethod
     def _named_arms(cls, data: Any) -> Any:

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from nmt_ablation.report.figure import look_of, tidy
-from nmt_ablation.results.cost import Cost, costs
+from nmt_ablation.results.cost import Cost, by_size
 from nmt_ablation.results.results import Results
 
 PANELS_ACROSS = 3
@@ -16,11 +16,7 @@ PANELS_ACROSS = 3
 def draw(experiments: Sequence[Results]) -> Figure | None:
     """Draw the experiments whose arms start from networks; return None if there are none."""
     arms = list(dict.fromkeys(arm for results in experiments for arm in results.arms))
-    panels: list[tuple[Results, list[Cost]]] = []
-    for results in experiments:
-        found = costs(results)
-        for pairs in dict.fromkeys(it.pairs for it in found):
-            panels.append((results, [it for it in found if it.pairs == pairs]))
+    panels = [(results, of) for results in experiments for of in by_size(results).values()]
     if not panels:
         return None
     across = min(len(panels), PANELS_ACROSS)
@@ -58,10 +54,9 @@ def draw(experiments: Sequence[Results]) -> Figure | None:
 def _draw_cost(cost: Cost, arms: Sequence[str], axes: Axes) -> None:
     """Draw an arm: filled at its share of pretraining, hollow at all of it."""
     look = look_of(arms, cost.arm) | {"linestyle": ""}
-    gain = cost.gain.mean if cost.gain else 0
     if cost.gain:
         axes.vlines(cost.shared, *cost.gain.interval, color=look["color"], alpha=0.4)
     if cost.pretraining:
-        axes.hlines(gain, cost.shared, cost.alone, color=look["color"], linewidth=0.8)
-        axes.plot(cost.alone, gain, **look, markerfacecolor="#ffffff", markersize=6)
-    axes.plot(cost.shared, gain, **look, markersize=6)
+        axes.hlines(cost.more, cost.shared, cost.alone, color=look["color"], linewidth=0.8)
+        axes.plot(cost.alone, cost.more, **look, markerfacecolor="#ffffff", markersize=6)
+    axes.plot(cost.shared, cost.more, **look, markersize=6)

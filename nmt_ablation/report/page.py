@@ -11,7 +11,7 @@ from nmt_ablation.report.chart import Chart, Forest, ForestRow, Point, Series
 from nmt_ablation.report.curves import CellPoint, Curve
 from nmt_ablation.report.sentences import sentences
 from nmt_ablation.report.table import Table
-from nmt_ablation.results.cost import costs
+from nmt_ablation.results.cost import by_size
 from nmt_ablation.results.results import Results
 from nmt_ablation.results.rows import CellRow, Example
 from nmt_ablation.scoring.metric import Measure
@@ -171,21 +171,18 @@ def _point(point: CellPoint, x: float, y: float, measure: Measure, sign: str = "
 
 def _costs(results: Results, arms: Sequence[str]) -> Iterator[Chart]:
     """Yield a chart of gains against core-seconds for each size."""
-    found, measure = costs(results), results.measure
-    for pairs in dict.fromkeys(it.pairs for it in found):
+    measure = results.measure
+    for pairs, of_size in by_size(results).items():
         series = []
-        for it in found:
-            if it.pairs != pairs:
-                continue
-            gain = it.gain.mean if it.gain else 0.0
-            said = f"{it.arm}: {gain:+.{measure.decimals}f} {measure.label}, "
-            lines, points = [], [Point(it.shared, gain, f"{said}{it.shared:,.0f} core-seconds")]
+        for it in of_size:
+            said = f"{it.arm}: {it.more:+.{measure.decimals}f} {measure.label}, "
+            lines, points = [], [Point(it.shared, it.more, f"{said}{it.shared:,.0f} core-seconds")]
             if it.gain:
                 lines.append([(it.shared, end) for end in it.gain.interval])
             if it.pretraining:
                 whole = f"{said}{it.alone:,.0f} core-seconds with all of its pretraining"
-                lines.append([(it.shared, gain), (it.alone, gain)])
-                points.append(Point(it.alone, gain, whole, hollow=True))
+                lines.append([(it.shared, it.more), (it.alone, it.more)])
+                points.append(Point(it.alone, it.more, whole, hollow=True))
             series.append(Series(it.arm, arms.index(it.arm), lines, points=points))
         title = f"{pairs:,} pairs"
         yield Chart(title, "core-seconds a cell", f"difference in {measure.label}", series)

@@ -27,6 +27,11 @@ class Cost:
     """A cell's share of this, if all finished cells that start from a network share its cost."""
 
     @property
+    def more(self) -> float:
+        """The mean gain; 0 for the baseline."""
+        return self.gain.mean if self.gain else 0.0
+
+    @property
     def shared(self) -> float:
         """The whole cost with the share of pretraining."""
         return self.training + self.share
@@ -56,6 +61,14 @@ def costs(results: Results) -> list[Cost]:
                 _shares(rows, cells_of),
             )
         )
+    return found
+
+
+def by_size(results: Results) -> dict[int, list[Cost]]:
+    """Return the costs of all arms at each size, in pairs."""
+    found: dict[int, list[Cost]] = {}
+    for cost in costs(results):
+        found.setdefault(cost.pairs, []).append(cost)
     return found
 
 

@@ -3,6 +3,7 @@
 from pydantic import BaseModel, ConfigDict, JsonValue
 
 from nmt_ablation.experiment import Cell
+from nmt_ablation.scoring.metric import Measure
 from nmt_ablation.values import Size, size_limit
 
 Definition = dict[str, JsonValue]
@@ -50,6 +51,11 @@ class Design(BaseModel):
     def sizes_of(self, arm: str) -> set[Size]:
         """Return the sizes at which an arm is trained."""
         return set(self.arms[arm].sizes or self.sizes)
+
+    def smallest_gains(self, primary: str, measure: Measure) -> dict[str, float]:
+        """Return the smallest gain of interest by metric: of the primary one, if there is one."""
+        gain = self.verdict.smallest_gain or measure.smallest_gain
+        return {} if gain is None else {primary: gain}
 
     @property
     def compared(self) -> list[int]:

@@ -81,8 +81,8 @@ def gather(
             f"nmt-ablation run {pipeline.file.path} trains them, and nmt-ablation status says how "
             "far each is"
         )
-    gain = experiment.smallest_gain
-    smallest = {} if gain is None else {experiment.scoring.primary: gain}
+    primary = experiment.scoring.primary
+    smallest = design.smallest_gains(primary, measures[primary])
     records = _records(pipeline, workspace, finished)
     rows = [_cell_row(pipeline, workspace, records, cell) for cell in finished]
     rows = with_gains(rows, experiment.baseline, measures)
@@ -93,7 +93,7 @@ def gather(
         baseline=experiment.baseline,
         definition=definition,
         measures=measures,
-        primary=experiment.scoring.primary,
+        primary=primary,
         cells=rows,
         resamples=resamples,
         unfinished=[str(cell) for cell in experiment.cells() if cell not in resamples],

@@ -70,8 +70,7 @@ def _compared(
 ) -> tuple[list[MeanRow], list[ContrastRow]]:
     """Return the means and contrasts of all cells: anew, as far as their resamples are there."""
     first = parts[0]
-    design, measures, gain = first.design, first.measures, first.smallest_gain
-    smallest = {} if gain is None else {first.primary: gain}
+    design, measures, smallest = first.design, first.measures, first.smallest_gains
 
     def anew(rows: Sequence[CellRow]) -> tuple[list[MeanRow], list[ContrastRow]]:
         return (

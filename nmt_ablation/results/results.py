@@ -82,7 +82,12 @@ class Results(Row):
     @property
     def smallest_gain(self) -> float | None:
         """The smallest gain of interest by the primary metric, if there is one."""
-        return self.design.verdict.smallest_gain or self.measure.smallest_gain
+        return self.smallest_gains.get(self.primary)
+
+    @property
+    def smallest_gains(self) -> dict[str, float]:
+        """The smallest gains of interest by metric."""
+        return self.design.smallest_gains(self.primary, self.measure)
 
     @property
     def missing(self) -> str:

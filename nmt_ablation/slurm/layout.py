@@ -195,12 +195,12 @@ def _time(
     if not runner.workspace.done(calibration):
         return None
     experiment, update = runner.file.experiment, runner.workspace.record(calibration).seconds
+    networks = pipeline.networks_of(experiment.cells())
 
     def seconds(name: str) -> float:
         """Return the longest time that a network takes, or a cell with networks of its own."""
-        found = pipeline.networks_of(experiment.cells())
-        if name in found:
-            return cost.network_seconds(experiment, found[name].thing, update)
+        if name in networks:
+            return cost.network_seconds(experiment, networks[name].thing, update)
         own = pipeline.networks_of([runner.file.cell(name)])
         left = [it for it, stage in own.items() if not runner.workspace.done(stage)]
         own_seconds = sum(seconds(it) for it in left if it not in waits)

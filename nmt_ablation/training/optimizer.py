@@ -13,6 +13,10 @@ from torch import Tensor, nn
 from nmt_ablation.training.collective import mean
 from nmt_ablation.transfer.tuning import Tuned
 
+# torch's own step without its wrapper, which imports torch's compiler: as slow as the import of all
+# else of torch.
+_STEP = inspect.unwrap(torch.optim.AdamW.step)
+
 
 @register_optimizer("fused_adam", dataclass=FairseqAdamConfig)
 class FusedAdam(FairseqAdam):  # type: ignore[misc]
@@ -64,10 +68,8 @@ class FusedAdam(FairseqAdam):  # type: ignore[misc]
                         weight.grad = None
 
     def step(self, closure: Any = None, scale: float = 1.0, groups: Any = None) -> None:
-        """Update the weights, by torch's own step without its wrapper, which imports torch's
-        compiler: as slow as the import of all else of torch."""
         with torch.no_grad():
-            inspect.unwrap(torch.optim.AdamW.step)(self.optimizer)
+            _STEP(self.optimizer)
 
     def all_reduce_grads(self, module: nn.Module) -> None:
         """Average gradients over all processes. fairseq's own function would give a gradient to
