@@ -195,6 +195,18 @@ def test_a_killed_pretraining_resumes_to_the_same_weights(trained: Run, tmp_path
     assert (again.tokens, again.epochs) == (before.tokens, before.epochs)
 
 
+def test_a_killed_training_from_a_network_resumes_to_the_same_score(
+    trained: Run, tmp_path: Path
+) -> None:
+    cut = Run(trained.file, tmp_path / "cut", trained.mirror)
+    stage = cut.pipeline.train(cut.cell(200, "whole"))
+    assert cut.kill_at_checkpoint(stage, *_cells("whole")) == -9
+    result = cut.call("run", *_cells("whole"))
+    assert result.returncode == 0, result.stderr
+    again, before = cut.workspace.record(stage), trained.workspace.record(stage)
+    assert (again.weights, again.validations) == (before.weights, before.validations)
+
+
 def test_an_arm_without_outside_text_scores_the_same_without_any(
     trained: Run, tmp_path: Path
 ) -> None:

@@ -2,8 +2,8 @@
 
 import argparse
 import os
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +14,19 @@ from torch import Tensor
 from nmt_ablation.files import beside_it, sync
 
 
-def readable() -> AbstractContextManager[None]:
-    """Return a context in which torch's safe unpickler reads fairseq's checkpoints.
+@contextmanager
+def readable() -> Iterator[None]:
+    """Have torch's safe unpickler read fairseq's checkpoints.
 
     They hold a Namespace besides tensors. With that class allowed, torch needs no unrestricted
     unpickler, which would run any code that a checkpoint names.
     """
-    context: AbstractContextManager[None] = torch.serialization.safe_globals([argparse.Namespace])
-    return context
+    # torch's own context is not for nesting: the end of an inner one would end the outer one.
+    if argparse.Namespace in torch.serialization.get_safe_globals():
+        yield
+        return
+    with torch.serialization.safe_globals([argparse.Namespace]):
+        yield
 
 
 def read(path: Path) -> dict[str, Any]:
