@@ -101,17 +101,40 @@ class Pipeline:
     @_once
     def hold_out(self) -> corpora.HoldOut:
         """Return the stage that sets the validation and the test set aside."""
-        sets = self.experiment.held_out.test, self.experiment.held_out.valid
+        config = self.experiment.held_out
+        tests = {name: it for name, it in config.sets.items() if not it.added}
+        wanted = {name: self._wanted(it) for name, it in tests.items()}
         first = self.experiment.corpora.parallel[0]
-        drawn = any(it.pairs for it in sets)
+        drawn = any(it.pairs for it in (config.valid, *tests.values()))
         return corpora.HoldOut(
-            test=self._wanted(sets[0]),
-            valid=self._wanted(sets[1]),
+            # One alone makes the same artifact whatever its name, so that others can be added.
+            test=wanted if len(wanted) > 1 else next(iter(wanted.values())),
+            valid=self._wanted(config.valid),
             first=self.clean(first) if drawn else None,
             languages=self.languages,
             label=str(first),
             where=str(self.file.path),
         )
+
+    @_once
+    def added_test_set(self, name: str) -> corpora.AddTestSet:
+        """Return the stage that checks a test set which was added after training."""
+        texts = self.experiment.corpora.monolingual != "rest"  # the rest is of the corpora
+        sides = self.experiment.corpora.text_sides() if texts else ()
+        return corpora.AddTestSet(
+            wanted=self._wanted(self.experiment.held_out.sets[name]),
+            corpora=self._clean_corpora(),
+            monolingual=tuple(map(self.monolingual, sides)),
+            hold_out=self.hold_out(),
+            label=f"{self.file.path}: held_out.test.{name}",
+        )
+
+    def test_sets(self) -> dict[str, File]:
+        """Return the stems of all test sets by name."""
+        return {
+            name: self.added_test_set(name).pairs if it.added else self.hold_out().test_set(name)
+            for name, it in self.experiment.held_out.sets.items()
+        }
 
     @_once
     def pool(self) -> corpora.Pool:
@@ -364,11 +387,11 @@ class Pipeline:
         )
 
     @_once
-    def translate(self, cell: Cell) -> scoring.Translate:
-        """Return the stage that translates the test set."""
+    def translate(self, cell: Cell, test_set: str) -> scoring.Translate:
+        """Return the stage that translates a test set."""
         return scoring.Translate(
             self.model(cell),
-            self.hold_out(),
+            self.test_sets()[test_set],
             self.binarise(cell.size, cell.seed),
             self.segmentation(cell.size, cell.seed),
             self.experiment.decoding,
@@ -379,7 +402,16 @@ class Pipeline:
     @_once
     def score(self, cell: Cell) -> scoring.Score:
         """Return the stage that scores a cell."""
-        return scoring.Score(self.translate(cell), self.hold_out(), self.experiment.scoring.metrics)
+        return scoring.Score(
+            {
+                name: scoring.Translated(test_set, self.translate(cell, name))
+                for name, test_set in self.test_sets().items()
+            },
+            self.experiment.held_out.weights,
+            self.binarise(cell.size, cell.seed),
+            self.hold_out(),
+            self.experiment.scoring.metrics,
+        )
 
     @_once
     def compare(self, cell: Cell) -> scoring.Compare:
@@ -435,7 +467,8 @@ class Pipeline:
         needed = [it for cell in cells for it in self.train(cell).inputs.values()]
         of_networks = [it for stage in needed if stage.alone for it in stage.inputs.values()]
         others = [stage for stage in needed if not stage.alone]
-        return list(dict.fromkeys([*samples, *alike, *others, *of_networks]))
+        added = [test_set.stage for test_set in self.test_sets().values()]
+        return list(dict.fromkeys([*samples, *alike, *added, *others, *of_networks]))
 
     def networks_of(self, cells: Sequence[Cell]) -> dict[str, pretrained.Network]:
         """Return the networks that some cells start from, by the names of their jobs."""

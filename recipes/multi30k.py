@@ -5,8 +5,9 @@
   bash recipes/study-strong.sh --mirror FOLDER/mirror --data FOLDER/data
 
 The mirror has the pairs of task 1 as Multi30k/v1, and the five independent descriptions of each
-picture of task 2, one after another, as Multi30kDescriptions/v1; the data folder has valid and test
-(2016). White space is made single. It says where a text isn't that of the results in docs/results.
+picture of task 2, one after another, as Multi30kDescriptions/v1; the data folder has valid, test
+(2016), and three further test sets (2017, COCO, 2018). White space is made single. It says where a
+text isn't that of the results in docs/results.
 """
 
 import argparse
@@ -18,6 +19,13 @@ from collections.abc import Iterable
 from pathlib import Path
 
 LANGUAGES = ("de", "en")
+TESTS = {
+    "test": "test_2016_flickr",
+    "test_2017_flickr": "test_2017_flickr",
+    "test_2017_mscoco": "test_2017_mscoco",
+    "test_2018_flickr": "test_2018_flickr",
+}
+"""The names of the test sets, here and in the repository."""
 CAPTIONS = 5
 """Captions of each picture and language, in task 2."""
 KEPT = {
@@ -29,6 +37,12 @@ KEPT = {
     "val.en": "1f2a23d992769b5b3d209b0a10dd0b77c08cceb1f20dfb97ed0aafa49d107227",
     "test.de": "4be6b5b3236b79c25475c6bb829800a7ce559e9ba7a1f6c2394fe4d40be46d16",
     "test.en": "399a4382932c1aadd3ceb9bef1008d388a64c76d4ae4e9d4728c6f4301cac182",
+    "test_2017_flickr.de": "0ae2c070897390d162c867271596ca6d6c9bc4fdcf6bb153621eb46eb19a027b",
+    "test_2017_flickr.en": "89f1090381c6663a596cb69df930ed331b1f3869a0863774ab9471748ab29f45",
+    "test_2017_mscoco.de": "6fa27772f7927065df845bac373d0d743fe91930f83f541ff320b7e6398d394c",
+    "test_2017_mscoco.en": "61426c11a797dcf771149e10de1c311912182a96db3bcd1b9af0a34e8694df0f",
+    "test_2018_flickr.de": "0bda93bdb29f1286a996a941b6c6dd65fb9d821490a2c9a61e3b47c1e07d781f",
+    "test_2018_flickr.en": "f6dd003466429a028d5e162254efae70bd1088d7a2b7c89c829caa0046198600",
 }
 """SHA-256 of the texts that the results in docs/results were made with."""
 
@@ -63,7 +77,8 @@ def _files() -> dict[str, list[str]]:
             f"task2/raw/train.{number}.{language}.gz" for number in range(1, CAPTIONS + 1)
         ]
         files[f"val.{language}"] = [f"task1/raw/val.{language}.gz"]
-        files[f"test.{language}"] = [f"task1/raw/test_2016_flickr.{language}.gz"]
+        for name, there in TESTS.items():
+            files[f"{name}.{language}"] = [f"task1/raw/{there}.{language}.gz"]
     return files
 
 
@@ -87,7 +102,7 @@ def _lay_out(texts: dict[str, bytes], mirror: Path, data: Path) -> None:
     for language in LANGUAGES:
         with gzip.open(mono / f"{language}.txt.gz", "wb") as file:
             file.write(texts[f"descriptions.{language}"])
-        for name in ("val", "test"):
+        for name in ("val", *TESTS):
             (data / f"{name}.{language}").write_bytes(texts[f"{name}.{language}"])
 
 

@@ -159,7 +159,8 @@ class TestRecipes:
         numbers = [size for size in experiment.sizes if isinstance(size, int)]
         assert numbers == sorted(numbers)
         assert "all" not in experiment.sizes[:-1]
-        held_out = experiment.held_out.valid.pairs + experiment.held_out.test.pairs
+        tests = sum(it.pairs for it in experiment.held_out.sets.values())
+        held_out = experiment.held_out.valid.pairs + tests
         assert held_out < card.corpora[0].pairs / 2
         used = {str(it) for it in experiment.corpora.parallel}
         # Half of the pairs may be duplicates or dropped, and the largest sample is still there.

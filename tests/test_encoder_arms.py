@@ -52,5 +52,5 @@ def test_a_cell_is_trained_on_an_encoders_pieces_and_rows(new_run: NewRun) -> No
         assert run.workspace.record(train.rows[side]).train.tokens > 0.95
     vectors = run.workspace.record(run.pipeline.vectors("bert", 200, 1))
     assert vectors["source"].dimension == 16
-    hypotheses = run.pipeline.translate(run.cell(200, "frozen")).hypotheses
+    hypotheses = run.pipeline.translate(run.cell(200, "frozen"), "test").hypotheses
     assert "##" not in run.workspace.file(hypotheses).read_text()

@@ -18,7 +18,7 @@ LAYERS = [
     ["cli"],
     ["status"],
     ["slurm"],
-    ["schedule"],
+    ["next_look", "schedule"],
     ["runner", "cost", "report"],
     ["results"],
     ["pipeline"],

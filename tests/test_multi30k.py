@@ -117,7 +117,9 @@ def test_a_clone_of_its_repository_is_laid_out_as_the_mirror_is(
             text = archive.read(f"Multi30k.de-en.{language}").replace(b" ", b"  ", 1)
             (raw[1] / f"train.{language}.gz").write_bytes(gzip.compress(text))
     for language in ("de", "en"):
-        for here, there in (("val", "val"), ("test_2016_flickr", "test")):
+        others = ("test_2017_flickr", "test_2017_mscoco", "test_2018_flickr")
+        same = (("val", "val"), *((name, name) for name in others))
+        for here, there in (*same, ("test_2016_flickr", "test")):
             text = (DATA / f"{there}.{language}").read_bytes()
             (raw[1] / f"{here}.{language}.gz").write_bytes(gzip.compress(text))
         mono = MIRROR / f"OPUS-Multi30kDescriptions/v1/mono/{language}.txt.gz"
@@ -129,7 +131,7 @@ def test_a_clone_of_its_repository_is_laid_out_as_the_mirror_is(
     script.append(str(tmp_path))
     result = subprocess.run(script, capture_output=True, text=True)
     assert (result.returncode, result.stdout) == (0, ""), result.stderr
-    for name in ("val.de", "val.en", "test.de", "test.en"):
+    for name in ("val.de", "val.en", "test.de", "test.en", *(f"{it}.en" for it in others)):
         assert (tmp_path / "data" / name).read_bytes() == (DATA / name).read_bytes()
     file = load(Path(shutil.copy(pipeline.file.path, tmp_path)))  # with no lock beside it
     other = Pipeline(file, Places(str(tmp_path / "mirror"), tmp_path / "data"))

@@ -42,7 +42,7 @@ def report(finished: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
     workspace = folder / "workspace"
     shutil.copytree(finished.workspace_root, workspace)
     for cell in finished.pipeline.experiment.cells():
-        stage = finished.pipeline.translate(cell)
+        stage = finished.pipeline.translate(cell, "test")
         path = Run(finished.file, workspace, finished.mirror).workspace.file(stage.hypotheses)
         path.write_text("".join(f"{ATTACK} {line}\n" for line in path.read_text().splitlines()))
     run = Run(finished.file, workspace, finished.mirror)
@@ -72,10 +72,11 @@ def test_it_opens_with_the_verdict_and_has_all_that_bears_it_out(page: Page) -> 
     box = verdict.bounding_box()
     assert box is not None and box["y"] < 200
     headings = page.locator("h3").all_inner_texts()
-    assert headings[:4] == ["Curves", "Means", "Arms against each other", "Cells"]
+    tables = ["Curves", "Means", "Arms against each other", "Verdicts by bits/character", "Cells"]
+    assert headings[:5] == tables
     for heading in ("Translations", "How the data came about", "Made by", "Cite"):
         assert heading in headings
-    assert page.locator("table").nth(3).locator("tbody tr").count() == 8
+    assert page.locator("table").nth(4).locator("tbody tr").count() == 8
     assert "nmt-ablation report" in page.locator("pre").inner_text()
     assert page.locator("mark").count() > 0
 
@@ -87,7 +88,7 @@ def test_text_of_a_corpus_is_shown_and_never_run(page: Page) -> None:
 
 
 def test_a_table_sorts_by_mouse_and_keyboard(page: Page) -> None:
-    table = page.locator("table").nth(3)
+    table = page.locator("table").nth(4)
 
     def bleu() -> list[float]:
         return [float(text) for text in table.locator("tbody td:nth-child(4)").all_inner_texts()]

@@ -402,13 +402,13 @@ def test_a_finished_run_is_reported_whole(finished: Run, tmp_path: Path) -> None
     assert "Shares of types / of tokens that have a vector" in text
     assert "| 200 | finetuned | frozen | 1 |" in text
     assert re.search(r"Text in en for vectors and subwords: [\d,]+ of [\d,]+ lines\. ", text)
-    translations = finished.workspace_root / "tiny" / "hypotheses.tsv"
+    translations = tmp_path / "tiny.hypotheses.tsv"
     lines = [line.split("\t") for line in translations.read_text().split("\n")[:-1]]
     assert len(lines) == 31
-    assert lines[0][:3] == ["source", "reference", "50-random-s1"]
-    assert all(line[0] and line[1] and len(line) == 10 for line in lines)
+    assert lines[0][:4] == ["test_set", "source", "reference", "50-random-s1"]
+    assert all(line[1] and line[2] and len(line) == 11 for line in lines)
     held_out = finished.workspace.path(finished.pipeline.hold_out()) / "test.en"
-    assert [line[1] for line in lines[1:]] == held_out.read_text().splitlines()
+    assert [line[2] for line in lines[1:]] == held_out.read_text().splitlines()
 
 
 def test_a_report_builds_nothing(finished: Run, tmp_path: Path) -> None:
@@ -424,7 +424,7 @@ def test_a_report_is_drawn_again_from_its_own_files(reported: Path, tmp_path: Pa
     drawn = call("draw", str(first / "tiny.jsonl"), "--out", str(again))
     assert drawn.returncode == 0, drawn.stderr
     assert "Against random" in drawn.stdout
-    for kind in (*FIGURES, "tex", "csv", "means.csv", "jsonl", "json", "npz"):
+    for kind in (*FIGURES, "tex", "csv", "means.csv", "jsonl", "json", "npz", "hypotheses.tsv"):
         one, other = (folder / f"tiny.{kind}" for folder in (first, again))
         assert one.read_bytes() == other.read_bytes(), kind
 
@@ -459,6 +459,8 @@ def test_experiments_that_were_not_scored_alike_are_not_drawn_side_by_side(
 def test_test_sentences_can_be_left_out(finished: Run, reported: Path, tmp_path: Path) -> None:
     assert finished.call("report", "--out", str(tmp_path), "--no-examples").returncode == 0
     test = finished.workspace.path(finished.pipeline.hold_out()) / "test.en"
+    assert (reported / "tiny.hypotheses.tsv").exists()
+    assert not (tmp_path / "tiny.hypotheses.tsv").exists()
     for folder, shown in ((reported, True), (tmp_path, False)):
         written = [(folder / f"tiny.{kind}").read_text() for kind in ("html", "json", "md")]
         found = any(line in text for text in written for line in test.read_text().splitlines())

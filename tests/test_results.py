@@ -18,7 +18,7 @@ from nmt_ablation.results.design import Design, differences
 from nmt_ablation.results.files import load, save
 from nmt_ablation.results.gather import gather
 from nmt_ablation.results.join import join
-from nmt_ablation.results.means import contrast, summarise, unlike
+from nmt_ablation.results.means import Evidence, contrast, summarise, unlike
 from nmt_ablation.results.results import Results
 from nmt_ablation.results.rows import CellRow, Row, Validation
 from nmt_ablation.results.verdict import VERDICTS, decide
@@ -74,7 +74,7 @@ def test_intervals_of_scores_end_where_scores_do() -> None:
             cells.append(rows.cell(100, arm, bleu + other, seed=seed))
             drawn = dict.fromkeys(MEASURES, np.full(10, bleu + other))
             resamples[cells[-1].cell] = drawn
-    random, tuned = summarise(cells, resamples, "random", MEASURES, [1], {})
+    random, tuned = summarise(Evidence(cells, resamples, MEASURES, {}), "random", [1])
     assert (random.scores["bleu"].high, tuned.scores["chrf"].low) == (100, 0)
     assert 90 < random.scores["bleu"].low < random.scores["bleu"].mean == 99
     assert tuned.gains["bleu"].low < tuned.gains["bleu"].mean < tuned.gains["bleu"].high
@@ -90,7 +90,7 @@ def test_by_a_metric_that_falls_a_gain_is_positive_where_the_arm_is_better() -> 
         resamples[cells[-1].cell] = {"ter": np.array([ter, *draw.normal(ter, 1, 50)])}
     with_their_gains = with_gains(cells, "random", measures)
     assert [row.gains["ter"] for row in with_their_gains] == [0, -60]
-    _, tuned = summarise(with_their_gains, resamples, "random", measures, [1], {})
+    _, tuned = summarise(Evidence(with_their_gains, resamples, measures, {}), "random", [1])
     gain = tuned.gains["ter"]
     assert gain.low < -60 < gain.high < 0 and gain.mean == pytest.approx(-60)
     assert tuned.scores["ter"].high > 120  # TER has no upper end
@@ -126,9 +126,9 @@ def test_there_are_four_verdicts_and_one_seed_decides_nothing(
     gain: float, noise: float, seeds: int, verdict: str
 ) -> None:
     cells, resamples = _seeds(gain, noise, seeds)
-    args = cells, resamples
-    _, tuned = summarise(*args, "random", MEASURES, [1], {"bleu": 1.0})
-    (against,) = contrast(*args, [("tuned", "random")], MEASURES, 1, {"bleu": 1.0})
+    evidence = Evidence(cells, resamples, MEASURES, {"bleu": 1.0})
+    _, tuned = summarise(evidence, "random", [1])
+    (against,) = contrast(evidence, [("tuned", "random")], 1)
     for row in (tuned, against):
         found = row.gains["bleu"]
         assert found.verdict == verdict
@@ -142,7 +142,7 @@ def test_there_are_four_verdicts_and_one_seed_decides_nothing(
 def test_the_more_is_compared_the_more_it_takes() -> None:
     cells, resamples = _seeds(0.5, 0.2)
     few, many = (
-        summarise(cells, resamples, "random", MEASURES, compared, {})[1].gains["bleu"]
+        summarise(Evidence(cells, resamples, MEASURES, {}), "random", compared)[1].gains["bleu"]
         for compared in ([1], [20, 20])
     )
     assert (few.low, few.high, few.p_alone) == (many.low, many.high, many.p_alone)

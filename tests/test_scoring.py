@@ -88,7 +88,8 @@ def test_paired_tests_are_sacrebleus() -> None:
     texts, good, bad = _texts()
     good[::2] = bad[::2]
     statistics = [score(USUAL, each, texts, texts)[1] for each in (bad, good)]
-    found = compare(USUAL, *statistics)
+    bad_one, good_one = statistics
+    found = compare(USUAL, bad_one, good_one)
     theirs = {"bleu": BLEU(references=[texts]), "chrf": CHRF(references=[texts])}
     for kind, key in (("bs", "bootstrap"), ("ar", "randomisation")):
         _, scores = PairedTest([("one", bad), ("other", good)], theirs, None, test_type=kind)()

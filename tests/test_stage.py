@@ -28,6 +28,7 @@ VARIANTS: dict[str, tuple[tuple[str, str], ...]] = {
         (THING, "  word2vec: {kind: word2vec, align: {lexicon: t.xx}, unit: word}"),
         ("test: 30", "test: {sacrebleu: wmt20}"),
     ),
+    "added": (("test: 30", "test: {home: 30, away: {source: t.xx, target: t.en, added: true}}"),),
     "network": (
         (SEGMENTATION, SEGMENTATION.replace("}", ", joint: true}")),
         (THING, "  word2vec: {kind: network, objective: masked-lm, updates: 9}"),

@@ -180,7 +180,7 @@ def test_a_checkpoint_that_names_code_is_not_run(tmp_path: Path) -> None:
 
 
 def test_hypotheses_are_plain_text_in_the_order_of_the_test_set(finished: Run) -> None:
-    stage = finished.pipeline.translate(finished.cell(200, "finetuned"))
+    stage = finished.pipeline.translate(finished.cell(200, "finetuned"), "test")
     lines = finished.workspace.file(stage.hypotheses).read_text().splitlines()
     assert len(lines) == 30
     assert not any("▁" in line for line in lines)

@@ -24,7 +24,8 @@ FOLDER = click.Path(path_type=Path, file_okay=False)
 @click.option(
     "--examples/--no-examples",
     default=True,
-    help="Whether the page shows some test sentences; not where they may not be passed on.",
+    help="Whether the report has test sentences and their translations; not where they may not be "
+    "passed on.",
 )
 def report(runner: "Runner", out: Path | None, examples: bool) -> None:
     """Draw figure and tables of what is finished.
@@ -36,16 +37,12 @@ def report(runner: "Runner", out: Path | None, examples: bool) -> None:
     Example:
       nmt-ablation report recipes/quickstart.yaml
     """
-    from nmt_ablation.files import write_atomically
     from nmt_ablation.report.write import write
-    from nmt_ablation.results.gather import gather, hypotheses_table
+    from nmt_ablation.results.gather import gather
 
     name = runner.file.experiment.name
     results = gather(runner.pipeline, runner.workspace, _command(), examples)
     write([results], out or runner.folder / "report", name, _command())
-    hypotheses = runner.folder / "hypotheses.tsv"
-    write_atomically(hypotheses, hypotheses_table(runner.pipeline, runner.workspace))
-    click.echo(f"{'translations':13} {hypotheses}")
 
 
 @click.command()
@@ -55,7 +52,7 @@ def report(runner: "Runner", out: Path | None, examples: bool) -> None:
 def draw(results: Sequence[Path], out: Path, name: str | None) -> None:
     """Draw reports again from their files, or side by side.
 
-    RESULTS are NAME.jsonl of reports, with NAME.json and NAME.npz beside them. No model is needed,
+    RESULTS are NAME.jsonl of reports, with their other files beside them. No model is needed,
     no corpus. Parts of one experiment, other cells in each, become one again.
 
     \b

@@ -17,6 +17,7 @@ from nmt_ablation.cli.options import EXPERIMENT, MAX_BYTES, on_experiment
 from nmt_ablation.errors import UserError, require
 
 if TYPE_CHECKING:
+    from nmt_ablation.experiment import Cell
     from nmt_ablation.runner import Runner, Work
 
 WATCH_SECONDS = 2
@@ -109,6 +110,11 @@ def calibrate(runner: "Runner", again: bool) -> None:
     multiple=True,
     help="Pretrain this network alone, called as in status; may be repeated.",
 )
+@click.option(
+    "--until-decided",
+    is_flag=True,
+    help="Add seeds one look after another, of arms that no look has decided yet.",
+)
 @click.option("--prepare", is_flag=True, help="Build what trainings need, and train nothing.")
 @click.option(
     "--jobs",
@@ -133,6 +139,7 @@ def run(
     names: tuple[str, ...],
     sizes: tuple[str, ...],
     networks: tuple[str, ...],
+    until_decided: bool,
     prepare: bool,
     jobs: int | None,
     together: bool | None,
@@ -147,6 +154,7 @@ def run(
       nmt-ablation run recipes/quickstart.yaml --mirror DIR
       nmt-ablation run recipes/quickstart.yaml --mirror DIR --cell 500-random-s1
       nmt-ablation run recipes/quickstart.yaml --mirror DIR --size 500 --size 2k
+      nmt-ablation run mine.yaml --until-decided
     """
     from nmt_ablation import machine, schedule
     from nmt_ablation.cli.progress import Bars
@@ -159,23 +167,35 @@ def run(
     training, gpu = runner.file.experiment.training, machine.has_gpu()
     at_once = jobs or schedule.jobs_at_once(training, gpu, machine.cores())
     if networks:
-        if names or sizes or prepare:
-            raise UserError(
-                "--network pretrains networks alone; leave --cell, --size and --prepare out"
-            )
+        if names or sizes or prepare or until_decided:
+            raise UserError("--network pretrains networks alone; leave other choices of cells out")
         with Bars(runner, {}) as bars:
             runner.run(_networks(runner, networks), at_once, bars)
+        return
+    if until_decided:
+        if names or sizes or prepare:
+            raise UserError(
+                "--until-decided chooses the cells itself; leave --cell, --size and --prepare out"
+            )
+        _until_decided(runner, at_once, together)
         return
     cells = runner.unfinished(runner.file.choose(names, sizes))
     if not cells:
         click.echo("There is nothing to do: these cells are done.", err=True)
         return
-    if training.precision == "bfloat16" and not gpu and not machine.computes_bfloat16():
-        click.echo(
-            "warning: this processor has no instructions for bfloat16, so it is slower than "
-            "float32 here; set training.precision: float32",
-            err=True,
-        )
+    _run(runner, cells, at_once, together, prepare)
+
+
+def _run(
+    runner: "Runner", cells: Sequence["Cell"], at_once: int, together: bool | None, prepare: bool
+) -> None:
+    """Run unfinished cells."""
+    from nmt_ablation import machine, schedule
+    from nmt_ablation.cli.progress import Bars
+
+    gpu = machine.has_gpu()
+    if runner.file.experiment.training.precision == "bfloat16" and not gpu:
+        _warn_of_bfloat16()
     together = gpu if together is None else together
     groups = schedule.group(runner.pipeline, runner.workspace, cells, together)
     if len(groups) < len(cells) and not prepare:
@@ -183,6 +203,32 @@ def run(
     jobs_of_run = schedule.jobs(runner.pipeline, runner.workspace, groups, prepare_only=prepare)
     with Bars(runner, groups) as bars:
         runner.run(jobs_of_run, at_once, bars)
+
+
+def _until_decided(runner: "Runner", at_once: int, together: bool | None) -> None:
+    """Add seeds until all comparisons are decided, or have had all their looks."""
+    from nmt_ablation import next_look
+
+    rule = next_look.declare(runner)
+    click.echo(str(rule), err=True)
+    while (look := next_look.next_look(runner)) is not None:
+        click.echo(str(look), err=True)
+        cells = runner.unfinished(look.cells)
+        assert cells, f"nothing is left to train for the {look}"
+        _run(runner, cells, at_once, together, prepare=False)
+    click.echo(f"{next_look.outcome(runner)}: nmt-ablation report {runner.file.path}", err=True)
+
+
+def _warn_of_bfloat16() -> None:
+    """Say so where bfloat16 is slow."""
+    from nmt_ablation import machine
+
+    if not machine.computes_bfloat16():
+        click.echo(
+            "warning: this processor has no instructions for bfloat16, so it is slower than "
+            "float32 here; set training.precision: float32",
+            err=True,
+        )
 
 
 @click.command()

@@ -2,9 +2,18 @@
 
 from typing import Annotated, Any
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Discriminator, Field, StringConstraints, Tag, model_validator
 
-from nmt_ablation.values import Block, NotNegative, Positive, Share, UnicodeForm
+from nmt_ablation.values import (
+    Block,
+    Name,
+    NotNegative,
+    Positive,
+    Share,
+    UnicodeForm,
+    fail,
+    keys_of,
+)
 
 
 class OwnText(Block):
@@ -48,6 +57,10 @@ class Cleaning(Block):
     """The Unicode form of all text except the references of the test set."""
 
 
+KEYS = {"pairs", "sacrebleu", "source", "target"}
+"""The keys of a held-out set, which no test set may be called."""
+
+
 class HeldOutSet(Block):
     """Pairs set aside: a number of pairs from the first parallel corpus, and the pairs of two files
     or of a test set that sacreBLEU knows."""
@@ -79,8 +92,58 @@ class HeldOutSet(Block):
         return self
 
 
+class TestSet(HeldOutSet):
+    """One of several test sets."""
+
+    weight: Annotated[float, Field(strict=True, gt=0)] = 1.0
+    """The weight of its score in the mean of all test sets."""
+    added: bool = False
+    """True if it was added after training: then nothing is left out of the training data for it,
+    and the sentences that training could see are left out of it."""
+
+    @model_validator(mode="after")
+    def _added_is_given(self) -> "TestSet":
+        if self.added and self.pairs:
+            raise ValueError(
+                "pairs drawn from the corpus can't be added later, as training has seen them; give "
+                "source and target files, or sacrebleu"
+            )
+        return self
+
+
+def _number_of_sets(value: Any) -> str:
+    mapping = isinstance(value, dict) and bool(value) and not keys_of(value) & KEYS
+    return "several" if mapping else "one"
+
+
 class HeldOut(Block):
     valid: HeldOutSet
     """The validation set, which decides when training ends and which checkpoint is kept."""
-    test: HeldOutSet
-    """The test set, on which each cell is scored once."""
+    test: Annotated[
+        Annotated[HeldOutSet, Tag("one")] | Annotated[dict[Name, TestSet], Tag("several")],
+        Discriminator(_number_of_sets),
+    ]
+    """The test set, on which each cell is scored once; or several, by names of the user's own."""
+
+    @model_validator(mode="after")
+    def _one_held_out(self) -> "HeldOut":
+        if self.weights and not any(not it.added for it in self.sets.values()):
+            fail(
+                ("held_out", "test"),
+                "all test sets are added after training; one at least must be held out of it",
+            )
+        return self
+
+    @property
+    def sets(self) -> dict[str, TestSet]:
+        """All test sets by name; one alone is called `test`."""
+        if isinstance(self.test, HeldOutSet):
+            return {"test": TestSet(**self.test.model_dump())}
+        return self.test
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """The weights of several test sets; none of one."""
+        if isinstance(self.test, HeldOutSet):
+            return {}
+        return {name: it.weight for name, it in self.test.items()}

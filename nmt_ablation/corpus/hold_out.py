@@ -30,6 +30,13 @@ class HeldOutText:
         return among(source_forms, self.sides[0]) | among(target_forms, self.sides[1])
 
 
+def seen(forms: Hashes, text: Iterable[Hashes]) -> Flags:
+    """Return a flag for each hashed normal form: it occurs in a text, which comes in blocks."""
+    asked = np.unique(forms)
+    found = [block[among(block, asked)] for block in text]
+    return np.isin(forms, np.concatenate(found))
+
+
 def set_aside(
     corpus: CleanCorpus | None, wanted: Mapping[str, tuple[int, list[Pair]]]
 ) -> dict[str, list[Pair]]:

@@ -199,6 +199,16 @@ class Experiment(Block):
         return self
 
     @model_validator(mode="after")
+    def _looks_that_can_be(self) -> "Experiment":
+        if self.verdict.looks and self.verdict.looks[-1] > len(self.seeds):
+            fail(
+                ("verdict", "looks"),
+                f"the last look is at {self.verdict.looks[-1]} seeds, and there are "
+                f"{len(self.seeds)}; list as many under seeds",
+            )
+        return self
+
+    @model_validator(mode="after")
     def _pretrained_that_fits(self) -> "Experiment":
         checkpoint = self.segmentation.checkpoint
         if checkpoint is not None:

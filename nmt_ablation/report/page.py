@@ -90,7 +90,9 @@ def _section(results: Results, arms: Sequence[str], drawn: Sequence[str]) -> Sec
             table
             for table in (
                 tables.means(results),
+                tables.test_sets(results),
                 tables.contrasts(results),
+                tables.loss_verdicts(results),
                 tables.cells(results),
                 data_tables.networks(results),
                 data_tables.costs(results),
@@ -108,7 +110,7 @@ def _section(results: Results, arms: Sequence[str], drawn: Sequence[str]) -> Sec
             for example in results.examples
         ],
         data_tables.corpora(results),
-        [(it.label, first.scores[name].signature) for name, it in results.measures.items()],
+        [(it.label, first.scores[name].signature) for name, it in results.pooled.items()],
     )
 
 

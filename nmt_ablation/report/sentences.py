@@ -4,8 +4,8 @@ import math
 from collections.abc import Sequence
 
 from nmt_ablation.report.table import p_value
-from nmt_ablation.report.words import WORDS, ends, listed, read_off
-from nmt_ablation.results import curve
+from nmt_ablation.report.words import WORDS, corrected, ends, listed, read_off
+from nmt_ablation.results import curve, looks
 from nmt_ablation.results.means import unlike
 from nmt_ablation.results.results import Results
 from nmt_ablation.results.rows import (
@@ -74,7 +74,7 @@ def rests_on(results: Results) -> str:
     found, parts = basis(results), list[str]()
     if found.comparisons > 1:
         parts.append(
-            f"Better and worse mean p < {SIGNIFICANT} after {results.correction}'s correction "
+            f"Better and worse mean p < {SIGNIFICANT} after {corrected(results)} "
             f"for {found.comparisons} comparisons with {results.baseline}."
         )
     else:
@@ -93,6 +93,12 @@ def rests_on(results: Results) -> str:
     else:
         seeds = " to ".join(map(str, dict.fromkeys(found.seeds)))
         parts.append(f"Means are over {seeds} seeds and {sentences}.")
+    if counts := results.design.verdict.looks:
+        boundary = looks.level(SIGNIFICANT, results.design.compared, counts)
+        parts.append(
+            f"A comparison ends at the look that decides it: there its own p is below "
+            f"{boundary:.2g}."
+        )
     if found.by_budget:
         parts.append(
             f"The budget ended {found.by_budget} of {found.trainings} trainings before patience "

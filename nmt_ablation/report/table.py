@@ -112,4 +112,5 @@ def _with_interval(
     mean: float, interval: tuple[float, float], decimals: int, sign: str, mark: str = ""
 ) -> Entry:
     shown, low, high = (f"{it:{sign}.{decimals}f}" for it in (mean, *interval))
-    return Entry(shown, f"({low} to {high})", mark, value=mean)
+    known = interval[0] < interval[1]  # over one seed, what sentences don't change has none
+    return Entry(shown, f"({low} to {high})" if known else "", mark, value=mean)

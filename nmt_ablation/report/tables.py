@@ -1,6 +1,7 @@
 """The tables of a report's results: means, contrasts, cells, and a table for papers."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Literal
 
 from nmt_ablation.report.table import (
@@ -17,11 +18,12 @@ from nmt_ablation.report.table import (
     score,
     verdict_entry,
 )
-from nmt_ablation.report.words import SIGNS, WORDS, ends, listed, read_off
+from nmt_ablation.report.words import SIGNS, WORDS, corrected, ends, listed, read_off
 from nmt_ablation.results.curve import Estimate, equivalents
 from nmt_ablation.results.results import Results, at
 from nmt_ablation.results.rows import CellRow, ContrastRow, Gain, MeanRow, by_arm
 from nmt_ablation.results.verdict import VERDICTS, Decision, comparisons, decide
+from nmt_ablation.scoring import loss
 from nmt_ablation.scoring.metric import Measure
 from nmt_ablation.values import Size
 
@@ -38,16 +40,16 @@ NOTES = {
 }
 
 
-def verdicts(results: Results) -> Table:
-    """Describe the decisions: lines are arms, columns are sizes."""
+def verdicts(results: Results, metric: str = "") -> Table:
+    """Describe the decisions by a metric, or else by the primary one: lines are arms, columns are
+    sizes."""
+    measure = results.measures[metric or results.primary]
     sizes = sorted({row.pairs for row in results.means if row.gains})
 
     def column(pairs: int) -> Column[Decision]:
         def entry(decision: Decision) -> Entry:
             found = [row for row in decision.rows if row.pairs == pairs]
-            return (
-                verdict_entry(found[0].gains[decision.metric], results.measure) if found else EMPTY
-            )
+            return verdict_entry(found[0].gains[decision.metric], measure) if found else EMPTY
 
         return Column(Header(f"{pairs:,}"), entry)
 
@@ -55,10 +57,11 @@ def verdicts(results: Results) -> Table:
         Header("sentence pairs", left=True), lambda decision: Entry(decision.arm)
     )
     signs = ", ".join(f"{SIGNS[kind]} {WORDS[kind]}" for kind in VERDICTS)
-    note = f"Gains over {results.baseline} in {results.measure.label}: {signs}."
-    decisions = decide(results)
+    note = f"Gains over {results.baseline} in {measure.label}: {signs}."
+    decisions = decide(results, metric)
     columns = [first, *map(column, sizes)]
-    return described("Verdicts", columns, decisions, [note] if decisions else [])
+    heading = f"Verdicts by {measure.label}" if metric else "Verdicts"
+    return described(heading, columns, decisions, [note] if decisions else [])
 
 
 def means(results: Results) -> Table:
@@ -88,7 +91,7 @@ def means(results: Results) -> Table:
         columns.append(
             Column(header, lambda row: _pairs(needed.get((row.size, row.arm)), baseline))
         )
-    for name, measure in results.measures.items():
+    for name, measure in results.pooled.items():
         if name != results.primary:
             columns += _other_columns(name, measure)
     return described("Means", columns, results.means, _means_notes(results, bool(needed)))
@@ -140,7 +143,7 @@ def _means_notes(results: Results, needed: bool) -> list[str]:
             f"{results.baseline} needs: the pairs with which {results.baseline} matches the arm, "
             "on a straight line between sizes."
         )
-    lower = [it.label for it in results.measures.values() if not it.higher_is_better]
+    lower = [it.label for it in results.pooled.values() if not it.higher_is_better]
     if lower:
         notes.append(f"Lower is better by {listed(lower)}; a gain by it is a fall.")
     return [*notes, *training_notes(results.cells)]
@@ -150,7 +153,41 @@ def _corrected(results: Results) -> str:
     """Return what is corrected: intervals too, but in reports of earlier versions."""
     if results.correction == "Holm":
         return "Intervals are not corrected; p is after Holm's correction"
-    return "p, and the intervals of gains, are after Dunnett's correction"
+    return f"p, and the intervals of gains, are after {corrected(results)}"
+
+
+def loss_verdicts(results: Results) -> Table:
+    """Describe the decisions by the cross-entropy of references, which are apart from others."""
+    if loss.NAME not in results.measures:
+        return described("", list[Column[Decision]](), [])
+    found = verdicts(results, loss.NAME)
+    note = (
+        "Bits for each character of the validation set's references, the least of all validations: "
+        "fewer are better, and a gain is a fall. Intervals and p are for other seeds, and not for "
+        "other sentences. A better model of the references needn't translate better."
+    )
+    return replace(found, notes=[*found.notes, note])
+
+
+def test_sets(results: Results) -> Table:
+    """Describe the gains on each of several test sets, by the primary metric."""
+    columns: list[Column[MeanRow]] = [
+        Column(Header("pairs"), lambda row: number(row.pairs)),
+        Column(Header("arm", left=True), lambda row: Entry(row.arm)),
+    ]
+    for test_set, outcome in results.of_test_sets.items():
+        columns.append(_test_set_column(test_set, outcome, results.measures[outcome]))
+    rows = [row for row in results.means if row.gains] if results.of_test_sets else []
+    note = (
+        f"Gains over {results.baseline} in {results.measure.label} on each test set, with 95% "
+        f"intervals after {corrected(results)} for all such comparisons on this set. "
+        "The verdict goes by the mean over all sets."
+    )
+    return described("Gains by test set", columns, rows, [note])
+
+
+def _test_set_column(test_set: str, outcome: str, measure: Measure) -> Column[MeanRow]:
+    return Column(Header(test_set), lambda row: gain(row.gains.get(outcome), measure))
 
 
 def contrasts(results: Results) -> Table:
@@ -161,11 +198,13 @@ def contrasts(results: Results) -> Table:
         Column(Header("compared with", left=True), lambda row: Entry(row.other)),
         Column(Header("seeds"), lambda row: number(row.seeds)),
     ]
-    for name, measure in results.measures.items():
+    for name, measure in results.pooled.items():
         columns += _contrast_columns(name, measure)
+    looked = "a correction for all looks, and " if results.design.verdict.looks else ""
     note = (
         "A gain is the first arm's over the other. p, and the 95% intervals in parentheses, are "
-        "after Holm's correction for all such comparisons of the experiment, by each metric."
+        f"after {looked}Holm's correction for all such comparisons of the experiment, by each "
+        "metric."
     )
     return described("Arms against each other", columns, results.contrasts, [note])
 
@@ -184,9 +223,9 @@ def cells(results: Results) -> Table:
         Column(Header("arm", left=True), lambda row: Entry(row.arm)),
         Column(Header("seed"), lambda row: number(row.seed)),
     ]
-    for name, measure in results.measures.items():
+    for name, measure in results.pooled.items():
         columns.append(_score_column(name, measure))
-    for name, measure in results.measures.items():
+    for name, measure in results.pooled.items():
         columns.append(_cell_gain_column(name, measure, results.baseline))
     if len({row.training.learning_rate for row in results.cells}) > 1:
         columns.append(Column(Header("learning rate"), _rate))
@@ -239,9 +278,11 @@ def by_size(results: Results) -> Table:
 
     columns: list[Column[str]] = [Column(Header("sentence pairs", left=True), Entry)]
     columns += [_size_column(size, pairs, entry) for size, pairs in sizes.items()]
+    looks = results.design.verdict.looks
+    starred = "a correction for all looks" if looks else f"{results.correction}'s correction"
     notes = [
         f"{results.name}, {results.pair}: {results.measure.label}, in parentheses the gain over "
-        f"{results.baseline}; a star: p < 0.05 after {results.correction}'s correction; a dagger: "
+        f"{results.baseline}; a star: p < 0.05 after {starred}; a dagger: "
         "patience did not end the training of some seed, which may still improve.",
         *sorted({row.scores[results.primary].signature for row in results.cells}),
     ]

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from nmt_ablation.results.curve import Estimate
+from nmt_ablation.results.results import Results
 from nmt_ablation.results.rows import Gain, MeanRow, Verdict
 
 WORDS: Mapping[Verdict, str] = {
@@ -19,6 +20,14 @@ def verdict_text(gain: Gain, decimals: int) -> str:
     """Return the sign of a gain's verdict, and the gain."""
     rounded = round(gain.mean, decimals) + 0.0  # no -0.0
     return f"{SIGNS[gain.verdict]} {rounded:+.{decimals}f}"
+
+
+def corrected(results: Results) -> str:
+    """Return the correction of comparisons with the baseline, in words."""
+    counts = results.design.verdict.looks
+    if not counts:
+        return f"{results.correction}'s correction"
+    return f"a simulated correction for looks at {listed(list(map(str, counts)))} seeds and"
 
 
 def listed(parts: Sequence[str]) -> str:

@@ -43,6 +43,7 @@ KINDS = (
     "jsonl",
     "json",
     "npz",
+    "hypotheses.tsv",
     "md",
 )
 NAMED = 5
@@ -70,7 +71,7 @@ def write(experiments: Sequence[Results], folder: Path, name: str, command: str)
     for results in experiments:
         _show(results, console)
     for kind in written:
-        console.print(f"{kind:13} {folder / names[kind]}", soft_wrap=True)
+        console.print(f"{kind:14} {folder / names[kind]}", soft_wrap=True)
 
 
 def _replace(
@@ -220,7 +221,9 @@ def _markdown(experiments: Sequence[Results], pictures: Mapping[str, str], comma
         parts.append("".join(f"- {sentence}\n" for sentence in rest))
         for table in (
             tables.means(results),
+            tables.test_sets(results),
             tables.contrasts(results),
+            tables.loss_verdicts(results),
             tables.cells(results),
             data_tables.networks(results),
             data_tables.costs(results),
@@ -232,7 +235,7 @@ def _markdown(experiments: Sequence[Results], pictures: Mapping[str, str], comma
         scores = results.cells[0].scores
         signatures = (
             f"{measure.label}: `{scores[name].signature}`"
-            for name, measure in results.measures.items()
+            for name, measure in results.pooled.items()
         )
         parts.append("  \n".join(signatures) + "\n")
     parts.append(f"Drawn by `{command}`.\n")

@@ -3,6 +3,7 @@
 from pydantic import BaseModel, ConfigDict, JsonValue
 
 from nmt_ablation.experiment import Cell
+from nmt_ablation.results.looks import Looks
 from nmt_ablation.scoring.metric import Measure
 from nmt_ablation.values import Size, size_limit
 
@@ -28,11 +29,12 @@ class DesignedTraining(BaseModel):
 
 
 class DesignedVerdict(BaseModel):
-    """The smallest gain of interest."""
+    """The smallest gain of interest, and the number of seeds at each look."""
 
     model_config = ConfigDict(frozen=True)
 
     smallest_gain: float | None = None
+    looks: tuple[int, ...] = ()
 
 
 class Design(BaseModel):
@@ -57,6 +59,22 @@ class Design(BaseModel):
         gain = self.verdict.smallest_gain or measure.smallest_gain
         return {} if gain is None else {primary: gain}
 
+    def looks(self, primary: str) -> Looks | None:
+        """Return the looks at which a metric decides, if there are some."""
+        counts = self.verdict.looks
+        return Looks(counts, tuple(self.seeds), primary) if counts else None
+
+    @property
+    def asked(self) -> list[tuple[Size, str, str]]:
+        """The size and both arms of all comparisons, with the baseline and others."""
+        arms = [(arm, self.baseline) for arm in self.arms if arm != self.baseline]
+        return [
+            (size, arm, other)
+            for size in self.sizes
+            for arm, other in (*arms, *self.contrasts)
+            if size in self.sizes_of(arm) & self.sizes_of(other)
+        ]
+
     @property
     def compared(self) -> list[int]:
         """The number of arms compared with the baseline at each size, finished or not."""
@@ -77,7 +95,7 @@ class Design(BaseModel):
 def differences(old: JsonValue, new: JsonValue, where: str = "") -> list[str]:
     """List the keys at which a definition changes an older one.
 
-    Additions, such as a size or an arm, are no changes.
+    Additions, such as a size or an arm, are no changes, but a look is.
     """
     if isinstance(old, dict) and isinstance(new, dict):
         found = []
@@ -88,7 +106,7 @@ def differences(old: JsonValue, new: JsonValue, where: str = "") -> list[str]:
             else:
                 found += differences(value, new[key], at)
         return found
-    if isinstance(old, list) and isinstance(new, list):
+    if isinstance(old, list) and isinstance(new, list) and where != "verdict.looks":
         left = [item for item in old if item not in new]
         return [f"{where}: {_short(item)} is gone" for item in left]
     return [] if old == new else [f"{where} was {_short(old)} and is {_short(new)}"]

@@ -1,4 +1,4 @@
-"""The files of a report's numbers: NAME.jsonl, NAME.json and NAME.npz."""
+"""The files of a report's results: NAME.jsonl, NAME.json, NAME.npz and NAME.hypotheses.tsv."""
 
 from collections.abc import Sequence
 from io import BytesIO
@@ -15,10 +15,12 @@ from nmt_ablation.results.means import Resamples
 from nmt_ablation.results.results import Results
 from nmt_ablation.results.rows import CellRow
 
+TRANSLATIONS = ".hypotheses.tsv"
+
 
 def save(results: Results, cells: Path) -> None:
-    """Write the cells to NAME.jsonl, a line each; their scores on resamples to NAME.npz; and
-    everything else to NAME.json, as one object."""
+    """Write the cells to NAME.jsonl, a line each; their scores on resamples to NAME.npz; their
+    translations to NAME.hypotheses.tsv; and everything else to NAME.json, as one object."""
     lines = (f"{row.model_dump_json()}\n" for row in results.cells)
     write_atomically(cells, "".join(lines))
     write_atomically(cells.with_suffix(".json"), results.model_dump_json(indent=1) + "\n")
@@ -31,6 +33,11 @@ def save(results: Results, cells: Path) -> None:
         }
         np.savez_compressed(packed, cells=names, **resamples, allow_pickle=False)
         write_atomically(cells.with_suffix(".npz"), packed.getvalue())
+    if results.translations:
+        # Without quotes, so that `cut` reads it.
+        table = [results.translations.keys(), *zip(*results.translations.values(), strict=True)]
+        lines = ("\t".join(it.replace("\t", " ") for it in line) + "\n" for line in table)
+        write_atomically(cells.with_suffix(TRANSLATIONS), "".join(lines))
 
 
 def load(cells: Path) -> Results:
@@ -55,7 +62,20 @@ def load(cells: Path) -> Results:
         _ = found.design
     except (TypeError, ValueError) as error:
         raise UserError(f"{rest}: {_not_ours(error)}") from None
-    return found.model_copy(update={"resamples": _resamples(cells, rows, list(found.measures))})
+    resamples, translations = _resamples(cells, rows, list(found.measures)), _translations(cells)
+    return found.model_copy(update={"resamples": resamples, "translations": translations})
+
+
+def _translations(cells: Path) -> dict[str, list[str]]:
+    """Read the translations of cells; return none if there is no such file."""
+    path = cells.with_suffix(TRANSLATIONS)
+    if not path.is_file():
+        return {}
+    table = [line.split("\t") for line in path.read_text(encoding="utf-8").split("\n")[:-1]]
+    try:
+        return {name: list(lines) for name, *lines in zip(*table, strict=True)}
+    except ValueError:
+        raise UserError(f"{path}: some lines have more columns than others") from None
 
 
 def _resamples(cells: Path, rows: Sequence[CellRow], metrics: Sequence[str]) -> Resamples:

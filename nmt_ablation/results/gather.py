@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 
 from nmt_ablation import references
-from nmt_ablation.corpus.text import stream_lines
+from nmt_ablation.corpus.text import Pair, read_pairs, stream_lines
 from nmt_ablation.errors import UserError
-from nmt_ablation.experiment import Cell
+from nmt_ablation.experiment import Cell, Experiment
 from nmt_ablation.pipeline import Pipeline
 from nmt_ablation.results import pairwise
 from nmt_ablation.results.comparable import check_pairing, check_signatures, with_gains
 from nmt_ablation.results.design import Design
-from nmt_ablation.results.means import contrast, summarise
+from nmt_ablation.results.means import Evidence, contrast, summarise
 from nmt_ablation.results.results import Results
 from nmt_ablation.results.rows import (
     Alignment,
@@ -33,8 +33,10 @@ from nmt_ablation.results.rows import (
     Training,
     Validation,
 )
+from nmt_ablation.scoring import loss
 from nmt_ablation.scoring.metric import Measure
-from nmt_ablation.scoring.resample import Scores, load_scores
+from nmt_ablation.scoring.resample import COUNT, Scores, load_scores
+from nmt_ablation.scoring.test_sets import measures
 from nmt_ablation.stage import AnyStage
 from nmt_ablation.stages.pretrained import Align
 from nmt_ablation.stages.training import Choose, Train
@@ -73,7 +75,7 @@ def gather(
     """
     experiment = pipeline.experiment
     definition = experiment.model_dump(mode="json")
-    design, measures = Design.model_validate(definition), experiment.scoring.measures
+    design, measures = Design.model_validate(definition), _measures(experiment)
     finished = [cell for cell in experiment.cells() if is_finished(pipeline, workspace, cell)]
     if not finished:
         raise UserError(
@@ -85,8 +87,12 @@ def gather(
     smallest = design.smallest_gains(primary, measures[primary])
     records = _records(pipeline, workspace, finished)
     rows = [_cell_row(pipeline, workspace, records, cell) for cell in finished]
+    measures = {
+        name: it for name, it in measures.items() if all(name in row.scores for row in rows)
+    }
     rows = with_gains(rows, experiment.baseline, measures)
-    resamples = {cell: _resamples(pipeline, workspace, cell) for cell in finished}
+    resamples = {row.cell: _resamples(pipeline, workspace, row) for row in rows}
+    evidence = Evidence(rows, resamples, measures, smallest, design.looks(primary))
     return Results(
         name=experiment.name,
         pair=experiment.pair,
@@ -97,13 +103,12 @@ def gather(
         cells=rows,
         resamples=resamples,
         unfinished=[str(cell) for cell in experiment.cells() if cell not in resamples],
-        means=summarise(rows, resamples, experiment.baseline, measures, design.compared, smallest),
-        contrasts=contrast(
-            rows, resamples, design.contrasts, measures, design.contrasted, smallest
-        ),
+        means=summarise(evidence, experiment.baseline, design.compared),
+        contrasts=contrast(evidence, design.contrasts, design.contrasted),
         corpora=_corpora(pipeline, records),
         monolingual=_monolingual(pipeline, records),
         examples=list(_examples(pipeline, workspace, rows)) if with_examples else [],
+        translations=_translations(pipeline, workspace, rows) if with_examples else {},
         cited=references.as_text(experiment, references.entries()).splitlines(),
         versions={name: version(name) for name in PACKAGES} | experiment.scoring.versions,
         command=command,
@@ -154,23 +159,11 @@ def compare_cells(
             raise UserError(f"{cell} is not finished yet: nmt-ablation run --cell {cell}")
     records = _records(pipeline, workspace, cells)
     first, second = (_cell_row(pipeline, workspace, records, cell) for cell in cells)
-    check_signatures(first, second, experiment.scoring.measures)
+    check_signatures(first, second, _measures(experiment))
     check_pairing(first, second)
     sources, texts = _test_set(pipeline, workspace)
     systems = [_hypotheses(pipeline, workspace, cell) for cell in cells]
     return pairwise.differences(systems, texts, sources, experiment.scoring.metrics)
-
-
-def hypotheses_table(pipeline: Pipeline, workspace: Workspace) -> str:
-    """Return lines of source, reference and each finished cell's translation, separated by tabs and
-    unquoted, so that `cut` reads them."""
-    sources, texts = _test_set(pipeline, workspace)
-    columns = {"source": sources, "reference": texts}
-    for cell in pipeline.experiment.cells():
-        if workspace.done(pipeline.translate(cell)):
-            columns[str(cell)] = _hypotheses(pipeline, workspace, cell)
-    lines = [columns.keys(), *zip(*columns.values(), strict=True)]
-    return "".join("\t".join(it.replace("\t", " ") for it in line) + "\n" for line in lines)
 
 
 def _cell_row(pipeline: Pipeline, workspace: Workspace, records: Provenance, cell: Cell) -> CellRow:
@@ -180,6 +173,8 @@ def _cell_row(pipeline: Pipeline, workspace: Workspace, records: Provenance, cel
     train = _training_of(pipeline, cell, records.__getitem__)
     compare, alike = pipeline.compare(cell), pipeline.near_duplicates(cell.size, cell.seed)
     scored = workspace.record(score)
+    losses = (it.loss for it in records[train].validations)
+    bits = loss.score(losses, scored.tokens_per_character)
     tested = workspace.done(compare) and cell.arm != experiment.baseline
     return CellRow(
         experiment=experiment.name,
@@ -188,7 +183,7 @@ def _cell_row(pipeline: Pipeline, workspace: Workspace, records: Provenance, cel
         pairs=records[pipeline.sample(cell.size, cell.seed)].pairs,
         arm=cell.arm,
         seed=cell.seed,
-        scores=scored.scores,
+        scores=scored.scores | ({loss.NAME: bits} if bits else {}),
         tests=workspace.record(compare) if tested else {},
         empty_hypotheses=scored.empty_hypotheses,
         warnings=tuple(scored.warnings),
@@ -206,7 +201,7 @@ def _cell_row(pipeline: Pipeline, workspace: Workspace, records: Provenance, cel
             if (counts := workspace.done(alike) and workspace.record(alike))
             else None
         ),
-        test_sentences=records[pipeline.hold_out()]["test"].pairs,
+        test_sentences=_test_sentences(pipeline, records),
         digest=score.digest,
     )
 
@@ -270,8 +265,17 @@ def _networks(pipeline: Pipeline, cell: Cell, records: Provenance) -> Iterator[N
         )
 
 
-def _resamples(pipeline: Pipeline, workspace: Workspace, cell: Cell) -> Scores:
-    found = load_scores(workspace.path(pipeline.resamples(cell)))
+def _measures(experiment: Experiment) -> dict[str, Measure]:
+    """Return the facts about all outcomes, the primary one first."""
+    of_metrics = experiment.scoring.measures | {loss.NAME: loss.MEASURE}
+    of_sets = measures(experiment.scoring.measures, experiment.held_out.weights)
+    return of_metrics | of_sets
+
+
+def _resamples(pipeline: Pipeline, workspace: Workspace, row: CellRow) -> Scores:
+    found = dict(load_scores(workspace.path(pipeline.resamples(row.cell))))
+    if loss.NAME in row.scores:  # which no other sentences of the test set change
+        found[loss.NAME] = np.full(1 + COUNT, row.scores[loss.NAME].value)
     # As precise as a report's files keep them, so that what is drawn from those is the same.
     return {name: np.append(it[:1], it[1:].astype("f4")) for name, it in found.items()}
 
@@ -364,14 +368,40 @@ def _examples(
             )
 
 
+def _translations(
+    pipeline: Pipeline, workspace: Workspace, rows: Sequence[CellRow]
+) -> dict[str, list[str]]:
+    """Return the columns of NAME.hypotheses.tsv."""
+    names = pipeline.test_sets()
+    sources, texts = _test_set(pipeline, workspace)
+    columns = {
+        "test_set": [name for name in names for _ in _pairs(pipeline, workspace, name)],
+        "source": sources,
+        "reference": texts,
+    }
+    return columns | {str(row.cell): _hypotheses(pipeline, workspace, row.cell) for row in rows}
+
+
 def _hypotheses(pipeline: Pipeline, workspace: Workspace, cell: Cell) -> list[str]:
-    return list(stream_lines(workspace.file(pipeline.translate(cell).hypotheses)))
+    """Return a cell's translations of all test sets, one after another."""
+    files = (pipeline.translate(cell, name).hypotheses for name in pipeline.test_sets())
+    return [line for file in files for line in stream_lines(workspace.file(file))]
 
 
 def _test_set(pipeline: Pipeline, workspace: Workspace) -> tuple[list[str], list[str]]:
-    """Return the test set's sources and references."""
+    """Return the sources and references of all test sets, one after another."""
+    pairs = [it for name in pipeline.test_sets() for it in _pairs(pipeline, workspace, name)]
+    return [source for source, _ in pairs], [reference for _, reference in pairs]
+
+
+def _pairs(pipeline: Pipeline, workspace: Workspace, test_set: str) -> list[Pair]:
+    stem = workspace.file(pipeline.test_sets()[test_set])
+    return list(read_pairs(stem, pipeline.languages))
+
+
+def _test_sentences(pipeline: Pipeline, records: Provenance) -> int:
+    """Return the number of sentences of all test sets."""
     held_out = pipeline.hold_out()
-    sources, texts = (
-        list(stream_lines(workspace.file(held_out.side("test", side)))) for side in SIDES
-    )
-    return sources, texts
+    added = (name for name, it in pipeline.experiment.held_out.sets.items() if it.added)
+    later = sum(records[pipeline.added_test_set(name)].pairs for name in added)
+    return records[held_out]["test"].pairs + later

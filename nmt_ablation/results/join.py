@@ -8,6 +8,7 @@ from nmt_ablation.errors import UserError
 from nmt_ablation.results.comparable import with_gains
 from nmt_ablation.results.design import Definition
 from nmt_ablation.results.means import (
+    Evidence,
     Resamples,
     against_baseline,
     contrast,
@@ -57,8 +58,9 @@ def _joined(parts: Sequence[Results]) -> Results:
             "cells": cells,
             "resamples": resamples if len(resamples) == len(cells) else {},
             "unfinished": [name for name in first.unfinished if name not in of_names],
-            "means": against_baseline(means, design.compared, first.correction),
-            "contrasts": of_contrasts(contrasts, design.contrasted),
+            "means": means,
+            "contrasts": contrasts,
+            "translations": _side_by_side(parts),
             "examples": _merged(example for part in parts for example in part.examples),
             "command": "; ".join(dict.fromkeys(part.command for part in parts)),
         }
@@ -70,12 +72,14 @@ def _compared(
 ) -> tuple[list[MeanRow], list[ContrastRow]]:
     """Return the means and contrasts of all cells: anew, as far as their resamples are there."""
     first = parts[0]
-    design, measures, smallest = first.design, first.measures, first.smallest_gains
+    design = first.design
+    looks = design.looks(first.primary)
 
     def anew(rows: Sequence[CellRow]) -> tuple[list[MeanRow], list[ContrastRow]]:
+        evidence = Evidence(rows, resamples, first.measures, first.smallest_gains, looks)
         return (
-            summarise(rows, resamples, first.baseline, measures, design.compared, smallest),
-            contrast(rows, resamples, design.contrasts, measures, design.contrasted, smallest),
+            summarise(evidence, first.baseline, design.compared),
+            contrast(evidence, design.contrasts, design.contrasted),
         )
 
     # What an earlier version has compared keeps the numbers that it was published with.
@@ -87,7 +91,7 @@ def _compared(
         if len(having) == 1:
             means += [row for row in having[0].means if row.size == size]
             contrasts += [row for row in having[0].contrasts if row.size == size]
-        elif all(part.resamples for part in having):
+        elif all(part.resamples for part in having) and not looks:
             some = anew([row for row in cells if row.size == size])
             means += some[0]
             contrasts += some[1]
@@ -96,7 +100,10 @@ def _compared(
                 f"{first.name}: two parts have cells of size {size}, and to compare these takes "
                 f"{first.name}.npz beside each: report it anew where the cells are"
             )
-    return means, contrasts
+    return (
+        against_baseline(means, design.compared, first.correction),
+        of_contrasts(contrasts, design.contrasted),
+    )
 
 
 def _shared(definition: Definition) -> dict[str, JsonValue]:
@@ -110,6 +117,18 @@ def _shared(definition: Definition) -> dict[str, JsonValue]:
         return definition
     rest = {key: value for key, value in training.items() if key != "precision"}
     return definition | {"training": rest}
+
+
+def _side_by_side(parts: Sequence[Results]) -> dict[str, list[str]]:
+    """Return the translations of all parts; none if a part lacks its own, or has another test
+    set."""
+    found, first = dict[str, list[str]](), parts[0].translations
+    for part in parts:
+        lines = part.translations
+        if not lines or any(lines[key] != first[key] for key in ("test_set", "reference")):
+            return {}
+        found |= lines
+    return found
 
 
 def _merged(examples: Iterable[Example]) -> list[Example]:

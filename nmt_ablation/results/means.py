@@ -1,12 +1,23 @@
 """Means over seeds, gains over the baseline and contrasts of two arms, with intervals and p."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal, TypeVar
 
 import numpy as np
 
 from nmt_ablation.experiment import Cell
-from nmt_ablation.results.rows import CellRow, ContrastRow, Gain, MeanRow, MeanScore
+from nmt_ablation.results import looks as at_looks
+from nmt_ablation.results.looks import Looks, replay
+from nmt_ablation.results.rows import (
+    SIGNIFICANT,
+    CellRow,
+    ContrastRow,
+    Gain,
+    MeanRow,
+    MeanScore,
+)
 from nmt_ablation.results.spread import Block, Spreads
 from nmt_ablation.results.statistics import (
     Estimate,
@@ -23,6 +34,8 @@ from nmt_ablation.values import Size
 
 Resamples = Mapping[Cell, Scores]
 """The scores of cells on the test set and on its resamples, the same for all cells."""
+ONE = (1,)
+"""One arm at one size, as comparisons are corrected for looks alone."""
 Seeds = dict[str, dict[int, Scores]]
 """The scores of one size, by arm and seed."""
 Correction = Literal["Dunnett", "Holm"]
@@ -74,50 +87,85 @@ class Comparisons:
         return np.array([of_arm[seed][self.metric] for seed in seeds])
 
 
-def summarise(
-    rows: Sequence[CellRow],
-    resamples: Resamples,
-    baseline: str,
-    measures: Mapping[str, Measure],
-    compared: Sequence[int],
-    smallest: Mapping[str, float],
-) -> list[MeanRow]:
-    """Return a row for each size and arm, in the order of `rows`.
+@dataclass(frozen=True)
+class Evidence:
+    """The cells that comparisons rest on, and how they are judged."""
+
+    rows: Sequence[CellRow]
+    resamples: Resamples
+    measures: Mapping[str, Measure]
+    smallest: Mapping[str, float]
+    """The smallest gain of interest, by metric."""
+    looks: Looks | None = None
+    """The looks, if seeds are added one by one."""
+
+    @cached_property
+    def counts(self) -> Sequence[int]:
+        """The number of seeds at each look."""
+        return self.looks.counts if self.looks else ()
+
+    @cached_property
+    def scores(self) -> dict[Size, Seeds]:
+        """The scores of cells by size."""
+        return _scores(self.rows, self.resamples)
+
+    @cached_property
+    def pairs(self) -> dict[Size, int]:
+        """The number of pairs of each size: a mean over seeds if sizes are in tokens."""
+        found: dict[Size, dict[int, int]] = {}
+        for row in self.rows:
+            found.setdefault(row.size, {})[row.seed] = row.pairs
+        return {size: round(np.mean(list(each.values()))) for size, each in found.items()}
+
+    @cached_property
+    def by_metrics(self) -> dict[str, Comparisons]:
+        """The scores by each metric."""
+        return {name: Comparisons(self.scores, name, it) for name, it in self.measures.items()}
+
+    def by_looks(self, compare: Callable[["Evidence"], list[Compared]]) -> list[Compared]:
+        """Return the rows that a comparison makes of these cells, look by look if they are
+        declared."""
+        if self.looks:
+            rows = replay(self.rows, self.looks, lambda some: compare(replace(self, rows=some)))
+        else:
+            rows = compare(self)
+        return [row.model_copy(update={"pairs": self.pairs[row.size]}) for row in rows]
+
+
+def summarise(evidence: Evidence, baseline: str, compared: Sequence[int]) -> list[MeanRow]:
+    """Return a row for each size and arm, in the order of the cells.
 
     Scores are means over the seeds for which both arm and baseline are finished. Gains are paired.
 
     Args:
         compared: the number of arms that are compared with the baseline at each size, finished or
             not.
-        smallest: the smallest gain of interest, by metric.
     """
-    scores, pairs = _scores(rows, resamples), _pairs(rows)
+    return evidence.by_looks(lambda some: _summarise(some, baseline, compared))
+
+
+def _summarise(evidence: Evidence, baseline: str, compared: Sequence[int]) -> list[MeanRow]:
     paired: dict[tuple[Size, str], list[int]] = {}
-    for row in rows:
+    for row in evidence.rows:
         if row.gains:
             paired.setdefault((row.size, row.arm), []).append(row.seed)
-    of_metrics = {name: Comparisons(scores, name, it) for name, it in measures.items()}
     means, gains = list[MeanRow](), list[dict[str, Estimate]]()
     for (size, arm), seeds in paired.items():
         own = {
-            name: _possible(it.mean(size, arm, seeds), measures[name])
-            for name, it in of_metrics.items()
+            name: _possible(it.mean(size, arm, seeds), evidence.measures[name])
+            for name, it in evidence.by_metrics.items()
         }
-        means.append(
-            MeanRow(size=size, pairs=pairs[size, arm], arm=arm, seeds=len(seeds), scores=own)
-        )
-        compare = of_metrics if arm != baseline else {}
+        pairs = evidence.pairs[size]
+        means.append(MeanRow(size=size, pairs=pairs, arm=arm, seeds=len(seeds), scores=own))
+        compare = evidence.by_metrics if arm != baseline else {}
         gains.append({name: it.gain(size, arm, baseline) for name, it in compare.items()})
-    return against_baseline(_with_gains(means, gains, _levels_of(compared), smallest), compared)
+    levels = _levels_of(compared, evidence.counts)
+    found = _with_gains(means, gains, levels, evidence.smallest)
+    return against_baseline(found, compared, looks=evidence.counts)
 
 
 def contrast(
-    rows: Sequence[CellRow],
-    resamples: Resamples,
-    asked: Sequence[tuple[str, str]],
-    measures: Mapping[str, Measure],
-    comparisons: int,
-    smallest: Mapping[str, float],
+    evidence: Evidence, asked: Sequence[tuple[str, str]], comparisons: int
 ) -> list[ContrastRow]:
     """Return a row for each size and contrast of two arms that share a seed there.
 
@@ -125,31 +173,33 @@ def contrast(
 
     Args:
         comparisons: the number of contrasts at all sizes, finished or not.
-        smallest: as of `summarise`.
     """
-    scores, pairs = _scores(rows, resamples), _pairs(rows)
-    of_metrics = {name: Comparisons(scores, name, it) for name, it in measures.items()}
+    return evidence.by_looks(lambda some: _contrast(some, asked, comparisons))
+
+
+def _contrast(
+    evidence: Evidence, asked: Sequence[tuple[str, str]], comparisons: int
+) -> list[ContrastRow]:
     found, gains = list[ContrastRow](), list[dict[str, Estimate]]()
-    for size, of_size in scores.items():
+    for size, of_size in evidence.scores.items():
         for arm, other in asked:
             seeds = of_size.get(arm, {}).keys() & of_size.get(other, {}).keys()
             if seeds:
+                pairs, number = evidence.pairs[size], len(seeds)
                 found.append(
-                    ContrastRow(
-                        size=size,
-                        pairs=pairs[size, arm],
-                        arm=arm,
-                        other=other,
-                        seeds=len(seeds),
-                        gains={},
-                    )
+                    ContrastRow(size=size, pairs=pairs, arm=arm, other=other, seeds=number)
                 )
-                gains.append({name: it.gain(size, arm, other) for name, it in of_metrics.items()})
+                by_metrics = evidence.by_metrics.items()
+                gains.append({name: it.gain(size, arm, other) for name, it in by_metrics})
 
     def levels(p_values: Sequence[float]) -> list[float]:
-        return holm_levels(p_values, comparisons)
+        found = holm_levels(_after_looks(p_values, evidence.counts), comparisons)
+        if not evidence.counts:
+            return found
+        return [at_looks.level(it, ONE, evidence.counts) for it in found]
 
-    return of_contrasts(_with_gains(found, gains, levels, smallest), comparisons)
+    with_gains = _with_gains(found, gains, levels, evidence.smallest)
+    return of_contrasts(with_gains, comparisons, evidence.counts)
 
 
 def unlike(
@@ -162,33 +212,55 @@ def unlike(
 
 
 def against_baseline(
-    rows: Sequence[MeanRow], compared: Sequence[int], correction: Correction = "Dunnett"
+    rows: Sequence[MeanRow],
+    compared: Sequence[int],
+    correction: Correction = "Dunnett",
+    looks: Sequence[int] = (),
 ) -> list[MeanRow]:
     """Return rows with p-values after correction.
 
     Args:
         compared: as of `summarise`.
+        looks: the number of seeds at each look.
     """
 
     def corrected(p_values: Sequence[float]) -> list[float]:
         if correction == "Holm":
             return holm(p_values, sum(compared))
+        if looks:
+            return [at_looks.corrected(p, compared, looks) for p in p_values]
         return [dunnett(p, compared) for p in p_values]
 
     return _with_corrected(rows, corrected)
 
 
-def of_contrasts(rows: Sequence[ContrastRow], comparisons: int) -> list[ContrastRow]:
+def of_contrasts(
+    rows: Sequence[ContrastRow], comparisons: int, looks: Sequence[int] = ()
+) -> list[ContrastRow]:
     """Return rows with p-values after Holm's correction.
 
     Args:
         comparisons: as of `contrast`.
+        looks: the number of seeds at each look.
     """
-    return _with_corrected(rows, lambda p_values: holm(p_values, comparisons))
+
+    def corrected(p_values: Sequence[float]) -> list[float]:
+        return holm(_after_looks(p_values, looks), comparisons)
+
+    return _with_corrected(rows, corrected)
 
 
-def _levels_of(compared: Sequence[int]) -> Callable[[Sequence[float]], list[float]]:
-    return lambda p_values: [dunnett_level(tuple(compared))] * len(p_values)
+def _after_looks(p_values: Sequence[float], looks: Sequence[int]) -> Sequence[float]:
+    """Return p of single comparisons after correction for all looks."""
+    return [at_looks.corrected(p, ONE, looks) for p in p_values] if looks else p_values
+
+
+def _levels_of(
+    compared: Sequence[int], looks: Sequence[int]
+) -> Callable[[Sequence[float]], list[float]]:
+    of_all = tuple(compared)
+    one = at_looks.level(SIGNIFICANT, of_all, looks) if looks else dunnett_level(of_all)
+    return lambda p_values: [one] * len(p_values)
 
 
 def _with_gains(
@@ -202,7 +274,7 @@ def _with_gains(
     Args:
         levels: the levels of intervals that hold for all comparisons at once, given their
             p-values.
-        smallest: as of `summarise`.
+        smallest: the smallest gain of interest, by metric.
     """
     of_metrics: dict[str, list[float]] = {}
     for each in gains:
@@ -258,14 +330,6 @@ def _scores(rows: Sequence[CellRow], resamples: Resamples) -> dict[Size, Seeds]:
     for row in rows:
         scores.setdefault(row.size, {}).setdefault(row.arm, {})[row.seed] = resamples[row.cell]
     return scores
-
-
-def _pairs(rows: Sequence[CellRow]) -> dict[tuple[Size, str], int]:
-    """Return the number of pairs of each size and arm: a mean over seeds if sizes are in tokens."""
-    found: dict[tuple[Size, str], list[int]] = {}
-    for row in rows:
-        found.setdefault((row.size, row.arm), []).append(row.pairs)
-    return {at: round(np.mean(each)) for at, each in found.items()}
 
 
 def _possible(found: Estimate, measure: Measure) -> MeanScore:

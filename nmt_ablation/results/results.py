@@ -19,6 +19,7 @@ from nmt_ablation.results.rows import (
     Row,
 )
 from nmt_ablation.scoring.metric import Measure
+from nmt_ablation.scoring.test_sets import on
 from nmt_ablation.values import Size
 
 NAMED = 20
@@ -45,6 +46,9 @@ class Results(Row):
     resamples: Resamples = Field(default={}, exclude=True)
     """Scores of the finished cells on resamples of the test set. A report can do without them, as
     the means contain the intervals."""
+    translations: dict[str, list[str]] = Field(default={}, exclude=True)
+    """All lines of the test sets: columns test_set, source, reference, and each finished cell's
+    translations; empty where they are left out, or in reports of earlier versions."""
     unfinished: list[str]
     """Names of the other cells."""
     means: list[MeanRow]
@@ -70,6 +74,17 @@ class Results(Row):
     def measure(self) -> Measure:
         """The primary metric."""
         return self.measures[self.primary]
+
+    @property
+    def pooled(self) -> dict[str, Measure]:
+        """The outcomes that are not of one test set among several."""
+        return {name: it for name, it in self.measures.items() if it.test_set is None}
+
+    @property
+    def of_test_sets(self) -> dict[str, str]:
+        """The outcome of the primary metric on each of several test sets."""
+        names = ((it.test_set, name) for name, it in self.measures.items() if it.test_set)
+        return {test_set: name for test_set, name in names if name == on(self.primary, test_set)}
 
     @property
     def correction(self) -> Correction:

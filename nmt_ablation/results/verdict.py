@@ -49,10 +49,12 @@ class Basis:
     """The number of trainings that the budget ended before patience did."""
 
 
-def decide(results: Results) -> list[Decision]:
-    """Decide by the primary metric on each arm that has a gain over the baseline."""
+def decide(results: Results, metric: str = "") -> list[Decision]:
+    """Decide by a metric, or else by the primary one, on each arm that has a gain over the
+    baseline."""
+    metric = metric or results.primary
     return [
-        Decision(arm, results.baseline, sorted(rows, key=lambda row: row.pairs), results.primary)
+        Decision(arm, results.baseline, sorted(rows, key=lambda row: row.pairs), metric)
         for arm, rows in by_arm([row for row in results.means if row.gains]).items()
     ]
 

@@ -12,6 +12,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from nmt_ablation.scoring import loss
 from nmt_ablation.scoring.bleu import Bleu, BleuTokenizer
 from nmt_ablation.scoring.chrf import Chrf
 from nmt_ablation.scoring.metric import Measure, Metric
@@ -72,6 +73,11 @@ class Scoring(Block):
 
     @model_validator(mode="after")
     def _known_primary(self) -> "Scoring":
+        if loss.NAME in self.metrics:
+            fail(
+                ("scoring", "metrics", loss.NAME),
+                "is what reports call the cross-entropy of references; name the metric otherwise",
+            )
         if not self.primary:
             object.__setattr__(self, "primary", next(iter(self.metrics)))
         if self.primary not in self.metrics:

@@ -30,6 +30,8 @@ class Measure(BaseModel):
     """The digits after the point that are shown."""
     smallest_gain: float | None = None
     """The smallest gain of interest, unless an experiment says another; None if it has to say."""
+    test_set: str | None = None
+    """The test set, where it is the metric on one of several."""
     agreement: tuple[tuple[float, float], ...] = ()
     """Points of a line from differences between two systems to the share of cases in which people
     prefer the better one; empty where nobody has measured that."""

@@ -8,12 +8,14 @@ from pydantic import BaseModel, ConfigDict
 
 from nmt_ablation.errors import UserError
 from nmt_ablation.scoring.metric import Metric
+from nmt_ablation.scoring.test_sets import Weights, on
 
 STATISTICS = "statistics.npz"
 """The file of each metric's statistics of sentences: sentences x statistics."""
 
 Statistics = Mapping[str, np.ndarray]
-"""The statistics of a system's sentences by metric: sentences x statistics."""
+"""The statistics of a system's sentences: sentences x statistics, by metric, or by METRIC@SET where
+test sets are several."""
 
 
 class Score(BaseModel):
@@ -27,7 +29,7 @@ class Score(BaseModel):
 
 
 class Scored(BaseModel):
-    """The scores of a system by metric."""
+    """The scores of a system by outcome."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
@@ -65,6 +67,39 @@ def score(
         said = (metric.warning(scores[name].value) for name, metric in metrics.items())
         warnings += [warning for warning in said if warning]
     return Scored(scores=scores, empty_hypotheses=empty, warnings=warnings), statistics
+
+
+def combined(
+    metrics: Mapping[str, Metric], found: Mapping[str, tuple[Scored, Statistics]], weights: Weights
+) -> tuple[Scored, Statistics]:
+    """Return a system's scores on several test sets as those of one, with all outcomes.
+
+    Args:
+        found: the scores and statistics on each set.
+    """
+    if not weights:
+        (only,) = found.values()
+        return only
+    whole = sum(weights.values())
+    named = ", ".join(f"{name} {weight / whole:.3g}" for name, weight in weights.items())
+    scores = dict[str, Score]()
+    for name in metrics:
+        of_sets = {test_set: scored.scores[name] for test_set, (scored, _) in found.items()}
+        mean = sum(weights[test_set] * it.value for test_set, it in of_sets.items()) / whole
+        settings = next(iter(of_sets.values())).signature
+        scores[name] = Score(value=mean, signature=f"{settings}|mean of {named}")
+        scores |= {on(name, test_set): it for test_set, it in of_sets.items()}
+    scored = Scored(
+        scores=scores,
+        empty_hypotheses=sum(it.empty_hypotheses for it, _ in found.values()),
+        warnings=[f"{name}: {said}" for name, (it, _) in found.items() for said in it.warnings],
+    )
+    statistics = {
+        on(name, test_set): of_sentences
+        for test_set, (_, of_set) in found.items()
+        for name, of_sentences in of_set.items()
+    }
+    return scored, statistics
 
 
 def save_statistics(statistics: Statistics, folder: Path) -> None:

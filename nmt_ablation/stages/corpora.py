@@ -3,8 +3,9 @@
 Modules that take long to import are imported in `build`, so that planning is quick.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -20,11 +21,14 @@ from nmt_ablation.stage import Build, DataFile, File, Stage
 from nmt_ablation.values import SIDES, Side, UnicodeForm
 
 if TYPE_CHECKING:
+    from nmt_ablation.corpus.hashes import Hashes
     from nmt_ablation.corpus.read import RawBlock
 
 Languages = tuple[str, str]
 """The source and the target language."""
 SETS = ("test", "valid")
+BLOCK = 1_000_000
+"""Lines that are hashed at once."""
 FIT_PAIRS = 1_000_000
 """Pairs of the pool that a segmentation is fitted on; more hardly change the subwords."""
 
@@ -198,7 +202,8 @@ class HoldOut(Stage[dict[str, HeldOutRecord]]):
     name: ClassVar[str] = "hold-out"
     version: ClassVar[int] = 3
 
-    test: Wanted
+    test: Wanted | Mapping[str, Wanted]
+    """The test set, or several by name."""
     valid: Wanted
     first: Clean | None
     """The corpus to draw from, if any pairs are drawn."""
@@ -215,10 +220,18 @@ class HoldOut(Stage[dict[str, HeldOutRecord]]):
         """Return the stem of a set's two files, without languages."""
         return File(self, split)
 
+    def test_set(self, name: str) -> File:
+        """Return the stem of a test set's two files; `test` has the pairs of all."""
+        return self.pairs("test" if isinstance(self.test, Wanted) else f"test-{name}")
+
     def build(self, to: Build) -> dict[str, HeldOutRecord]:
         from nmt_ablation.corpus import cleaned, hold_out
 
-        sets = {"test": self.test, "valid": self.valid}
+        if isinstance(self.test, Wanted):
+            tests = {"test": self.test}
+        else:
+            tests = {f"test-{name}": it for name, it in self.test.items()}
+        sets = {**tests, "valid": self.valid}
         wanted = {name: (it.drawn, it.given(to, self.languages)) for name, it in sets.items()}
         corpus = None
         if self.first is not None:
@@ -227,13 +240,19 @@ class HoldOut(Stage[dict[str, HeldOutRecord]]):
         for name, (number, pairs) in wanted.items():
             left = len(chosen[name]) - len(pairs)
             if left < number:
+                key = name.replace("test-", "test.", 1)
                 raise UserError(
-                    f"{self.where}: held_out.{name} asks for {number} pairs, and {self.label}, the "
+                    f"{self.where}: held_out.{key} asks for {number} pairs, and {self.label}, the "
                     f"first of the corpora, has {left} left for it; ask for fewer, or put a larger "
                     "corpus first"
                 )
             text.write_pairs(chosen[name], to.path(self.pairs(name)), self.languages)
-        return {name: HeldOutRecord(len(chosen[name]), sets[name].drawn) for name in sets}
+        record = {name: HeldOutRecord(len(chosen[name]), sets[name].drawn) for name in sets}
+        if "test" not in tests:
+            whole = [pair for name in tests for pair in chosen[name]]
+            text.write_pairs(whole, to.path(self.pairs("test")), self.languages)
+            record["test"] = HeldOutRecord(len(whole), sum(it.drawn for it in tests.values()))
+        return record
 
 
 @dataclass(frozen=True)
@@ -448,3 +467,68 @@ class Rest(Stage[RestRecord]):
                 "name corpora"
             )
         return record
+
+
+@dataclass(frozen=True)
+class AddedRecord:
+    """The pairs of a test set that was added after training."""
+
+    pairs: int
+    left_out: int
+    """Pairs with a side that training could see."""
+
+
+@dataclass(frozen=True, eq=False)
+class AddTestSet(Stage[AddedRecord]):
+    """A test set that was added after training, without the pairs that training could see."""
+
+    name: ClassVar[str] = "added-test-set"
+
+    wanted: Wanted
+    corpora: tuple[Clean, ...]
+    monolingual: tuple[Monolingual, ...]
+    hold_out: HoldOut
+    """The stage that has the validation set."""
+    label: str = field(compare=False)
+    """The place of the test set in the experiment file."""
+
+    @property
+    def pairs(self) -> File:
+        """The stem of the two files, without languages."""
+        return File(self, "pairs")
+
+    def build(self, to: Build) -> AddedRecord:
+        import numpy as np
+
+        from nmt_ablation.corpus.hold_out import seen
+        from nmt_ablation.corpus.measure import form_hashes
+
+        languages = self.hold_out.languages
+        given = self.wanted.given(to, languages)
+        known = np.zeros(len(given), bool)
+        for at, side in enumerate(SIDES):
+            forms = form_hashes(pair[at] for pair in given)
+            known |= seen(forms, self._training(side, to))
+        left = [pair for pair, was_seen in zip(given, known, strict=True) if not was_seen]
+        if not left:
+            raise UserError(
+                f"{self.label}: training could see each of its {len(given):,} sentences, so "
+                "nothing is left to score"
+            )
+        text.write_pairs(left, to.path(self.pairs), languages)
+        return AddedRecord(len(left), len(given) - len(left))
+
+    def _training(self, side: Side, to: Build) -> Iterator["Hashes"]:
+        """Yield the hashed normal forms of all text of a side that training could see."""
+        from nmt_ablation.corpus import cleaned
+        from nmt_ablation.corpus.measure import form_hashes
+
+        yield form_hashes(text.stream_lines(to.path(self.hold_out.side("valid", side))))
+        for corpus in self.corpora:
+            for rows in cleaned.CleanCorpus(to.artifact(corpus), self.hold_out.languages).index():
+                yield rows[f"{side}_form"]
+        for it in self.monolingual:
+            if it.side == side:
+                lines = text.stream_lines(to.path(it.text))
+                while (block := form_hashes(islice(lines, BLOCK))).size:
+                    yield block

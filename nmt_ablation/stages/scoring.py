@@ -8,6 +8,7 @@ from nmt_ablation.corpus import text
 from nmt_ablation.scoring.metric import Metric
 from nmt_ablation.scoring.resample import PairedTest
 from nmt_ablation.scoring.score import Scored
+from nmt_ablation.scoring.test_sets import Weights
 from nmt_ablation.stage import Build, File, Stage
 from nmt_ablation.stages.corpora import HoldOut
 from nmt_ablation.stages.tokens import Binarise, Segmentation
@@ -18,13 +19,14 @@ from nmt_ablation.values import UnicodeForm
 
 @dataclass(frozen=True, eq=False)
 class Translate(Stage[None]):
-    """The test set's hypotheses, detokenised."""
+    """A test set's hypotheses, detokenised."""
 
     name: ClassVar[str] = "translate"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
 
     train: Train | Choose
-    hold_out: HoldOut
+    test_set: File
+    """The stem of the test set's two files."""
     binarise: Binarise
     segmentation: Segmentation
     decoding: Decoding
@@ -38,9 +40,9 @@ class Translate(Stage[None]):
     def build(self, to: Build) -> None:
         from nmt_ablation.translation import engine
 
-        sources = text.stream_lines(to.path(self.hold_out.side("test", "source")))
+        pairs = text.read_pairs(to.path(self.test_set), self.binarise.languages)
         hypotheses = engine.translate(
-            [text.tidy(line, self.unicode) for line in sources],
+            [text.tidy(source, self.unicode) for source, _ in pairs],
             to.path(self.train.checkpoint),
             to.path(self.binarise.data),
             (
@@ -54,29 +56,49 @@ class Translate(Stage[None]):
         text.write_lines(to.path(self.hypotheses), hypotheses)
 
 
+@dataclass(frozen=True)
+class Translated:
+    """A test set and a model's translations of it."""
+
+    test_set: File
+    """The stem of the test set's two files."""
+    translate: Translate
+
+
+class CellScores(Scored):
+    """The scores of a cell, and what turns its losses into bits per character."""
+
+    tokens_per_character: float
+    """Tokens that the model predicts for each character of the validation set's references."""
+
+
 @dataclass(frozen=True, eq=False)
-class Score(Stage[Scored]):
-    """A cell's scores by each metric, and the sufficient statistics of each sentence."""
+class Score(Stage[CellScores]):
+    """A cell's scores by each metric on each test set, and the sufficient statistics of each
+    sentence."""
 
     name: ClassVar[str] = "score"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
 
-    translate: Translate
+    tests: Mapping[str, Translated]
+    weights: Weights
+    binarise: Binarise
     hold_out: HoldOut
     metrics: Mapping[str, Metric]
 
-    def build(self, to: Build) -> Scored:
-        from nmt_ablation.scoring.score import save_statistics, score
+    def build(self, to: Build) -> CellScores:
+        from nmt_ablation.scoring.score import combined, save_statistics, score
 
-        files = (
-            self.translate.hypotheses,
-            self.hold_out.side("test", "target"),
-            self.hold_out.side("test", "source"),
-        )
-        texts = (list(text.stream_lines(to.path(file))) for file in files)
-        scored, statistics = score(self.metrics, *texts)
+        found = {}
+        for name, test in self.tests.items():
+            pairs = text.read_pairs(to.path(test.test_set), self.binarise.languages)
+            sources, references = map(list, zip(*pairs, strict=True))
+            hypotheses = list(text.stream_lines(to.path(test.translate.hypotheses)))
+            found[name] = score(self.metrics, hypotheses, references, sources)
+        scored, statistics = combined(self.metrics, found, self.weights)
         save_statistics(statistics, to.folder)
-        return scored
+        tokens_per_character = self.binarise.tokens_per_character(to)
+        return CellScores(**dict(scored), tokens_per_character=tokens_per_character)
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +106,7 @@ class Compare(Stage[dict[str, PairedTest]]):
     """Paired tests, by each metric, of a cell against the baseline of its size and seed."""
 
     name: ClassVar[str] = "compare"
-    version: ClassVar[int] = 4
+    version: ClassVar[int] = 5
     when_ready: ClassVar[bool] = True
 
     arm: Score
@@ -96,15 +118,16 @@ class Compare(Stage[dict[str, PairedTest]]):
         from nmt_ablation.scoring.score import load_statistics
 
         baseline, arm = (load_statistics(to.artifact(it)) for it in (self.baseline, self.arm))
-        return compare(self.metrics, baseline, arm)
+        return compare(self.metrics, baseline, arm, self.arm.weights)
 
 
 @dataclass(frozen=True, eq=False)
 class Resample(Stage[None]):
-    """A cell's scores on the test set and on resamples of it, which are the same for all cells."""
+    """A cell's scores on the test sets and on resamples of them, which are the same for all
+    cells."""
 
     name: ClassVar[str] = "resamples"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
 
     score: Score
     metrics: Mapping[str, Metric]
@@ -113,4 +136,5 @@ class Resample(Stage[None]):
         from nmt_ablation.scoring.resample import resampled, save_scores
         from nmt_ablation.scoring.score import load_statistics
 
-        save_scores(resampled(self.metrics, load_statistics(to.artifact(self.score))), to.folder)
+        statistics = load_statistics(to.artifact(self.score))
+        save_scores(resampled(self.metrics, statistics, self.score.weights), to.folder)

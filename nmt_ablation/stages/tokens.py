@@ -83,6 +83,15 @@ class Binarise(Stage[None]):
     def segmented(self, split: str, side: Side) -> File:
         return File(self, f"segmented/{split}.{self.languages[SIDES.index(side)]}")
 
+    def tokens_per_character(self, to: Build) -> float:
+        """Return the tokens that the model predicts for each character of the validation set's
+        references."""
+        lines = text.stream_lines(to.path(self.hold_out.side("valid", "target")))
+        characters = sum(len(text.tidy(line, self.unicode)) for line in lines)
+        segmented = text.stream_lines(to.path(self.segmented("valid", "target")))
+        tokens = sum(len(line.split()) + 1 for line in segmented)  # the end of a sentence too
+        return tokens / characters
+
     def build(self, to: Build) -> None:
         from nmt_ablation.training.binarise import binarise
 

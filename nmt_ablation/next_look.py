@@ -1,0 +1,158 @@
+"""The next look of an experiment whose seeds are added one by one, and the rule that it follows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from nmt_ablation.errors import UserError
+from nmt_ablation.experiment import Cell
+from nmt_ablation.files import write_atomically
+from nmt_ablation.results import looks
+from nmt_ablation.results.design import Design
+from nmt_ablation.results.gather import gather, is_finished
+from nmt_ablation.results.rows import SIGNIFICANT, ContrastRow, MeanRow
+from nmt_ablation.runner import Runner
+
+RULE = "looks.json"
+"""The file of the rule, in the experiment's folder."""
+
+
+class Rule(BaseModel):
+    """The rule of decisions, written down before the first cell is scored."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    looks: tuple[int, ...]
+    """The number of seeds at each look."""
+    seeds: tuple[int, ...]
+    """The seeds in the order in which they are added."""
+    metric: str
+    smallest_gain: float | None
+    compared: tuple[int, ...]
+    """The number of arms that are compared with the baseline at each size."""
+    boundary: float
+    """The p of one comparison at one look below which it is decided."""
+    trials: int
+    """The number of simulated experiments that the boundary comes from."""
+
+    def __str__(self) -> str:
+        return (
+            f"Looks at {', '.join(map(str, self.looks))} seeds. A comparison is decided where its "
+            f"own p is below {self.boundary:.2g}, so that any is decided falsely in at most 5 of "
+            "100 experiments."
+        )
+
+
+@dataclass(frozen=True)
+class NextLook:
+    """The next look and what is known before it."""
+
+    seeds: int
+    """The number of seeds at this look."""
+    cells: list[Cell]
+    """The cells that it needs, finished ones too."""
+    decided: int
+    """The number of comparisons that are decided."""
+    of: int
+    """The number of all comparisons."""
+
+    def __str__(self) -> str:
+        return (
+            f"Look at {self.seeds} seeds: {self.decided} of {self.of} comparisons are decided "
+            f"before it; it takes {len(self.cells)} cells."
+        )
+
+
+def declare(runner: Runner) -> Rule:
+    """Write down the rule of an experiment, or check that it is the one it began with.
+
+    Raises:
+        UserError: the experiment declares no looks, or began with another rule.
+    """
+    experiment, path = runner.file.experiment, runner.folder / RULE
+    counts = tuple(experiment.verdict.looks)
+    if not counts:
+        raise UserError(
+            f"{runner.file.path}: declares no looks; write the numbers of seeds at which to look, "
+            "as verdict: {looks: [3, 4, 6, 8]}, and as many seeds"
+        )
+    compared = tuple(
+        sum(size in experiment.sizes_of(arm) for arm in experiment.arms) - 1
+        for size in experiment.sizes
+    )
+    primary = experiment.scoring.primary
+    smallest = experiment.verdict.smallest_gain
+    rule = Rule(
+        looks=counts,
+        seeds=tuple(experiment.seeds[: counts[-1]]),
+        metric=primary,
+        smallest_gain=smallest or experiment.scoring.measures[primary].smallest_gain,
+        compared=compared,
+        boundary=looks.level(SIGNIFICANT, compared, counts),
+        trials=looks.TRIALS,
+    )
+    if not path.exists():
+        runner.folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, rule.model_dump_json(indent=1) + "\n")
+        return rule
+    try:
+        before = Rule.model_validate_json(path.read_bytes())
+    except ValidationError:
+        raise UserError(f"{path}: is not what nmt-ablation run writes") from None
+    changed = [name for name in Rule.model_fields if getattr(before, name) != getattr(rule, name)]
+    if changed:
+        name = changed[0]
+        raise UserError(
+            f"{path}: this experiment began with {name} {getattr(before, name)}, and "
+            f"{runner.file.path} says {getattr(rule, name)} now; a rule that changes on the way "
+            "decides more than it may. Name the changed experiment otherwise, or put the former "
+            "back"
+        )
+    return rule
+
+
+def next_look(runner: Runner) -> NextLook | None:
+    """Return the next look; None if all comparisons are decided, or have had all their looks."""
+    experiment, known = runner.file.experiment, _compared(runner)
+    design = Design.model_validate(experiment.model_dump(mode="json"))
+    declared = design.looks(experiment.scoring.primary)
+    assert declared is not None
+    block = looks.next_cells(known, design.asked, declared, design.baseline)
+    if block is None:
+        return None
+    seeds = declared.seeds[: block.look]
+    return NextLook(
+        block.look,
+        [
+            cell
+            for cell in experiment.cells()
+            if cell.seed in seeds and cell.arm in block.arms.get(cell.size, ())
+        ],
+        *_decided(known, design, declared.primary),
+    )
+
+
+def outcome(runner: Runner) -> str:
+    """Return how many comparisons are decided when no look is left."""
+    experiment = runner.file.experiment
+    design = Design.model_validate(experiment.model_dump(mode="json"))
+    decided, of = _decided(_compared(runner), design, experiment.scoring.primary)
+    return f"{decided} of {of} comparisons are decided"
+
+
+def _compared(runner: Runner) -> list[MeanRow | ContrastRow]:
+    """Return the comparisons of finished cells."""
+    pipeline, workspace = runner.pipeline, runner.workspace
+    if not any(is_finished(pipeline, workspace, it) for it in pipeline.experiment.cells()):
+        return []
+    found = gather(pipeline, workspace, "", with_examples=False)
+    return [*found.means, *found.contrasts]
+
+
+def _decided(
+    known: Sequence[MeanRow | ContrastRow], design: Design, primary: str
+) -> tuple[int, int]:
+    """Return the number of comparisons that are decided, and of all."""
+    rows = [row for row in known if row.gains]
+    return sum(not looks.is_open(row, primary) for row in rows), len(design.asked)
