@@ -168,6 +168,15 @@ def tiny(folder: Path, mirror: Path | str, *replacements: tuple[str, str]) -> Ru
     return Run(file, folder / "workspace", mirror)
 
 
+def two_arms(folder: Path, mirror: Path, verdict: str) -> Run:
+    """TINY with three seeds of two arms at one size, and the rule of a verdict."""
+    run = tiny(folder, mirror, ("seeds: [1]", "seeds: [1, 2, 3]"), ("[50, 200]", "[50]"))
+    before, rest = run.file.read_text().split("  frozen: ")
+    arm, after = "  finetuned: {start: {embeddings: word2vec}}\n", rest[rest.index("baseline") :]
+    run.file.write_text(f"{before}{arm}{after}verdict: {verdict}\n")
+    return run
+
+
 def run_tiny(folder: Path, mirror: Path, *options: str) -> Run:
     """COMPARED, run in a workspace in this folder."""
     file = folder / "tiny.yaml"

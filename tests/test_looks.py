@@ -8,34 +8,12 @@ import numpy as np
 import pytest
 
 from nmt_ablation.experiment import Cell
-from nmt_ablation.results.comparable import with_gains
-from nmt_ablation.results.looks import Looks, NextCells, corrected, level, next_cells
+from nmt_ablation.results.looks import NextCells, corrected, level, next_cells
 from nmt_ablation.results.means import Evidence, contrast, summarise
-from nmt_ablation.results.rows import CellRow, ContrastRow, MeanRow
+from nmt_ablation.results.rows import ContrastRow, MeanRow
 from nmt_ablation.results.statistics import dunnett_level
-from nmt_ablation.scoring.config import Scoring
-from tests import rows
-from tests.conftest import NewRun, Run, call, tiny
-
-MEASURES = {"bleu": Scoring().measures["bleu"]}
-COUNTS = (2, 3, 4, 6)
-LOOKS = Looks(COUNTS, tuple(range(1, 7)), "bleu")
-SMALLEST = {"bleu": 1.0}
-
-
-def evidence(
-    gains: Sequence[Sequence[float]], spread: float, draw: np.random.Generator, seeds: int = 6
-) -> Evidence:
-    """Return cells of arms whose true gains are known: sizes x arms, of which `random` is one
-    more."""
-    cells, resamples = list[CellRow](), {}
-    for size, of_size in enumerate(gains, 1):
-        for seed in range(1, seeds + 1):
-            for arm, gain in zip("rabcdef", (0.0, *of_size), strict=False):
-                bleu = 30 + gain + spread * draw.normal()
-                cells.append(rows.cell(100 * size, arm, bleu, seed=seed))
-                resamples[cells[-1].cell] = {"bleu": np.full(3, bleu)}
-    return Evidence(with_gains(cells, "r", MEASURES), resamples, MEASURES, SMALLEST, LOOKS)
+from tests.conftest import NewRun, Run, call, two_arms
+from tests.simulated import COUNTS, LOOKS, MEASURES, SMALLEST, evidence
 
 
 def compared(found: Sequence[MeanRow]) -> dict[tuple[int, str], MeanRow]:
@@ -173,24 +151,10 @@ def test_all_decided_nothing_is_left_to_train() -> None:
 
 
 def test_a_contrast_that_is_open_keeps_both_of_its_arms() -> None:
-    *_, last = _blocks([[6.0, 6.6]], contrasts=True)
-    assert last == NextCells(6, {100: ["r", "a", "b"]})
-
-
-FEW = ("seeds: [1]", "seeds: [1, 2, 3]")
-ARMS = """\
-  random: {}
-  finetuned: {start: {embeddings: word2vec}}
-"""
-
-
-def two_arms(folder: Path, mirror: Path, verdict: str) -> Run:
-    """Return a run of two arms at one size, whose test set tells little."""
-    run = tiny(folder, mirror, FEW, ("sizes: [50, 200]", "sizes: [50]"))
-    text = run.file.read_text()
-    start, end = text.index("arms:\n") + len("arms:\n"), text.index("baseline:")
-    run.file.write_text(text[:start] + ARMS + text[end:] + f"verdict: {verdict}\n")
-    return run
+    both = {100: ["r", "a", "b"]}
+    alone, together = (list(_blocks([[6.0, 6.6]], contrasts=it)) for it in (False, True))
+    assert len(together) > len(alone)
+    assert all(it.arms == both for it in together)
 
 
 @pytest.fixture(scope="module")

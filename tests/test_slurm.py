@@ -18,7 +18,7 @@ import pytest
 from nmt_ablation import cost
 from nmt_ablation.errors import UserError
 from nmt_ablation.slurm import cluster, scripts
-from tests.conftest import NewRun, Run, until
+from tests.conftest import NewRun, Run, two_arms, until
 
 ROOT = Path(__file__).parents[1]
 GOLDEN = Path(__file__).parent / "golden"
@@ -535,3 +535,30 @@ def test_the_cluster_file_in_the_checkout_shows_the_defaults(
     for name in ("MEMORY", "TIME"):
         monkeypatch.delenv(f"NMT_ABLATION_SLURM_{name}")
     assert cluster.load(ROOT / "slurm" / "cluster.yaml", {}) == cluster.Cluster()
+
+
+def test_looks_submit_one_another_until_all_is_decided(
+    slurm: None, tmp_path: Path, mirror: Path
+) -> None:
+    run = two_arms(tmp_path, mirror, "{looks: [2, 3], smallest_gain: 0.01}")
+    first = _submitted(run, "--until-decided")
+    record = run.workspace_root / "tiny" / "slurm" / "submissions.json"
+
+    def jobs() -> list[str]:
+        return [job["job"] for one in json.loads(record.read_text()) for job in one["jobs"]]
+
+    def over() -> bool:
+        before = jobs()
+        return _ended(before) and jobs() == before
+
+    until(over)
+    result = run.call("submit", "--until-decided")
+    assert result.returncode == 0, result.stderr
+    assert "of 1 comparisons are decided" in result.stdout
+    means = json.loads((run.workspace_root / "tiny" / "report" / "tiny.json").read_text())["means"]
+    (row,) = [row for row in means if row["gains"]]
+    looks = {2: 1, 3: 2}[row["seeds"]]
+    assert len(json.loads(record.read_text())) == looks and (len(jobs()) > len(first)) == (
+        looks > 1
+    )
+    assert run.call("submit").stdout.startswith("There is nothing to submit") == (looks > 1)

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from nmt_ablation import __version__
-from nmt_ablation.cli import cluster, reports, runs, text
+from nmt_ablation.cli import cluster, plan, reports, runs, text
 from nmt_ablation.errors import UserError
 from nmt_ablation.stopping import EXIT_CODE, StoppedError
 
@@ -38,7 +38,7 @@ class _Group(click.Group):
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="nmt-ablation")
 def main() -> None:
-    """Measure whether pretrained embeddings help a translation model, by corpus size.
+    """Measure which pretrained thing helps a translation model, by corpus size.
 
     \b
     Examples:
@@ -50,7 +50,7 @@ def main() -> None:
 
 
 for command in (
-    *(runs.validate, runs.plan, runs.calibrate, runs.run, runs.status),
+    *(runs.validate, plan.plan, plan.calibrate, runs.run, runs.status),
     *(reports.report, reports.draw, reports.compare),
     cluster.submit,
     *(text.corpora, text.fill_mirror, text.cite, text.synthesise),

@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     envvar="NMT_ABLATION_CLUSTER",
     help="The resources to ask for; see slurm/cluster.yaml.",
 )
+@click.option(
+    "--until-decided",
+    is_flag=True,
+    help="Submit what the next look needs, and behind it the look, which submits what is left.",
+)
 @click.option("--failed", is_flag=True, help="Submit only cells that failed before.")
 @click.option("--memory", help="Memory to ask for, for all jobs submitted: 8G.")
 @click.option("--time", help="Time to ask for: 08:00:00.")
@@ -26,6 +31,7 @@ if TYPE_CHECKING:
 def submit(
     runner: "Runner",
     cluster: Path | None,
+    until_decided: bool,
     failed: bool,
     memory: str | None,
     time: str | None,
@@ -41,7 +47,9 @@ def submit(
       nmt-ablation submit recipes/quickstart.yaml --mirror DIR --dry-run
       nmt-ablation submit recipes/quickstart.yaml --mirror DIR --cluster mine.yaml
       nmt-ablation submit recipes/quickstart.yaml --mirror DIR --failed --memory 16G
+      nmt-ablation submit mine.yaml --until-decided
     """
+    from nmt_ablation import next_look
     from nmt_ablation.cli.progress import Bars
     from nmt_ablation.runner import Work
     from nmt_ablation.slurm import cluster as clusters
@@ -51,8 +59,16 @@ def submit(
     runner.check()
     asked = clusters.load(cluster, {"memory": memory, "time": time})
     submissions = Submissions(runner)
+    cells, again = runner.file.experiment.cells(), list[str]()
+    if until_decided:
+        click.echo(str(next_look.declare(runner)), err=True)
+        if (look := next_look.next_look(runner)) is None:
+            click.echo(f"{next_look.outcome(runner)}: nmt-ablation report {runner.file.path}")
+            return
+        click.echo(str(look), err=True)
+        cells, again = look.cells, _again(cluster, memory, time)
     with submissions.lock():
-        wanted = submissions.to_submit(failed)
+        wanted = submissions.to_submit(failed, cells)
         if wanted.left_out:
             click.echo(
                 f"failed before, and left out: {', '.join(wanted.left_out)}; see --failed", err=True
@@ -65,7 +81,7 @@ def submit(
             with Bars(runner, {}) as bars:
                 fetching = [it for it in runner.to_prepare() if it.needs_network]
                 runner.run({"fetch": Work(fetching)}, 1, bars)
-        made = write_scripts(runner, asked, wanted, submissions.next_folder())
+        made = write_scripts(runner, asked, wanted, submissions.next_folder(), again)
         if dry_run:
             for script in made.all():
                 click.echo(f"# {script}\n{script.read_text(encoding='utf-8')}")
@@ -76,3 +92,14 @@ def submit(
     click.echo(
         f"Logs are in {made.folder}; see the progress: nmt-ablation status {runner.file.path}"
     )
+
+
+def _again(cluster: Path | None, memory: str | None, time: str | None) -> list[str]:
+    """Return the options by which a job submits the next look."""
+    given = {
+        "cluster": str(cluster.resolve()) if cluster else None,
+        "memory": memory,
+        "time": time,
+    }
+    options = [part for name, value in given.items() if value for part in (f"--{name}", value)]
+    return ["--until-decided", *options]

@@ -1,13 +1,10 @@
-"""Commands on a whole experiment: validate, plan, calibrate, run, status."""
+"""Commands on a whole experiment: validate, run, status."""
 
-import itertools
 import json
-import math
 import os
 import sys
 import time
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,65 +36,6 @@ def validate(experiment: Path) -> None:
         f"{experiment}: valid: {len(valid.cells())} cells "
         f"({len(valid.sizes)} sizes, {len(valid.arms)} arms, {len(valid.seeds)} seeds)"
     )
-
-
-@click.command()
-@on_experiment
-def plan(runner: "Runner") -> None:
-    """Show what is done, what is left, and what it will take.
-
-    Builds nothing. Hours are known after `nmt-ablation calibrate`; `nmt-ablation status` lists the
-    cells.
-
-    \b
-    Example:
-      nmt-ablation plan recipes/quickstart.yaml
-    """
-    cells = runner.file.experiment.cells()
-    to_build: dict[str, str] = {}
-    done = 0
-    for size, of_size in itertools.groupby(cells, key=lambda cell: cell.size):
-        finished: dict[str, list[bool]] = {}
-        for cell in of_size:
-            left = runner.left(cell)
-            finished.setdefault(cell.arm, []).append(not left)
-            done += not left
-            to_build |= {stage.digest: stage.name for stage in left}
-        arms = ", ".join(f"{arm} {sum(each)}/{len(each)}" for arm, each in finished.items())
-        click.echo(f"{size if isinstance(size, str) else f'{size:,}':>10}  {arms}")
-    needed = Counter(to_build.values())
-    counts = ", ".join(f"{count} x {stage}" for stage, count in needed.items())
-    click.echo(f"\n{done} of {len(cells)} cells are done. To build: {counts or 'nothing'}.")
-    lines = _hours(runner, needed["train"]), _of_networks(runner), _needs(runner)
-    for line in itertools.chain(*lines):
-        click.echo(line)
-
-
-@click.command()
-@on_experiment
-@click.option("--again", is_flag=True, help="Measure again, for instance on another machine.")
-def calibrate(runner: "Runner", again: bool) -> None:
-    """Time an update of an experiment's model.
-
-    Takes about a minute, on made-up text. Afterwards `plan` estimates hours, and `submit` fills
-    the elements of an array with cells. Run it on the kind of machine that will train.
-
-    \b
-    Examples:
-      nmt-ablation calibrate recipes/quickstart.yaml
-      srun --gpus 1 nmt-ablation calibrate recipes/quickstart.yaml --again
-    """
-    from nmt_ablation.cli.progress import Bars
-    from nmt_ablation.runner import Work
-
-    if again:
-        runner.workspace.cache = None  # another machine's measurement doesn't count
-        runner.workspace.forget(runner.pipeline.calibration())
-    with Bars(runner, {}) as bars:
-        runner.run({"calibration": Work([runner.pipeline.calibration()])}, 1, bars)
-    experiment = runner.file.experiment
-    for line in _hours(runner, len(experiment.cells()) * len(experiment.training.rates)):
-        click.echo(line)
 
 
 @click.command()
@@ -307,73 +245,3 @@ def _refuse_copies() -> None:
                 f"this is one of {os.environ[name]} copies started side by side, by {starter}: "
                 "start it once, and set training.processes in the experiment"
             )
-
-
-def _hours(runner: "Runner", trainings: int) -> Iterator[str]:
-    """Yield lines about the updates and hours that so many trainings take at most."""
-    from rich.filesize import decimal
-
-    from nmt_ablation import cost
-
-    if not trainings:
-        return
-    experiment, calibration = runner.file.experiment, runner.pipeline.calibration()
-    training = experiment.training
-    yield (
-        f"At most {trainings * training.max_updates:,} updates of up to "
-        f"{training.batch_tokens:,} tokens; patience may end a training sooner."
-    )
-    if not runner.workspace.done(calibration):
-        yield "Hours: time an update with nmt-ablation calibrate."
-        return
-    found = runner.workspace.record(calibration)
-    hours = math.ceil(trainings * cost.training_seconds(experiment, found.seconds) / 360) / 10
-    threads = "1 thread" if found.threads == 1 else f"{found.threads} threads"
-    memory = decimal(found.gpu_memory or found.memory)
-    yield (
-        f"Hours: at most {hours:,.1f}, one training after another; an update takes "
-        f"{found.seconds:.3f} s and {memory} on {found.device} "
-        f"({threads} of {found.machine})."
-    )
-
-
-def _of_networks(runner: "Runner") -> Iterator[str]:
-    """Yield a line about each network that is not trained yet."""
-    from nmt_ablation import cost
-
-    experiment, calibration = runner.file.experiment, runner.pipeline.calibration()
-    for name, stage in runner.pipeline.networks_of(experiment.cells()).items():
-        if runner.workspace.done(stage):
-            continue
-        thing = stage.thing
-        line = f"{name}: {thing.says}, {thing.updates:,} updates of up to "
-        line += f"{thing.batch_tokens:,} tokens"
-        if runner.workspace.done(calibration):
-            seconds = runner.workspace.record(calibration).seconds
-            hours = cost.network_seconds(experiment, thing, seconds) / 3600
-            line += f", about {hours:,.1f} hours"
-        yield f"{line}."
-
-
-def _needs(runner: "Runner") -> Iterator[str]:
-    """Yield lines about files to fetch and disk space."""
-    from rich.filesize import decimal
-
-    from nmt_ablation import cost
-    from nmt_ablation.opus import card
-
-    experiment = runner.file.experiment
-    files = cost.files(runner.pipeline, runner.workspace, card.card_for(experiment.pair))
-    to_fetch = [file for file in files if not file.fetched]
-    unknown = [file.path for file in to_fetch if file.bytes is None]
-    if to_fetch:
-        size = sum(file.bytes or 0 for file in to_fetch)
-        known = f", {'more than ' if unknown else ''}{decimal(size)}" if size else ""
-        besides = f"; of unknown size: {', '.join(unknown)}" if unknown else ""
-        yield f"To fetch: {len(to_fetch)} files{known}{besides}."
-    room = cost.disk(experiment, files)
-    yield (
-        f"On disk: {'more than' if unknown else 'up to'} {decimal(room.all)} "
-        f"(corpora {decimal(room.corpora)}, samples {decimal(room.samples)}, "
-        f"models {decimal(room.models)})."
-    )

@@ -120,6 +120,13 @@ def is_finished(pipeline: Pipeline, workspace: Workspace, cell: Cell) -> bool:
     return workspace.done(pipeline.score(cell)) and workspace.done(pipeline.resamples(cell))
 
 
+def primary_scores(pipeline: Pipeline, workspace: Workspace) -> dict[Cell, float]:
+    """Return the scores of finished cells by the primary metric."""
+    primary = pipeline.experiment.scoring.primary
+    finished = (it for it in pipeline.experiment.cells() if is_finished(pipeline, workspace, it))
+    return {cell: workspace.record(pipeline.score(cell)).scores[primary].value for cell in finished}
+
+
 def cell_score(pipeline: Pipeline, workspace: Workspace, cell: Cell) -> CellScore:
     """Return the primary score of a finished cell."""
     records, scoring = _records(pipeline, workspace, [cell]), pipeline.experiment.scoring

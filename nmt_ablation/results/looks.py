@@ -38,26 +38,53 @@ def least_p_values(arms: tuple[int, ...], looks: tuple[int, ...]) -> np.ndarray:
         `TRIALS` p-values in ascending order.
     """
     draw = np.random.default_rng(SEED)
-    sizes = [number for number in arms if number]
-    least = [_least(draw, sizes, looks) for _ in range(TRIALS // AT_ONCE)]
+    sizes = tuple(number for number in arms if number)
+    least = [
+        np.min([it.p_values().min(1) for it in noise(draw, sizes, looks, AT_ONCE)], axis=0)
+        for _ in range(TRIALS // AT_ONCE)
+    ]
     return np.sort(np.concatenate(least))
 
 
-def _least(draw: np.random.Generator, sizes: Sequence[int], looks: Sequence[int]) -> np.ndarray:
-    every = max(sizes) + 1
-    scores = [draw.standard_normal((AT_ONCE, every, max(looks))) for _ in sizes]
-    for of_size, number in zip(scores, sizes, strict=True):
-        of_size[:, number + 1 :] = np.nan
-    least = np.ones(AT_ONCE)
-    for seeds in looks:
-        spreads = Spreads([Block(of_size[..., :seeds]) for of_size in scores])
-        for size, (block, number) in enumerate(zip(spreads.blocks, sizes, strict=True)):
-            for arm in range(1, number + 1):
-                weights = block.weights(arm, 0)
-                variance, freedom = spreads.variances(size, weights)
-                t = np.abs(block.scores @ weights) / np.sqrt(variance)
-                least = np.minimum(least, 2 * stdtr(freedom, -t))
-    return least
+@dataclass(frozen=True)
+class Noise:
+    """The gains of arms that do not differ, in many experiments at one look."""
+
+    gains: np.ndarray
+    """Experiments x comparisons, in standard deviations of an arm's score between seeds."""
+    deviations: np.ndarray
+    """Their standard deviations as they are estimated, in the same unit."""
+    freedom: np.ndarray
+    """The degrees of freedom of these."""
+
+    def p_values(self) -> np.ndarray:
+        """Return p of each comparison alone."""
+        return np.asarray(2 * stdtr(self.freedom, -np.abs(self.gains) / self.deviations))
+
+
+def noise(
+    draw: np.random.Generator, sizes: Sequence[int], looks: Sequence[int], number: int
+) -> list[Noise]:
+    """Draw scores of experiments in which no arm differs; return what is estimated at each look.
+
+    Args:
+        sizes: the number of arms that are compared at each size.
+        number: the number of experiments.
+    """
+    scores = [draw.standard_normal((number, max(sizes) + 1, max(looks))) for _ in sizes]
+    for of_size, arms in zip(scores, sizes, strict=True):
+        of_size[:, arms + 1 :] = np.nan
+    return [_at_look([of_size[..., :seeds] for of_size in scores], sizes) for seeds in looks]
+
+
+def _at_look(scores: Sequence[np.ndarray], sizes: Sequence[int]) -> Noise:
+    spreads, found = Spreads([Block(of_size) for of_size in scores]), []
+    for size, (block, arms) in enumerate(zip(spreads.blocks, sizes, strict=True)):
+        for arm in range(1, arms + 1):
+            weights = block.weights(arm, 0)
+            variance, freedom = spreads.variances(size, weights)
+            found.append((block.scores @ weights, np.sqrt(variance), freedom))
+    return Noise(*(np.stack(it, axis=1) for it in zip(*found, strict=True)))
 
 
 def corrected(p: float, arms: Sequence[int], looks: Sequence[int]) -> float:

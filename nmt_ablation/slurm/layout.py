@@ -64,6 +64,9 @@ class Scripts:
     arrays: Sequence[Array]
     """The arrays: networks first."""
     report: Path
+    look: Path | None
+    """The script that looks at the scores and submits what the next look needs, if seeds are added
+    one by one."""
     queued: Mapping[str, str]
     """The elements that are queued already, by the names of their cells and networks."""
 
@@ -72,14 +75,22 @@ class Scripts:
 
     def all(self) -> list[Path]:
         arrays = [array.script for array in self.arrays]
-        return [*([self.prepare] if self.prepare else []), *arrays, self.report]
+        last = [self.report, *([self.look] if self.look else [])]
+        return [*([self.prepare] if self.prepare else []), *arrays, *last]
 
 
-def write_scripts(runner: Runner, cluster: Cluster, asked: ToSubmit, folder: Path) -> Scripts:
+def write_scripts(
+    runner: Runner,
+    cluster: Cluster,
+    asked: ToSubmit,
+    folder: Path,
+    again: Sequence[str] = (),
+) -> Scripts:
     """Write the scripts for some cells and their networks into the folder of a submission.
 
     Args:
         folder: the folder of this submission.
+        again: the options of the command that submits the next look; none if there is no look.
 
     Raises:
         UserError: the cluster file asks for what can't be.
@@ -150,6 +161,7 @@ def write_scripts(runner: Runner, cluster: Cluster, asked: ToSubmit, folder: Pat
         prepare=None if prepared else job("prepare", ["run", "--prepare"]),
         arrays=arrays,
         report=job("report", ["report"]),
+        look=job("look", ["submit", *again]) if again else None,
         queued=asked.queued,
     )
 

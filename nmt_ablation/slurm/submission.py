@@ -1,13 +1,14 @@
 """Submissions: networks and cells handed to the queue, once each, and kept on record."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
+from nmt_ablation.experiment import Cell
 from nmt_ablation.files import lock, write_atomically
 from nmt_ablation.runner import Runner
 from nmt_ablation.slurm import queue
@@ -82,13 +83,14 @@ class Submissions:
         """Return the folder of the next submission."""
         return self.folder / f"{len(self._read()) + 1:03}"
 
-    def to_submit(self, failed: bool) -> ToSubmit:
+    def to_submit(self, failed: bool, among: Sequence[Cell]) -> ToSubmit:
         """Return what to submit now.
 
         A network that only one cell starts from is no element: the cell's own trains it.
 
         Args:
             failed: submit only cells that failed, or whose networks did.
+            among: the cells that may be submitted.
         """
         runner, pipeline = self.runner, self.runner.pipeline
         states = queue.states(self.jobs())
@@ -99,7 +101,7 @@ class Submissions:
                 alive |= dict.fromkeys(element.names, element.job)
             else:
                 before.update(element.names)
-        left = runner.unfinished(runner.file.experiment.cells())
+        left = runner.unfinished(among)
         needs = {
             cell: [
                 name
@@ -164,4 +166,6 @@ class Submissions:
                 known |= dict.fromkeys(element, f"{number}_{index}")
         behind = f"--dependency=afterany:{':'.join(arrays)}"
         record(Job(job=queue.submit(made.report, behind)), "report, behind all of them")
+        if made.look:
+            record(Job(job=queue.submit(made.look, behind)), "the next look, behind all of them")
         return said

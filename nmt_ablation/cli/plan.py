@@ -1,0 +1,203 @@
+"""Commands that say beforehand what an experiment takes: plan, calibrate."""
+
+import itertools
+import math
+from collections import Counter
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+from nmt_ablation.cli.options import on_experiment
+
+if TYPE_CHECKING:
+    from nmt_ablation.runner import Runner
+
+GAINS = (0, 0.5, 1, 1.5, 2, 3)
+"""The true gains whose power is shown, in smallest gains of interest."""
+USUAL_SPREAD = 0.4
+"""The standard deviation of BLEU from seed to seed, on the captions of docs/results/study."""
+
+
+@click.command()
+@on_experiment
+def plan(runner: "Runner") -> None:
+    """Show what is done, what is left, and what it will take.
+
+    Builds nothing. Hours are known after `nmt-ablation calibrate`; `nmt-ablation status` lists the
+    cells.
+
+    \b
+    Example:
+      nmt-ablation plan recipes/quickstart.yaml
+    """
+    cells = runner.file.experiment.cells()
+    to_build: dict[str, str] = {}
+    done = 0
+    for size, of_size in itertools.groupby(cells, key=lambda cell: cell.size):
+        finished: dict[str, list[bool]] = {}
+        for cell in of_size:
+            left = runner.left(cell)
+            finished.setdefault(cell.arm, []).append(not left)
+            done += not left
+            to_build |= {stage.digest: stage.name for stage in left}
+        arms = ", ".join(f"{arm} {sum(each)}/{len(each)}" for arm, each in finished.items())
+        click.echo(f"{size if isinstance(size, str) else f'{size:,}':>10}  {arms}")
+    needed = Counter(to_build.values())
+    counts = ", ".join(f"{count} x {stage}" for stage, count in needed.items())
+    click.echo(f"\n{done} of {len(cells)} cells are done. To build: {counts or 'nothing'}.")
+    lines = _hours(runner, needed["train"]), _of_networks(runner), _needs(runner), _power(runner)
+    for line in itertools.chain(*lines):
+        click.echo(line)
+
+
+@click.command()
+@on_experiment
+@click.option("--again", is_flag=True, help="Measure again, for instance on another machine.")
+def calibrate(runner: "Runner", again: bool) -> None:
+    """Time an update of an experiment's model.
+
+    Takes about a minute, on made-up text. Afterwards `plan` estimates hours, and `submit` fills
+    the elements of an array with cells. Run it on the kind of machine that will train.
+
+    \b
+    Examples:
+      nmt-ablation calibrate recipes/quickstart.yaml
+      srun --gpus 1 nmt-ablation calibrate recipes/quickstart.yaml --again
+    """
+    from nmt_ablation.cli.progress import Bars
+    from nmt_ablation.runner import Work
+
+    if again:
+        runner.workspace.cache = None  # another machine's measurement doesn't count
+        runner.workspace.forget(runner.pipeline.calibration())
+    with Bars(runner, {}) as bars:
+        runner.run({"calibration": Work([runner.pipeline.calibration()])}, 1, bars)
+    experiment = runner.file.experiment
+    for line in _hours(runner, len(experiment.cells()) * len(experiment.training.rates)):
+        click.echo(line)
+
+
+def _hours(runner: "Runner", trainings: int) -> Iterator[str]:
+    """Yield lines about the updates and hours that so many trainings take at most."""
+    from rich.filesize import decimal
+
+    from nmt_ablation import cost
+
+    if not trainings:
+        return
+    experiment, calibration = runner.file.experiment, runner.pipeline.calibration()
+    training = experiment.training
+    yield (
+        f"At most {trainings * training.max_updates:,} updates of up to "
+        f"{training.batch_tokens:,} tokens; patience may end a training sooner."
+    )
+    if not runner.workspace.done(calibration):
+        yield "Hours: time an update with nmt-ablation calibrate."
+        return
+    found = runner.workspace.record(calibration)
+    hours = math.ceil(trainings * cost.training_seconds(experiment, found.seconds) / 360) / 10
+    threads = "1 thread" if found.threads == 1 else f"{found.threads} threads"
+    memory = decimal(found.gpu_memory or found.memory)
+    yield (
+        f"Hours: at most {hours:,.1f}, one training after another; an update takes "
+        f"{found.seconds:.3f} s and {memory} on {found.device} "
+        f"({threads} of {found.machine})."
+    )
+
+
+def _of_networks(runner: "Runner") -> Iterator[str]:
+    """Yield a line about each network that is not trained yet."""
+    from nmt_ablation import cost
+
+    experiment, calibration = runner.file.experiment, runner.pipeline.calibration()
+    for name, stage in runner.pipeline.networks_of(experiment.cells()).items():
+        if runner.workspace.done(stage):
+            continue
+        thing = stage.thing
+        line = f"{name}: {thing.says}, {thing.updates:,} updates of up to "
+        line += f"{thing.batch_tokens:,} tokens"
+        if runner.workspace.done(calibration):
+            seconds = runner.workspace.record(calibration).seconds
+            hours = cost.network_seconds(experiment, thing, seconds) / 3600
+            line += f", about {hours:,.1f} hours"
+        yield f"{line}."
+
+
+def _needs(runner: "Runner") -> Iterator[str]:
+    """Yield lines about files to fetch and disk space."""
+    from rich.filesize import decimal
+
+    from nmt_ablation import cost
+    from nmt_ablation.opus import card
+
+    experiment = runner.file.experiment
+    files = cost.files(runner.pipeline, runner.workspace, card.card_for(experiment.pair))
+    to_fetch = [file for file in files if not file.fetched]
+    unknown = [file.path for file in to_fetch if file.bytes is None]
+    if to_fetch:
+        size = sum(file.bytes or 0 for file in to_fetch)
+        known = f", {'more than ' if unknown else ''}{decimal(size)}" if size else ""
+        besides = f"; of unknown size: {', '.join(unknown)}" if unknown else ""
+        yield f"To fetch: {len(to_fetch)} files{known}{besides}."
+    room = cost.disk(experiment, files)
+    yield (
+        f"On disk: {'more than' if unknown else 'up to'} {decimal(room.all)} "
+        f"(corpora {decimal(room.corpora)}, samples {decimal(room.samples)}, "
+        f"models {decimal(room.models)})."
+    )
+
+
+def _power(runner: "Runner") -> Iterator[str]:
+    """Yield lines about the gains that the experiment can find."""
+    from nmt_ablation import cost
+    from nmt_ablation.results.design import Design
+    from nmt_ablation.results.gather import primary_scores
+    from nmt_ablation.results.power import power, spread_of
+
+    experiment, calibration = runner.file.experiment, runner.pipeline.calibration()
+    design = Design.model_validate(experiment.model_dump(mode="json"))
+    name = experiment.scoring.primary
+    measure, looks = experiment.scoring.measures[name], design.verdict.looks
+    smallest = design.smallest_gains(name, measure).get(name)
+    if len(experiment.seeds) < 2:
+        yield "Power: none, as one seed decides nothing; list several under seeds."
+        return
+    if not sum(design.compared) or smallest is None:
+        return
+    known = spread_of(primary_scores(runner.pipeline, runner.workspace))
+    if known is None and experiment.scoring.metrics[name].kind != "bleu":
+        yield "Power: known once two arms have two seeds."
+        return
+    why = "as the finished cells do" if known else "as captions of the published study did"
+    yield (
+        f"Power, where scores vary by {known or USUAL_SPREAD:.2f} {measure.label} from seed to "
+        f"seed, {why}:"
+    )
+    yield "  true gain   better  equivalent  not decided  seeds  cells"
+    counts = looks or (len(experiment.seeds),)
+    found = power(
+        design.compared,
+        counts,
+        known or USUAL_SPREAD,
+        smallest,
+        [smallest * gain for gain in GAINS],
+    )
+    for it in found:
+        yield (
+            f"{it.gain:>11.2f}{it.better:>9.0%}{it.equivalent:>12.0%}{it.undecided:>13.0%}"
+            f"{it.seeds:>7.1f}{it.cells:>7.0f}"
+        )
+    if looks:
+        least, most = (
+            count * (sum(design.compared) + len(design.sizes)) for count in (looks[0], looks[-1])
+        )
+        mean = sum(it.cells for it in found) / len(found)
+        line = (
+            f"Until decided: {least:,} to {most:,} cells; {mean:,.0f} on average over these gains"
+        )
+        if runner.workspace.done(calibration):
+            update = runner.workspace.record(calibration).seconds
+            hours = [cost.cell_seconds(experiment, update) * it / 3600 for it in (mean, most)]
+            line += f": at most {hours[0]:,.1f} hours, or {hours[1]:,.1f}, one after another"
+        yield f"{line}."
