@@ -53,9 +53,9 @@ class Noise:
     gains: np.ndarray
     """Experiments x comparisons, in standard deviations of an arm's score between seeds."""
     deviations: np.ndarray
-    """Their standard deviations as they are estimated, in the same unit."""
+    """Standard deviations of these as they are estimated, in the same unit."""
     freedom: np.ndarray
-    """The degrees of freedom of these."""
+    """Degrees of freedom of the latter."""
 
     def p_values(self) -> np.ndarray:
         """Return p of each comparison alone."""
