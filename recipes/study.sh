@@ -20,6 +20,7 @@ report() {
     ((!${#made[@]})) || nmt-ablation draw "${made[@]}" --out "$2/made-up-text" --name made-up-text
     rm -f "$2"/{real,made-up}-text/*.{jsonl,json,npz} # the parts have it
     python "$root/recipes/study_judged.py" "$1" >"$2/judged.md"
+    python "$root/recipes/study_sensitivity.py" "$1" >"$2/sensitivity.md"
 }
 
 target=${1:-}

@@ -11,7 +11,7 @@ from nmt_ablation.experiment import Cell
 from nmt_ablation.results.files import load
 from nmt_ablation.results.looks import Looks
 from nmt_ablation.results.means import Evidence, summarise
-from nmt_ablation.results.power import power, spread_of
+from nmt_ablation.results.power import Plan, power, spread_of
 from tests.conftest import NewRun, Run
 from tests.simulated import COUNTS, LOOKS, MEASURES, SMALLEST, evidence
 
@@ -19,7 +19,7 @@ from tests.simulated import COUNTS, LOOKS, MEASURES, SMALLEST, evidence
 @pytest.mark.parametrize("looks", [LOOKS, None], ids=["looks", "once"])
 def test_what_is_found_is_what_was_said_beforehand(looks: Looks | None) -> None:
     counts, spread, gain = (COUNTS if looks else (4,)), 0.5, 1.2
-    (said,) = power([2, 2], counts, spread, SMALLEST["bleu"], [gain])
+    said = power(Plan([2, 2], counts, spread, SMALLEST["bleu"]), gain)
     draw, found, seeds, cells = np.random.default_rng(9), list[str](), list[int](), list[int]()
     for _ in range(250):
         whole = evidence([[gain, gain], [gain, gain]], spread, draw, seeds=counts[-1])
@@ -36,14 +36,22 @@ def test_what_is_found_is_what_was_said_beforehand(looks: Looks | None) -> None:
 
 
 def test_more_seeds_and_less_spread_find_more() -> None:
-    some = [power([3], (seeds,), 0.5, 1.0, [1.0])[0].better for seeds in (2, 4, 8)]
+    some = [power(Plan([3], (seeds,), 0.5, 1.0), 1.0).better for seeds in (2, 4, 8)]
     assert some == sorted(some) and some[-1] > 0.9
-    assert power([3], (4,), 0.25, 1.0, [1.0])[0].better > some[1]
+    assert power(Plan([3], (4,), 0.25, 1.0), 1.0).better > some[1]
+
+
+def test_each_comparison_may_have_a_gain_of_its_own() -> None:
+    plan = Plan([2, 1], (3, 6), 0.3, 1.0)
+    found = power(plan, [4.0, -4.0, 0.0])
+    assert found.better == pytest.approx(1 / 3, abs=0.01)
+    assert found.worse == pytest.approx(1 / 3, abs=0.01)
+    assert found.equivalent > 0.25
+    assert found.of_sizes[0] == pytest.approx(9, abs=0.1) and 6 < found.of_sizes[1] < 12
 
 
 def test_without_a_smallest_gain_nothing_is_equivalent() -> None:
-    (none,) = power([3], (8,), 0.2, None, [0.0])
-    assert none.equivalent == 0
+    assert power(Plan([3], (8,), 0.2, None), 0.0).equivalent == 0
 
 
 def test_the_spread_is_that_of_scores_without_what_seeds_share() -> None:

@@ -602,13 +602,12 @@ def test_the_studys_predictions_are_judged_by_their_intervals(tmp_path: Path) ->
         ("| 7 | finetuned − shuffled, 1,000 | above 0 | -1.50 (-2.50 to -0.50)", "contradicted"),
     ):
         assert f"{difference} | 0.500 | {said} |" in judged
-    kept = STUDY / "judged.md"
-    assert kept.exists() == (STUDY / "parts").is_dir()
-    if kept.exists():
-        assert kept.read_text() == _judged(STUDY / "parts"), "bash recipes/study.sh report"
+    for name in ("judged", "sensitivity"):
+        kept = STUDY / f"{name}.md"
+        assert kept.read_text() == _judged(STUDY / "parts", name), "bash recipes/study.sh report"
 
 
-def _judged(parts: Path) -> str:
-    script = REPOSITORY / "recipes" / "study_judged.py"
+def _judged(parts: Path, name: str = "judged") -> str:
+    script = REPOSITORY / "recipes" / f"study_{name}.py"
     command = [sys.executable, str(script), str(parts)]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout

@@ -96,6 +96,16 @@ def test_arms_and_sizes_of_double_deviation_are_covered_too(
     assert found.mean(axis=0).min() >= least, found
 
 
+def test_differences_of_gains_are_covered_and_hardly_too_wide() -> None:
+    """Of gains at two sizes whose spreads differ by half."""
+    draw, covered = np.random.default_rng(1), []
+    for _ in range(1500):
+        few, many = (gains(scores(draw, 2, 1, 3, of_sizes=(it,)))[0][0] for it in (1.0, 1.5))
+        found = few.minus(many)
+        covered.append(abs(found.mean) <= found.margin(ALPHA))
+    assert 0.935 <= np.mean(covered) <= 0.97
+
+
 def test_one_seed_at_a_size_borrows_the_spread_of_others() -> None:
     draw, covered = np.random.default_rng(1), []
     for _ in range(500):

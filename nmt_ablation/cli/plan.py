@@ -4,6 +4,7 @@ import itertools
 import math
 from collections import Counter
 from collections.abc import Iterator
+from statistics import fmean
 from typing import TYPE_CHECKING
 
 import click
@@ -153,7 +154,7 @@ def _power(runner: "Runner") -> Iterator[str]:
     from nmt_ablation import cost
     from nmt_ablation.results.design import Design
     from nmt_ablation.results.gather import primary_scores
-    from nmt_ablation.results.power import power, spread_of
+    from nmt_ablation.results.power import Plan, power, spread_of
 
     experiment, calibration = runner.file.experiment, runner.pipeline.calibration()
     design = Design.model_validate(experiment.model_dump(mode="json"))
@@ -175,24 +176,21 @@ def _power(runner: "Runner") -> Iterator[str]:
         f"seed, {why}:"
     )
     yield "  true gain   better  equivalent  not decided  seeds  cells"
-    counts = looks or (len(experiment.seeds),)
-    found = power(
-        design.compared,
-        counts,
-        known or USUAL_SPREAD,
-        smallest,
-        [smallest * gain for gain in GAINS],
-    )
-    for it in found:
+    sizes = [number for number in design.compared if number]
+    asked = Plan(sizes, looks or (len(experiment.seeds),), known or USUAL_SPREAD, smallest)
+    cells = []
+    for gain in (smallest * it for it in GAINS):
+        found = power(asked, gain)
+        cells.append(found.cells)
         yield (
-            f"{it.gain:>11.2f}{it.better:>9.0%}{it.equivalent:>12.0%}{it.undecided:>13.0%}"
-            f"{it.seeds:>7.1f}{it.cells:>7.0f}"
+            f"{gain:>11.2f}{found.better:>9.0%}{found.equivalent:>12.0%}{found.undecided:>13.0%}"
+            f"{found.seeds:>7.1f}{found.cells:>7.0f}"
         )
     if looks:
         least, most = (
             count * (sum(design.compared) + len(design.sizes)) for count in (looks[0], looks[-1])
         )
-        mean = sum(it.cells for it in found) / len(found)
+        mean = fmean(cells)
         line = (
             f"Until decided: {least:,} to {most:,} cells; {mean:,.0f} on average over these gains"
         )

@@ -37,7 +37,7 @@ def least_p_values(arms: tuple[int, ...], looks: tuple[int, ...]) -> np.ndarray:
     Returns:
         `TRIALS` p-values in ascending order.
     """
-    draw = np.random.default_rng(SEED)
+    draw = np.random.default_rng(SEED).standard_normal
     sizes = tuple(number for number in arms if number)
     least = [
         np.min([it.p_values().min(1) for it in noise(draw, sizes, looks, AT_ONCE)], axis=0)
@@ -63,15 +63,19 @@ class Noise:
 
 
 def noise(
-    draw: np.random.Generator, sizes: Sequence[int], looks: Sequence[int], number: int
+    draw: Callable[[tuple[int, ...]], np.ndarray],
+    sizes: Sequence[int],
+    looks: Sequence[int],
+    number: int,
 ) -> list[Noise]:
     """Draw scores of experiments in which no arm differs; return what is estimated at each look.
 
     Args:
+        draw: a function from a shape to scores with a standard deviation of 1.
         sizes: the number of arms that are compared at each size.
         number: the number of experiments.
     """
-    scores = [draw.standard_normal((number, max(sizes) + 1, max(looks))) for _ in sizes]
+    scores = [draw((number, max(sizes) + 1, max(looks))) for _ in sizes]
     for of_size, arms in zip(scores, sizes, strict=True):
         of_size[:, arms + 1 :] = np.nan
     return [_at_look([of_size[..., :seeds] for of_size in scores], sizes) for seeds in looks]

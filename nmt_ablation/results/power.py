@@ -3,7 +3,7 @@
 Experiments of known truth are simulated and judged by the very statistics that a report uses.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,82 +23,105 @@ SEED = 1
 
 @dataclass(frozen=True)
 class Power:
-    """The verdicts on an arm of a known gain, as shares of all experiments."""
+    """The verdicts on arms of known gains, as shares of all comparisons, and what they take."""
 
-    gain: float
     better: float
+    worse: float
     equivalent: float
     undecided: float
     seeds: float
-    """The mean number of seeds that the arm takes."""
-    cells: float
-    """The mean number of cells of the experiment, if all its arms have this gain."""
+    """The mean number of seeds of an arm."""
+    of_sizes: tuple[float, ...]
+    """The mean number of cells at each size."""
+
+    @property
+    def cells(self) -> float:
+        """The mean number of cells of an experiment."""
+        return sum(self.of_sizes)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The comparisons of an experiment with its baseline, and how they are judged."""
+
+    sizes: Sequence[int]
+    """The number of arms that are compared at each size."""
+    looks: Sequence[int]
+    """The number of seeds at each look; a single one for an experiment that is judged once."""
+    spread: float
+    """The standard deviation of an arm's score from seed to seed, once what all arms of a seed
+    share is left out."""
+    smallest: float | None
+    """The smallest gain of interest, if there is one."""
+
+    @property
+    def level(self) -> float:
+        """The p of a single comparison below which it is decided."""
+        if len(self.looks) > 1:
+            return at_looks.level(SIGNIFICANT, self.sizes, self.looks)
+        return dunnett_level(tuple(self.sizes))
 
 
 def power(
-    compared: Sequence[int],
-    looks: Sequence[int],
-    spread: float,
-    smallest: float | None,
-    gains: Sequence[float],
-) -> list[Power]:
-    """Return the power to find each gain.
+    plan: Plan,
+    gains: float | Sequence[float],
+    draw: Callable[[tuple[int, ...]], np.ndarray] | None = None,
+) -> Power:
+    """Return how often true gains are found.
 
     Args:
-        compared: the number of arms that are compared with the baseline at each size.
-        looks: the numbers of seeds at each look; a single one for an experiment that is judged
-            once.
-        spread: the standard deviation of an arm's score from seed to seed, once what all arms of a
-            seed share is left out.
-        smallest: the smallest gain of interest, if there is one.
+        gains: the gain of all arms, or of each comparison, size by size.
+        draw: a function from a shape to noise with a standard deviation of 1; by default it is
+            normal.
     """
-    sizes = tuple(number for number in compared if number)
-    several = len(looks) > 1
-    level = at_looks.level(SIGNIFICANT, sizes, looks) if several else dunnett_level(sizes)
-    found = at_looks.noise(np.random.default_rng(SEED), sizes, looks, TRIALS)
-    return [_of_gain(gain, found, sizes, looks, level, spread, smallest) for gain in gains]
-
-
-def _of_gain(
-    gain: float,
-    noise: Sequence[at_looks.Noise],
-    sizes: Sequence[int],
-    looks: Sequence[int],
-    level: float,
-    spread: float,
-    smallest: float | None,
-) -> Power:
-    better, equivalent, done = (np.zeros((TRIALS, sum(sizes)), bool) for _ in range(3))
-    seeds = np.full(done.shape, looks[-1])
+    draw = draw or np.random.default_rng(SEED).standard_normal
+    level, looks = plan.level, plan.looks
+    noise = at_looks.noise(draw, plan.sizes, looks, TRIALS)
+    shape = TRIALS, sum(plan.sizes)
+    better, worse, equivalent, done = (np.zeros(shape, bool) for _ in range(4))
+    seeds = np.full(shape, looks[-1])
     for count, one in zip(looks, noise, strict=True):
-        means, deviations = gain + spread * one.gains, spread * one.deviations
+        means, deviations = gains + plan.spread * one.gains, plan.spread * one.deviations
         significant = 2 * stdtr(one.freedom, -np.abs(means) / deviations) < level
-        within = np.zeros(done.shape, bool)
-        if smallest is not None:
-            left = smallest - np.abs(means)
+        within = np.zeros(shape, bool)
+        if plan.smallest is not None:
+            left = plan.smallest - np.abs(means)
             within = (left > 0) & (stdtr(one.freedom, -left / deviations) < level)
         now = (significant | within) & ~done
         better |= now & significant & (means > 0)
+        worse |= now & significant & (means < 0)
         equivalent |= now & ~significant
         seeds[now] = count
         done |= now
-    ends = np.cumsum(sizes)
-    of_sizes = np.split(seeds, ends[:-1], axis=1)
-    cells = sum(it.sum(1) + it.max(1) for it in of_sizes)
+    # A size's baseline has as many seeds as the arm with the most.
+    of_sizes = np.split(seeds, np.cumsum(plan.sizes)[:-1], axis=1)
+    cells = [float((it.sum(1) + it.max(1)).mean()) for it in of_sizes]
     return Power(
-        gain, *(float(it.mean()) for it in (better, equivalent, ~done, seeds, np.asarray(cells)))
+        better=float(better.mean()),
+        worse=float(worse.mean()),
+        equivalent=float(equivalent.mean()),
+        undecided=float(1 - done.mean()),
+        seeds=float(seeds.mean()),
+        of_sizes=tuple(cells),
     )
 
 
 def spread_of(scores: Mapping[Cell, float]) -> float | None:
     """Return the standard deviation of an arm's score from seed to seed; None before two arms have
     two seeds."""
-    arms, seeds = list({cell.arm for cell in scores}), list({cell.seed for cell in scores})
+    spreads = Spreads(blocks_of(scores)) if scores else None
+    if spreads is None or spreads.freedom < 0.5:
+        return None
+    return float(np.sqrt(spreads.pool[0]))
+
+
+def blocks_of(scores: Mapping[Cell, float]) -> list[Block]:
+    """Return the scores of each size, with the same arms and seeds in the same order."""
+    arms, seeds = (
+        list(dict.fromkeys(getattr(it, key) for it in scores)) for key in ("arm", "seed")
+    )
     tables: dict[Size, np.ndarray] = {}
     for cell, score in scores.items():
         table = tables.setdefault(cell.size, np.full((len(arms), len(seeds)), np.nan))
         table[arms.index(cell.arm), seeds.index(cell.seed)] = score
-    spreads = Spreads(list(map(Block, tables.values()))) if tables else None
-    if spreads is None or spreads.freedom < 0.5:
-        return None
-    return float(np.sqrt(spreads.pool[0]))
+    return list(map(Block, tables.values()))

@@ -2,7 +2,7 @@
 of p-values for the number of comparisons."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 
 import numpy as np
@@ -67,6 +67,33 @@ class Estimate:
         if self.margin(1e-12) < left:
             return 0.0
         return float(brentq(lambda p: self.margin(p) - left, 1e-12, 1)) / 2
+
+    def minus(self, other: "Estimate") -> "Estimate":
+        """Return the difference to an independent estimate, such as a gain at another size. The
+        degrees of freedom of its spread follow Satterthwaite (1946). Where both are of the same
+        sentences, on which they rise and fall together, its interval is rather too wide."""
+        spread = None
+        if self.of_seeds is not None and other.of_seeds is not None:
+            spread = _sum_of(self.of_seeds, other.of_seeds)
+        return Estimate(
+            self.mean - other.mean,
+            spread,
+            self.of_sentences + other.of_sentences,
+            self.of_both + other.of_both,
+        )
+
+    def shifted(self, by: float) -> "Estimate":
+        """Return the estimate less a number, for tests of hypotheses other than 0."""
+        return replace(self, mean=self.mean - by)
+
+
+def _sum_of(one: Spread, other: Spread) -> Spread:
+    """Return the spread of the sum or difference of two independent estimates."""
+    variance = one.variance + other.variance
+    if variance == 0:
+        return Spread(0.0, min(one.freedom, other.freedom))
+    parts = one.variance**2 / one.freedom + other.variance**2 / other.freedom
+    return Spread(variance, variance**2 / parts)
 
 
 def estimate(scores: np.ndarray, of_seeds: np.ndarray, spread: Spread | None) -> Estimate:
