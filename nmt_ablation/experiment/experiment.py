@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from nmt_ablation.corpus.config import Cleaning, HeldOut, OwnText, TextFile
 from nmt_ablation.experiment.arms import Arm, ready_made
 from nmt_ablation.experiment.corpora import Corpora, SideTexts
-from nmt_ablation.experiment.verdict import VerdictRule
+from nmt_ablation.experiment.verdict import Prediction, VerdictRule
 from nmt_ablation.model.config import Model, Tying
 from nmt_ablation.model.parts import EMBEDDINGS, PARTS, WITH_ROWS, Part
 from nmt_ablation.opus.corpora import MonolingualCorpus, TextCorpus
@@ -71,6 +71,8 @@ class Experiment(Block):
     """The arm that the others are compared with."""
     contrasts: list[tuple[str, str]] = Field(default=[])
     """Further comparisons: pairs of arms. A gain is the first arm's over the second."""
+    predictions: list[Prediction] = Field(default=[], exclude_if=lambda value: not value)
+    """Verdicts that are expected; the report says which held."""
     model: Model = Model()
     training: Training = Training()
     decoding: Decoding = Decoding()
@@ -353,7 +355,22 @@ class Experiment(Block):
                 )
             if not set(self.sizes_of(both[0])) & set(self.sizes_of(both[1])):
                 fail(("contrasts", at), f"{both[0]} and {both[1]} have no size in common")
+        for at, prediction in enumerate(self.predictions):
+            self._predicted(("predictions", at), prediction)
         return self
+
+    def _predicted(self, where: tuple[str | int, ...], prediction: Prediction) -> None:
+        """Refuse a prediction of what is not compared."""
+        arm, than = prediction.arm, prediction.than or self.baseline
+        known = [(one, self.baseline) for one in self.arms if one != self.baseline]
+        if (arm, than) not in (*known, *self.contrasts):
+            remedy = f"add [{arm}, {than}] to contrasts"
+            if (than, arm) in self.contrasts:
+                remedy = f"contrasts have [{than}, {arm}]; write it that way round"
+            fail(where, f"{arm} is not compared with {than}: {remedy}")
+        for size in prediction.sizes or ():
+            if size not in self.sizes_of(arm) or size not in self.sizes_of(than):
+                fail((*where, "sizes"), f"{arm} and {than} don't both have the size {size}")
 
 
 class Cell(BaseModel):

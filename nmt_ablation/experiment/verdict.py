@@ -1,11 +1,22 @@
 """The rule of a verdict, declared before the first cell is scored."""
 
 from itertools import pairwise
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from nmt_ablation.values import Block
+from nmt_ablation.values import Block, Name, Sizes
+
+
+class Prediction(Block):
+    """A verdict that is expected of an arm, declared before the first cell is scored."""
+
+    arm: Name
+    expected: Literal["better", "worse", "equivalent"]
+    than: Name | None = None
+    """The arm that it is compared with. [default: the baseline]"""
+    sizes: Sizes | None = None
+    """The sizes for which it is said. [default: all that both arms have]"""
 
 
 class VerdictRule(Block):

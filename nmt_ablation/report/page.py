@@ -89,6 +89,7 @@ def _section(results: Results, arms: Sequence[str], drawn: Sequence[str]) -> Sec
         [
             table
             for table in (
+                tables.predictions(results),
                 tables.means(results),
                 tables.test_sets(results),
                 tables.contrasts(results),

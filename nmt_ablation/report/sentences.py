@@ -14,7 +14,14 @@ from nmt_ablation.results.rows import (
     MeanRow,
     by_arm,
 )
-from nmt_ablation.results.verdict import VERDICTS, basis, decide, decide_contrasts
+from nmt_ablation.results.verdict import (
+    OUTCOMES,
+    VERDICTS,
+    basis,
+    decide,
+    decide_contrasts,
+    judge_predictions,
+)
 
 NAMED = 4
 """The most arms that the verdict names together."""
@@ -25,6 +32,7 @@ def sentences(results: Results) -> list[str]:
     found = [
         verdict(results),
         rests_on(results),
+        predictions(results),
         *spreads(results),
         *curves(results),
         *contrasts(results),
@@ -107,10 +115,25 @@ def rests_on(results: Results) -> str:
     return " ".join(parts)
 
 
+def predictions(results: Results) -> str:
+    """Return how many of the declared predictions held."""
+    judged = [it.outcome for it in judge_predictions(results)]
+    if not judged:
+        return ""
+    counts = [(judged.count(it), it) for it in OUTCOMES]
+    said = listed(
+        [f"{number} {'are ' if it == 'not decided' else ''}{it}" for number, it in counts if number]
+    )
+    return f"Of {len(judged)} predictions {said}."
+
+
 def curves(results: Results) -> list[str]:
-    """Return a sentence for each arm with a curve: where its gain ends, and where it is largest."""
+    """Return a sentence for each arm that is better at some size: where its gain ends, and where it
+    is largest."""
     lines = []
     for arm, rows in curve.with_curves(results.means).items():
+        if not any(row.gains[results.primary].verdict == "better" for row in rows):
+            continue
         best = max(rows, key=lambda row: row.gains[results.primary].mean)
         line = f"{arm}: {_crossover(curve.crossover(rows, results.primary), rows)}."
         if best.gains[results.primary].mean > 0:

@@ -22,7 +22,14 @@ from nmt_ablation.report.words import SIGNS, WORDS, corrected, ends, listed, rea
 from nmt_ablation.results.curve import Estimate, equivalents
 from nmt_ablation.results.results import Results, at
 from nmt_ablation.results.rows import CellRow, ContrastRow, Gain, MeanRow, by_arm
-from nmt_ablation.results.verdict import VERDICTS, Decision, comparisons, decide
+from nmt_ablation.results.verdict import (
+    VERDICTS,
+    Decision,
+    Judged,
+    comparisons,
+    decide,
+    judge_predictions,
+)
 from nmt_ablation.scoring import loss
 from nmt_ablation.scoring.metric import Measure
 from nmt_ablation.values import Size
@@ -133,6 +140,11 @@ def _means_notes(results: Results, needed: bool) -> list[str]:
         f"In parentheses are 95% intervals for other {covered}. {_corrected(results)} for all "
         f"{comparisons(results)} comparisons of the experiment with its baseline, by each metric."
     ]
+    if results.design.verdict.looks:
+        notes.append(
+            "Gains are of the seeds of an arm's own look, and scores over these seeds too; the "
+            f"score of {results.baseline} is over all of its seeds."
+        )
     if results.measure.agreement:
         notes.append(
             "People agree: the share of cases in which people prefer the better of two systems "
@@ -154,6 +166,23 @@ def _corrected(results: Results) -> str:
     if results.correction == "Holm":
         return "Intervals are not corrected; p is after Holm's correction"
     return f"p, and the intervals of gains, are after {corrected(results)}"
+
+
+def predictions(results: Results) -> Table:
+    """Describe the predictions that the experiment declared, and whether they held."""
+    columns: list[Column[Judged]] = [
+        Column(Header("arm", left=True), lambda it: Entry(it.arm)),
+        Column(Header("compared with", left=True), lambda it: Entry(it.other)),
+        Column(Header("pairs"), lambda it: number(it.row.pairs)),
+        Column(Header("predicted", left=True), lambda it: Entry(it.expected)),
+        Column(Header("found"), lambda it: verdict_entry(it.found, results.measure)),
+        Column(Header("prediction", left=True), lambda it: Entry(it.outcome)),
+    ]
+    note = (
+        "A prediction is refuted by another verdict than the predicted one, and not decided where "
+        "there is no verdict. p is corrected as in the tables of means and contrasts."
+    )
+    return described("Predictions", columns, judge_predictions(results), [note])
 
 
 def loss_verdicts(results: Results) -> Table:

@@ -220,6 +220,7 @@ def _markdown(experiments: Sequence[Results], pictures: Mapping[str, str], comma
         parts.append(markdown.render(matrix))
         parts.append("".join(f"- {sentence}\n" for sentence in rest))
         for table in (
+            tables.predictions(results),
             tables.means(results),
             tables.test_sets(results),
             tables.contrasts(results),

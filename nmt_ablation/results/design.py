@@ -4,11 +4,16 @@ from pydantic import BaseModel, ConfigDict, JsonValue
 
 from nmt_ablation.experiment import Cell
 from nmt_ablation.results.looks import Looks
+from nmt_ablation.results.rows import Verdict
 from nmt_ablation.scoring.metric import Measure
 from nmt_ablation.values import Size, size_limit
 
 Definition = dict[str, JsonValue]
 """A whole experiment file as JSON, defaults included."""
+
+
+DECLARED = ("verdict.looks", "predictions")
+"""The keys whose lists are declared before anything is scored, and not added to."""
 
 
 class DesignedArm(BaseModel):
@@ -37,6 +42,17 @@ class DesignedVerdict(BaseModel):
     looks: tuple[int, ...] = ()
 
 
+class DesignedPrediction(BaseModel):
+    """A verdict that is expected of an arm."""
+
+    model_config = ConfigDict(frozen=True)
+
+    arm: str
+    expected: Verdict
+    than: str | None = None
+    sizes: list[Size] | None = None
+
+
 class Design(BaseModel):
     """The sizes, seeds, arms and contrasts of a definition; its other keys are ignored."""
 
@@ -47,6 +63,7 @@ class Design(BaseModel):
     arms: dict[str, DesignedArm]
     baseline: str
     contrasts: list[tuple[str, str]] = []
+    predictions: list[DesignedPrediction] = []
     training: DesignedTraining = DesignedTraining()
     verdict: DesignedVerdict = DesignedVerdict()
 
@@ -95,10 +112,10 @@ class Design(BaseModel):
 def differences(old: JsonValue, new: JsonValue, where: str = "") -> list[str]:
     """List the keys at which a definition changes an older one.
 
-    Additions, such as a size or an arm, are no changes, but a look is.
+    Additions, such as a size or an arm, are no changes, but those to what is declared are.
     """
     if isinstance(old, dict) and isinstance(new, dict):
-        found = []
+        found = ["predictions were added"] if "predictions" in new.keys() - old.keys() else []
         for key, value in old.items():
             at = f"{where}.{key}" if where else key
             if key not in new:
@@ -106,7 +123,7 @@ def differences(old: JsonValue, new: JsonValue, where: str = "") -> list[str]:
             else:
                 found += differences(value, new[key], at)
         return found
-    if isinstance(old, list) and isinstance(new, list) and where != "verdict.looks":
+    if isinstance(old, list) and isinstance(new, list) and where not in DECLARED:
         left = [item for item in old if item not in new]
         return [f"{where}: {_short(item)} is gone" for item in left]
     return [] if old == new else [f"{where} was {_short(old)} and is {_short(new)}"]

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import get_args
+from typing import Literal, get_args
 
 from nmt_ablation.results.results import Results
-from nmt_ablation.results.rows import ContrastRow, MeanRow, Verdict, by_arm
+from nmt_ablation.results.rows import ContrastRow, Gain, MeanRow, Verdict, by_arm
 
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 
@@ -33,6 +33,28 @@ class Decision:
     def sizes(self, verdict: Verdict) -> list[int]:
         """Return the sizes with a decision, in pairs."""
         return [row.pairs for row in self.rows if self.of(row) == verdict]
+
+
+Outcome = Literal["held", "refuted", "not decided"]
+OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A prediction at one size, and what was found."""
+
+    arm: str
+    other: str
+    expected: Verdict
+    row: MeanRow | ContrastRow
+    found: Gain
+
+    @property
+    def outcome(self) -> Outcome:
+        """The outcome: another verdict than the expected one refutes it."""
+        if self.found.verdict == "open":
+            return "not decided"
+        return "held" if self.found.verdict == self.expected else "refuted"
 
 
 @dataclass(frozen=True)
@@ -68,6 +90,24 @@ def decide_contrasts(results: Results) -> list[Decision]:
         Decision(arm, other, sorted(rows, key=lambda row: row.pairs), results.primary)
         for (arm, other), rows in of_arms.items()
     ]
+
+
+def judge_predictions(results: Results) -> list[Judged]:
+    """Judge the predictions of an experiment by the primary metric, where they are compared yet."""
+    found = []
+    for prediction in results.design.predictions:
+        other = prediction.than or results.baseline
+        decided = decide(results) if other == results.baseline else decide_contrasts(results)
+        for decision in decided:
+            if (decision.arm, decision.other) == (prediction.arm, other):
+                found += [
+                    Judged(
+                        decision.arm, other, prediction.expected, row, row.gains[decision.metric]
+                    )
+                    for row in decision.rows
+                    if prediction.sizes is None or row.size in prediction.sizes
+                ]
+    return found
 
 
 def basis(results: Results) -> Basis:
