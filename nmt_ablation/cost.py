@@ -9,7 +9,7 @@ from nmt_ablation.model.config import SPECIAL_SYMBOLS, Model
 from nmt_ablation.opus.card import Card
 from nmt_ablation.pipeline import Pipeline
 from nmt_ablation.pretrained.kind import PretrainedNetwork
-from nmt_ablation.values import SIDES, size_limit
+from nmt_ablation.values import SIDES, Size, size_limit
 from nmt_ablation.workspace import Workspace
 
 UNPACKED = 8
@@ -97,18 +97,25 @@ def disk(experiment: Experiment, needed: list[File]) -> Disk:
     )
 
 
-def training_seconds(experiment: Experiment, of_update: float) -> float:
+def training_seconds(updates: int, of_update: float) -> float:
     """Return the longest time that a training can take; patience may end it sooner.
 
     Args:
+        updates: its budget, in updates.
         of_update: the seconds of an update.
     """
-    return experiment.training.max_updates * of_update * BESIDES_UPDATES + START_SECONDS
+    return updates * of_update * BESIDES_UPDATES + START_SECONDS
 
 
-def cell_seconds(experiment: Experiment, of_update: float) -> float:
-    """Return the longest time that a cell can take, with a training at each learning rate."""
-    return len(experiment.training.rates) * training_seconds(experiment, of_update)
+def cell_seconds(experiment: Experiment, of_update: float, size: Size | None = None) -> float:
+    """Return the longest time that a cell can take, with a training at each learning rate.
+
+    Args:
+        of_update: the seconds of an update.
+        size: the cell's size; without one, of all sizes the one that takes longest.
+    """
+    training = experiment.training
+    return len(training.rates) * training_seconds(training.updates_of(size), of_update)
 
 
 def network_seconds(experiment: Experiment, network: PretrainedNetwork, of_update: float) -> float:

@@ -378,7 +378,7 @@ class Pipeline:
             tying=experiment.tying(arm),
             # Tying is the arm's, so the model's would change no artifact.
             model=experiment.model.model_copy(update={"tying": "none"}),
-            training=experiment.training.at(rate),
+            training=experiment.training.at(rate, cell.size),
             seed=cell.seed,
             bleu_tokenizer=experiment.scoring.bleu_tokenizer,
             label=label,

@@ -157,3 +157,50 @@ def test_a_training_that_is_too_short_or_too_long_is_marked(
     assert row.caveat == caveat
     text = markdown.render(tables.cells(results([], [row])))
     assert (tables.NOTES[caveat] in text) if caveat else not any(it in text for it in "↗↘")
+
+
+def test_a_budget_of_one_size_is_the_same_training_as_a_budget_of_all(new_run: NewRun) -> None:
+    plain = new_run(("max_updates: 60", "max_updates: 40")).pipeline
+    by_size = new_run(("max_updates: 60", "max_updates: 60\n  max_updates_at: {200: 40}")).pipeline
+    usual = new_run().pipeline
+    small, large = (usual.file.cell(f"{size}-random-s1") for size in (50, 200))
+    assert by_size.train(large) == plain.train(large) != usual.train(large)
+    assert by_size.train(small) == usual.train(small)
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ("max_updates_at: {999: 40}", "999 is none of the experiment's sizes"),
+        ("max_updates_at: {200: 10}", "max_updates 10 ends before the first validation, at 20"),
+        ("max_updates_at: {200: 50}\n  schedule: fixed", "max_updates 50 is no multiple of"),
+    ],
+)
+def test_a_budget_that_can_not_be_is_refused(new_run: NewRun, changed: str, said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        load(new_run(("patience: 2", f"patience: 2\n  {changed}")).file)
+
+
+def test_a_pilot_finds_the_updates_that_the_slower_arm_needs(new_run: NewRun) -> None:
+    run = new_run(("max_updates: 60", "max_updates: 80"), FIXED)
+    result = run.call("pilot", "--arm", "finetuned")
+    assert result.returncode == 0, result.stderr
+    best = re.findall(r"^(50|200)-(random|finetuned)-s1: .* at (\d+) updates", result.stdout, re.M)
+    assert len(best) == 4
+    needed = {size: max(int(at) for other, _, at in best if other == size) for size, *_ in best}
+    lines = (run.workspace_root / "tiny-pilot" / "lengths.yaml").read_text()
+    assert lines in result.stdout
+    assert f"max_updates_at: {{50: {needed['50']}, 200: {needed['200']}}}" in lines
+    assert ("raise training.max_updates" in result.stdout) == ("ended by budget" in result.stdout)
+    again = run.call("pilot", "--arm", "finetuned")
+    assert again.stdout == result.stdout and not again.stderr
+    text = run.file.read_text().replace("training:\n", lines).replace("  schedule: fixed\nd", "d")
+    run.file.write_text(text)
+    training = load(run.file).experiment.training
+    assert (training.schedule, training.updates_of(50)) == ("fixed", int(needed["50"]))
+
+
+def test_a_pilot_needs_another_arm(new_run: NewRun) -> None:
+    for arm in ("random", "whole"):
+        result = new_run().call("pilot", "--arm", arm)
+        assert result.returncode == 1 and "allowed: frozen, finetuned, source" in result.stderr

@@ -18,7 +18,7 @@ LAYERS = [
     ["cli"],
     ["status"],
     ["slurm"],
-    ["next_look", "schedule"],
+    ["next_look", "pilot", "schedule"],
     ["runner", "cost", "report"],
     ["results"],
     ["pipeline"],

@@ -86,7 +86,7 @@ def test_trainings_are_jobs_of_their_own_which_go_on_from_where_they_stopped(
 
 def test_a_plan_counts_each_rate(new_run: NewRun) -> None:
     several, one = (load(new_run(*it).file).experiment for it in ((RATES,), ()))
-    assert cell_seconds(several, 0.1) == 2 * training_seconds(one, 0.1)
+    assert cell_seconds(several, 0.1) == 2 * training_seconds(one.training.max_updates, 0.1)
 
 
 @pytest.mark.parametrize(

@@ -519,13 +519,13 @@ def test_curves_say_where_a_gain_ends() -> None:
         *(mean(9000, "random", None), mean(9000, "tuned", -5.0)),
     ]
     (line,) = curves(results(means, CELLS))
-    assert line.startswith("tuned: the gain ends at 320 pairs (95% interval: 2")
+    assert line.startswith("tuned: the estimated gain ends at 320 pairs (95% interval: 2")
     assert line.endswith("The estimate of the gain is largest at 100 pairs.")
     unclear = [
         row for n in (100, 1000, 9000) for row in (mean(n, "random", None), mean(n, "a", 0.1))
     ]
     (line,) = curves(results(unclear, CELLS))
-    assert line.startswith("a: these sizes don't show where the gain ends. The estimate")
+    assert line.startswith("a: these sizes don't show where the gain ends. It is largest")
     assert curves(results(MEANS[:4], CELLS[:4])) == []  # two sizes make no curve
     assert fits(results(MEANS, CELLS)) == []
 
@@ -549,7 +549,7 @@ def test_a_size_is_not_rounded_out_of_the_data(gains: tuple[float, ...], at: str
     for size, gain in zip((1004, 5000, 28991), gains, strict=True):
         means += [mean(size, "random", None), mean(size, "tuned", gain)]
     (line,) = curves(results(means, CELLS))
-    assert f"the gain ends at {at} pairs" in line
+    assert f"the estimated gain ends at {at} pairs" in line
 
 
 def test_arms_against_each_other_are_put_in_words() -> None:

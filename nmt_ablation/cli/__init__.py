@@ -50,7 +50,7 @@ def main() -> None:
 
 
 for command in (
-    *(runs.validate, plan.plan, plan.calibrate, runs.run, runs.status),
+    *(runs.validate, plan.plan, plan.calibrate, runs.find_lengths, runs.run, runs.status),
     *(reports.report, reports.draw, reports.compare),
     cluster.submit,
     *(text.corpora, text.fill_mirror, text.cite, text.synthesise),

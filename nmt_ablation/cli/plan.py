@@ -3,7 +3,7 @@
 import itertools
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from statistics import fmean
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from nmt_ablation.cli.options import on_experiment
 
 if TYPE_CHECKING:
     from nmt_ablation.runner import Runner
+    from nmt_ablation.stage import AnyStage
 
 GAINS = (0, 0.5, 1, 1.5, 2, 3)
 """The true gains whose power is shown, in smallest gains of interest."""
@@ -32,8 +33,10 @@ def plan(runner: "Runner") -> None:
     Example:
       nmt-ablation plan recipes/quickstart.yaml
     """
+    from nmt_ablation.stages.training import Train
+
     cells = runner.file.experiment.cells()
-    to_build: dict[str, str] = {}
+    to_build: dict[AnyStage, None] = {}
     done = 0
     for size, of_size in itertools.groupby(cells, key=lambda cell: cell.size):
         finished: dict[str, list[bool]] = {}
@@ -41,13 +44,14 @@ def plan(runner: "Runner") -> None:
             left = runner.left(cell)
             finished.setdefault(cell.arm, []).append(not left)
             done += not left
-            to_build |= {stage.digest: stage.name for stage in left}
+            to_build |= dict.fromkeys(left)
         arms = ", ".join(f"{arm} {sum(each)}/{len(each)}" for arm, each in finished.items())
         click.echo(f"{size if isinstance(size, str) else f'{size:,}':>10}  {arms}")
-    needed = Counter(to_build.values())
+    needed = Counter(stage.name for stage in to_build)
     counts = ", ".join(f"{count} x {stage}" for stage, count in needed.items())
     click.echo(f"\n{done} of {len(cells)} cells are done. To build: {counts or 'nothing'}.")
-    lines = _hours(runner, needed["train"]), _of_networks(runner), _needs(runner), _power(runner)
+    budgets = [stage.training.max_updates for stage in to_build if isinstance(stage, Train)]
+    lines = _hours(runner, budgets), _of_networks(runner), _needs(runner), _power(runner)
     for line in itertools.chain(*lines):
         click.echo(line)
 
@@ -75,29 +79,29 @@ def calibrate(runner: "Runner", again: bool) -> None:
     with Bars(runner, {}) as bars:
         runner.run({"calibration": Work([runner.pipeline.calibration()])}, 1, bars)
     experiment = runner.file.experiment
-    for line in _hours(runner, len(experiment.cells()) * len(experiment.training.rates)):
+    training = experiment.training
+    budgets = [training.updates_of(it.size) for it in experiment.cells() for _ in training.rates]
+    for line in _hours(runner, budgets):
         click.echo(line)
 
 
-def _hours(runner: "Runner", trainings: int) -> Iterator[str]:
-    """Yield lines about the updates and hours that so many trainings take at most."""
+def _hours(runner: "Runner", budgets: Sequence[int]) -> Iterator[str]:
+    """Yield lines about the updates and hours that trainings of these budgets take at most."""
     from rich.filesize import decimal
 
     from nmt_ablation import cost
 
-    if not trainings:
+    if not budgets:
         return
-    experiment, calibration = runner.file.experiment, runner.pipeline.calibration()
-    training = experiment.training
-    yield (
-        f"At most {trainings * training.max_updates:,} updates of up to "
-        f"{training.batch_tokens:,} tokens; patience may end a training sooner."
-    )
+    training, calibration = runner.file.experiment.training, runner.pipeline.calibration()
+    sooner = "; patience may end a training sooner" if training.schedule == "patience" else ""
+    yield (f"At most {sum(budgets):,} updates of up to {training.batch_tokens:,} tokens{sooner}.")
     if not runner.workspace.done(calibration):
         yield "Hours: time an update with nmt-ablation calibrate."
         return
     found = runner.workspace.record(calibration)
-    hours = math.ceil(trainings * cost.training_seconds(experiment, found.seconds) / 360) / 10
+    seconds = sum(cost.training_seconds(it, found.seconds) for it in budgets)
+    hours = math.ceil(seconds / 360) / 10
     threads = "1 thread" if found.threads == 1 else f"{found.threads} threads"
     memory = decimal(found.gpu_memory or found.memory)
     yield (

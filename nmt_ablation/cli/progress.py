@@ -67,7 +67,11 @@ class Bars(Watcher):
         """Create bars for jobs; `cells` are the unfinished cells whose scores each job makes."""
         self.runner, self.cells = runner, cells
         training = runner.file.experiment.training
-        self.budget = training.max_updates * len(training.rates)
+        self.budget = {
+            size: training.updates_of(size) * len(training.rates)
+            for size in runner.file.experiment.sizes
+        }
+        """The largest number of updates of a cell, by size."""
         self.console = Console(stderr=True, highlight=False)
         self.progress = Progress(
             TextColumn("{task.description}"),
@@ -82,7 +86,7 @@ class Bars(Watcher):
         self.bars: dict[str, TaskID] = {}
         self.stages: dict[str, str] = {}
         self.reached: dict[str, float] = {}
-        self.updates = sum(map(len, cells.values())) * self.budget
+        self.updates = sum(map(self._budget, cells))
         self.all: TaskID | None = None
 
     def __enter__(self) -> "Bars":
@@ -124,6 +128,10 @@ class Bars(Watcher):
             return
         self._say(f"{name}: done in {seconds:.0f} s{self._scores(name)}")
 
+    def _budget(self, name: str) -> int:
+        """Return the largest number of updates of a job's cells."""
+        return sum(self.budget[cell.size] for cell in self.cells[name])
+
     def _say(self, line: str) -> None:
         self.console.print(line, markup=False, soft_wrap=True)  # a log's lines stay whole
 
@@ -133,7 +141,7 @@ class Bars(Watcher):
 
         cells = self.cells.get(name, ())
         if cells:
-            self._reach(name, self.budget)
+            self._reach(name, self._budget(name) / len(cells))
         text = ""
         for cell in cells:
             text += f", {cell.arm}: " if len(cells) > 1 else ", "

@@ -124,6 +124,51 @@ def run(
     _run(runner, cells, at_once, together, prepare)
 
 
+@click.command("pilot")
+@on_experiment
+@click.option("--arm", required=True, help="The arm that is expected to be the strongest.")
+@click.option(
+    "--jobs",
+    type=click.IntRange(1),
+    help="Cells at once.  [default: as the cores allow; 1 on a GPU]",
+)
+@MAX_BYTES
+def find_lengths(runner: "Runner", arm: str, jobs: int | None) -> None:
+    """Find how long to train by a fixed schedule.
+
+    The baseline and another arm train with long patience, at each size, with the first seed. Shown
+    is what to write into the experiment file: the updates that the slower of both took to its best
+    on the validation set. Stop it at any moment; the same command goes on from there.
+
+    \b
+    Example:
+      nmt-ablation pilot mine.yaml --arm whole
+    """
+    from nmt_ablation import machine, pilot, schedule
+    from nmt_ablation.files import write_atomically
+
+    _refuse_copies()
+    experiment, short = runner.file.experiment, pilot.runner_of(runner, arm)
+    short.check()
+    training, gpu = experiment.training, machine.has_gpu()
+    at_once = jobs or schedule.jobs_at_once(training, gpu, machine.cores())
+    if cells := short.unfinished(short.file.experiment.cells()):
+        _run(short, cells, at_once, together=None, prepare=False)
+    found = pilot.bests(short)
+    for it in found:
+        click.echo(
+            f"{it.cell}: best BLEU {it.bleu:.1f} on the validation set at {it.update:,} updates, "
+            f"ended by {it.ended_by} at {it.updates:,}"
+        )
+    if any(it.ended_by == "budget" for it in found):
+        click.echo("The budget ended some, which may still improve: raise training.max_updates.")
+    lengths = pilot.updates(found, training.validate_every)
+    sizes = ", ".join(f"{size}: {updates}" for size, updates in lengths.items())
+    lines = f"training:\n  schedule: fixed\n  max_updates_at: {{{sizes}}}\n"
+    write_atomically(short.folder / "lengths.yaml", lines)
+    click.echo(f"\n{lines}", nl=False)
+
+
 def _run(
     runner: "Runner", cells: Sequence["Cell"], at_once: int, together: bool | None, prepare: bool
 ) -> None:

@@ -201,7 +201,10 @@ class Experiment(Block):
         return self
 
     @model_validator(mode="after")
-    def _looks_that_can_be(self) -> "Experiment":
+    def _looks_and_sizes_that_can_be(self) -> "Experiment":
+        for size in self.training.max_updates_at:
+            if size not in self.sizes:
+                fail(("training", "max_updates_at"), f"{size} is none of the experiment's sizes")
         if self.verdict.looks and self.verdict.looks[-1] > len(self.seeds):
             fail(
                 ("verdict", "looks"),

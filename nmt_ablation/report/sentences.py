@@ -54,7 +54,11 @@ def verdict(results: Results) -> str:
             at = "at any size" if kind == "open" else f"at every size that {_have(arms)}"
             at = at if len(sizes) > 1 else ""
             parts.append(f"{_named(arms)} {_are(arms)} {WORDS[kind]} {at}".rstrip())
-    if arms := [it.arm for it in decisions if it.everywhere is None]:
+    for kind in VERDICTS:
+        if arms := [it.arm for it in decisions if it.partly == kind]:
+            others = "and not decided at others"
+            parts.append(f"{_named(arms)} {_are(arms)} {WORDS[kind]} at some sizes {others}")
+    if arms := [it.arm for it in decisions if it.changes]:
         parts.append(f"{_named(arms)} {'change' if len(arms) > 1 else 'changes'} with the size")
     where = f" at {sizes.pop():,} pairs" if len(sizes) == 1 else ""
     return f"Against {results.baseline}{where}, {'; '.join(parts)}."
@@ -89,8 +93,8 @@ def rests_on(results: Results) -> str:
         parts.append(f"Better and worse mean p < {SIGNIFICANT}.")
     if (gain := results.smallest_gain) is not None:
         parts.append(
-            f"Equivalent means a difference of less than {gain:g} {results.measure.label} by two "
-            "one-sided tests, corrected alike."
+            f"Equivalent means that the whole interval, corrected alike, is within {gain:g} "
+            f"{results.measure.label} of 0, and 0 in it."
         )
     sentences = f"{found.test_sentences:,} test sentences"
     if found.seeds == (1, 1):
@@ -104,7 +108,7 @@ def rests_on(results: Results) -> str:
     if counts := results.design.verdict.looks:
         boundary = looks.level(SIGNIFICANT, results.design.compared, counts)
         parts.append(
-            f"A comparison ends at the look that decides it: there its own p is below "
+            "A comparison ends at the look that decides it: there its p before correction is below "
             f"{boundary:.2g}."
         )
     if found.by_budget:
@@ -118,13 +122,9 @@ def rests_on(results: Results) -> str:
 def predictions(results: Results) -> str:
     """Return how many of the declared predictions held."""
     judged = [it.outcome for it in judge_predictions(results)]
-    if not judged:
-        return ""
-    counts = [(judged.count(it), it) for it in OUTCOMES]
-    said = listed(
-        [f"{number} {'are ' if it == 'not decided' else ''}{it}" for number, it in counts if number]
-    )
-    return f"Of {len(judged)} predictions {said}."
+    counts = {outcome: judged.count(outcome) for outcome in OUTCOMES}
+    said = ", ".join(f"{outcome} {number}" for outcome, number in counts.items())
+    return f"Declared predictions: {said}." if judged else ""
 
 
 def curves(results: Results) -> list[str]:
@@ -137,7 +137,7 @@ def curves(results: Results) -> list[str]:
         best = max(rows, key=lambda row: row.gains[results.primary].mean)
         line = f"{arm}: {_crossover(curve.crossover(rows, results.primary), rows)}."
         if best.gains[results.primary].mean > 0:
-            line += f" The estimate of the gain is largest at {best.pairs:,} pairs."
+            line += f" It is largest at {best.pairs:,} pairs."
         lines.append(line)
     return lines
 
@@ -147,10 +147,10 @@ def _crossover(found: curve.Estimate, means: Sequence[MeanRow]) -> str:
         return "these sizes don't show where the gain ends"
     interval = f"(95% interval: {ends(found, means)} pairs)"
     if found.at == 0:
-        return f"the gain is never positive {interval}"
+        return f"the estimated gain is never positive {interval}"
     if found.at == math.inf:
-        return f"the gain doesn't end within the data {interval}"
-    return f"the gain ends at {read_off(found.at, means)} pairs {interval}"
+        return f"the estimated gain doesn't end within the data {interval}"
+    return f"the estimated gain ends at {read_off(found.at, means)} pairs {interval}"
 
 
 def contrasts(results: Results) -> list[str]:

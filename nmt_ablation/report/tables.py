@@ -138,22 +138,24 @@ def _means_notes(results: Results, needed: bool) -> list[str]:
     covered = "seeds and test sentences" if seeds > 1 else "test sentences, not other seeds"
     notes = [
         f"In parentheses are 95% intervals for other {covered}. {_corrected(results)} for all "
-        f"{comparisons(results)} comparisons of the experiment with its baseline, by each metric."
+        f"{comparisons(results)} comparisons of the experiment with its baseline, by each metric "
+        "apart. p is of the hypothesis that there is no difference."
     ]
     if results.design.verdict.looks:
         notes.append(
-            "Gains are of the seeds of an arm's own look, and scores over these seeds too; the "
-            f"score of {results.baseline} is over all of its seeds."
+            f"A gain is over {results.baseline} in the seeds that the arm has: it needn't be the "
+            "difference of the scores that are shown."
         )
     if results.measure.agreement:
         notes.append(
-            "People agree: the share of cases in which people prefer the better of two systems "
-            f"that differ by so much {results.measure.label} (Kocmi et al. 2024)."
+            "People agree: the share of cases, in published judgements, in which people prefer the "
+            f"better of two systems that differ by so much {results.measure.label} (Kocmi et al. "
+            "2024); for significant gains only."
         )
     if needed:
         notes.append(
             f"{results.baseline} needs: the pairs with which {results.baseline} matches the arm, "
-            "on a straight line between sizes."
+            "on a straight line over the logarithm of pairs between sizes."
         )
     lower = [it.label for it in results.pooled.values() if not it.higher_is_better]
     if lower:
@@ -179,8 +181,8 @@ def predictions(results: Results) -> Table:
         Column(Header("prediction", left=True), lambda it: Entry(it.outcome)),
     ]
     note = (
-        "A prediction is refuted by another verdict than the predicted one, and not decided where "
-        "there is no verdict. p is corrected as in the tables of means and contrasts."
+        "Any other verdict than the predicted one refutes a prediction: also equivalent, where "
+        "better was predicted. Verdicts are those of the tables above and below."
     )
     return described("Predictions", columns, judge_predictions(results), [note])
 

@@ -141,7 +141,7 @@ def cell_score(pipeline: Pipeline, workspace: Workspace, cell: Cell) -> CellScor
 def outcome(pipeline: Pipeline, workspace: Workspace, cell: Cell) -> str:
     """Describe a cell that was just finished: its scores, and the end of its training."""
     scored = workspace.record(pipeline.score(cell))
-    trained = workspace.record(_training_of(pipeline, cell, workspace.record))
+    trained = workspace.record(training_of(pipeline, cell, workspace.record))
     measures = pipeline.experiment.scoring.measures
     scores = ", ".join(
         f"{measure.label} {scored.scores[name].value:.{measure.decimals}f}"
@@ -177,7 +177,7 @@ def _cell_row(pipeline: Pipeline, workspace: Workspace, records: Provenance, cel
     """Return the row of a finished cell, without gains."""
     experiment = pipeline.experiment
     score = pipeline.score(cell)
-    train = _training_of(pipeline, cell, records.__getitem__)
+    train = training_of(pipeline, cell, records.__getitem__)
     compare, alike = pipeline.compare(cell), pipeline.near_duplicates(cell.size, cell.seed)
     scored = workspace.record(score)
     losses = (it.loss for it in records[train].validations)
@@ -213,7 +213,7 @@ def _cell_row(pipeline: Pipeline, workspace: Workspace, records: Provenance, cel
     )
 
 
-def _training_of(pipeline: Pipeline, cell: Cell, record: Callable[[AnyStage], Any]) -> Train:
+def training_of(pipeline: Pipeline, cell: Cell, record: Callable[[AnyStage], Any]) -> Train:
     """Return the training that a cell's scores are of, by the records of stages."""
     model = pipeline.model(cell)
     return model.chosen(record(model)) if isinstance(model, Choose) else model

@@ -86,7 +86,7 @@ def power(
         within = np.zeros(shape, bool)
         if plan.smallest is not None:
             left = plan.smallest - np.abs(means)
-            within = (left > 0) & (stdtr(one.freedom, -left / deviations) < level)
+            within = (left > 0) & (2 * stdtr(one.freedom, -left / deviations) < level)
         now = (significant | within) & ~done
         better |= now & significant & (means > 0)
         worse |= now & significant & (means < 0)

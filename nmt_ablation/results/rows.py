@@ -265,8 +265,8 @@ class Gain(Row):
     """The interval after the same correction: it contains 0 where the gain is not significant. None
     in reports of earlier versions."""
     equivalent: bool = False
-    """True if it differs from 0 by less than the smallest gain of interest of the primary metric,
-    by two one-sided tests after the same correction."""
+    """True if it differs from 0 by less than the smallest gain of interest of the primary metric:
+    the interval after correction is within it."""
 
     @property
     def interval(self) -> tuple[float, float]:

@@ -59,14 +59,15 @@ class Estimate:
         return float(brentq(lambda p: self.margin(p) - abs(self.mean), 1e-12, 1))
 
     def p_within(self, bound: float) -> float:
-        """Return p of the null hypothesis that it is a bound or more away from 0: the larger p of
-        two one-sided tests (Schuirmann 1987)."""
+        """Return p of the null hypothesis that it is a bound or more away from 0: that of the
+        interval that reaches the bound. Two one-sided tests (Schuirmann 1987) have half of it, but
+        then an interval that is shown could reach the bound of what is called equivalent."""
         left = bound - abs(self.mean)
         if left <= 0:
             return 1.0
         if self.margin(1e-12) < left:
             return 0.0
-        return float(brentq(lambda p: self.margin(p) - left, 1e-12, 1)) / 2
+        return float(brentq(lambda p: self.margin(p) - left, 1e-12, 1))
 
     def minus(self, other: "Estimate") -> "Estimate":
         """Return the difference to an independent estimate, such as a gain at another size. The

@@ -30,6 +30,19 @@ class Decision:
         found = {self.of(row) for row in self.rows}
         return found.pop() if len(found) == 1 else None
 
+    @property
+    def partly(self) -> Verdict | None:
+        """The decision at some sizes, if others are open; None if there is none, or several."""
+        found = {self.of(row) for row in self.rows}
+        if "open" not in found or len(found) != 2:
+            return None
+        return (found - {"open"}).pop()
+
+    @property
+    def changes(self) -> bool:
+        """True if there are different decisions at some sizes."""
+        return self.everywhere is None and self.partly is None
+
     def sizes(self, verdict: Verdict) -> list[int]:
         """Return the sizes with a decision, in pairs."""
         return [row.pairs for row in self.rows if self.of(row) == verdict]

@@ -213,10 +213,11 @@ def _time(
         """Return the longest time that a network takes, or a cell with networks of its own."""
         if name in networks:
             return cost.network_seconds(experiment, networks[name].thing, update)
-        own = pipeline.networks_of([runner.file.cell(name)])
+        cell = runner.file.cell(name)
+        own = pipeline.networks_of([cell])
         left = [it for it, stage in own.items() if not runner.workspace.done(stage)]
         own_seconds = sum(seconds(it) for it in left if it not in waits)
-        return cost.cell_seconds(experiment, update) + own_seconds
+        return cost.cell_seconds(experiment, update, cell.size) + own_seconds
 
     return cluster.limit(max(sum(map(seconds, names)) for names in elements))
 

@@ -2,9 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
-from nmt_ablation.values import Block, NotNegative, Positive, Rate, Share
+from nmt_ablation.values import Block, NotNegative, Positive, Rate, Share, Size, parse_size
 
 Schedule = Literal["patience", "fixed"]
 Precision = Literal["float32", "bfloat16"]
@@ -20,6 +20,10 @@ class Training(Block):
     warmup_updates: NotNegative = 500
     max_updates: Positive = 10_000
     """The budget, in updates. Reports mark every cell that the budget ended before patience did."""
+    max_updates_at: dict[Annotated[Size, BeforeValidator(parse_size)], Positive] = Field(
+        default={}, exclude_if=lambda value: not value
+    )
+    """The budget at some sizes, instead of `max_updates`."""
     validate_every: Positive = 250
     """The number of updates between two validations; a checkpoint is written at each."""
     schedule: Schedule = Field(default="patience", exclude_if=lambda value: value == "patience")
@@ -51,32 +55,45 @@ class Training(Block):
         rate = self.learning_rate
         return rate if isinstance(rate, tuple) else (rate,)
 
-    def at(self, rate: float) -> "Training":
-        """Return these settings with one learning rate."""
-        return self.model_copy(update={"learning_rate": rate})
+    def updates_of(self, size: Size | None = None) -> int:
+        """Return the budget at a size; the largest one without a size."""
+        if size is None:
+            return max(self.max_updates, *self.max_updates_at.values(), 0)
+        return self.max_updates_at.get(size, self.max_updates)
+
+    def at(self, rate: float, size: Size | None = None) -> "Training":
+        """Return these settings with one learning rate, at a size."""
+        budget = {"max_updates": self.updates_of(size), "max_updates_at": {}}
+        return self.model_copy(update={"learning_rate": rate, **budget})
 
     @model_validator(mode="after")
     def _validated(self) -> "Training":
-        if self.max_updates < self.validate_every:
-            raise ValueError(
-                f"max_updates {self.max_updates} ends before the first validation, at "
-                f"{self.validate_every}; lower validate_every"
-            )
-        if self.schedule == "fixed":
-            if self.max_updates % self.validate_every:
-                raise ValueError(
-                    f"schedule: fixed ends with a validation, and max_updates {self.max_updates} "
-                    f"is no multiple of validate_every {self.validate_every}"
-                )
-            if self.average > self.max_updates // self.validate_every:
-                raise ValueError(
-                    f"average {self.average} is more than the {self.max_updates} / "
-                    f"{self.validate_every} validations"
-                )
-        elif self.average > 1:
+        for updates in (self.max_updates, *self.max_updates_at.values()):
+            self._budget(updates)
+        if self.schedule == "patience" and self.average > 1:
             raise ValueError("average is of schedule: fixed; patience scores the best checkpoint")
         if not self.rates:
             raise ValueError("learning_rate lists no rate")
         if len(set(self.rates)) < len(self.rates):
             raise ValueError(f"learning_rate lists a rate twice: {', '.join(map(str, self.rates))}")
         return self
+
+    def _budget(self, updates: int) -> None:
+        """Refuse a budget that doesn't end with a validation."""
+        if updates < self.validate_every:
+            raise ValueError(
+                f"max_updates {updates} ends before the first validation, at "
+                f"{self.validate_every}; lower validate_every"
+            )
+        if self.schedule == "patience":
+            return
+        if updates % self.validate_every:
+            raise ValueError(
+                f"schedule: fixed ends with a validation, and max_updates {updates} is no multiple "
+                f"of validate_every {self.validate_every}"
+            )
+        if self.average > updates // self.validate_every:
+            raise ValueError(
+                f"average {self.average} is more than the {updates} / {self.validate_every} "
+                "validations"
+            )

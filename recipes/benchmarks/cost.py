@@ -36,13 +36,16 @@ def row(path: Path, folder: Path) -> list[str]:
     found = runner.workspace.record(runner.pipeline.calibration())
     files = cost.files(runner.pipeline, runner.workspace, card.card_for(experiment.pair))
     cells, training = len(experiment.cells()), experiment.training
-    hours = cells * cost.cell_seconds(experiment, found.seconds) / 3600 * training.threads
+    seconds = sum(
+        cost.cell_seconds(experiment, found.seconds, it.size) for it in experiment.cells()
+    )
+    hours = seconds / 3600 * training.threads
     unknown = any(file.bytes is None for file in files)
     more = "more than " if unknown else ""
     return [
         path.stem,
         str(cells),
-        f"{cells * training.max_updates:,}",
+        f"{sum(training.updates_of(it.size) for it in experiment.cells()):,}",
         f"{found.seconds:.3g} s",
         f"{hours:,.0f}" if hours >= 10 else f"{hours:.1f}",
         decimal(found.memory),
