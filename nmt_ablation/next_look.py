@@ -70,26 +70,21 @@ def declare(runner: Runner) -> Rule:
     Raises:
         UserError: the experiment declares no looks, or began with another rule.
     """
-    experiment, path = runner.file.experiment, runner.folder / RULE
-    counts = tuple(experiment.verdict.looks)
+    experiment, design, path = runner.file.experiment, _design(runner), runner.folder / RULE
+    counts, primary = design.verdict.looks, experiment.scoring.primary
     if not counts:
         raise UserError(
             f"{runner.file.path}: declares no looks; write the numbers of seeds at which to look, "
             "as verdict: {looks: [3, 4, 6, 8]}, and as many seeds"
         )
-    compared = tuple(
-        sum(size in experiment.sizes_of(arm) for arm in experiment.arms) - 1
-        for size in experiment.sizes
-    )
-    primary = experiment.scoring.primary
-    smallest = experiment.verdict.smallest_gain
+    smallest = design.smallest_gains(primary, experiment.scoring.measures[primary])
     rule = Rule(
         looks=counts,
         seeds=tuple(experiment.seeds[: counts[-1]]),
         metric=primary,
-        smallest_gain=smallest or experiment.scoring.measures[primary].smallest_gain,
-        compared=compared,
-        boundary=looks.level(SIGNIFICANT, compared, counts),
+        smallest_gain=smallest.get(primary),
+        compared=tuple(design.compared),
+        boundary=looks.level(SIGNIFICANT, design.compared, counts),
         trials=looks.TRIALS,
     )
     if not path.exists():
@@ -114,8 +109,7 @@ def declare(runner: Runner) -> Rule:
 
 def next_look(runner: Runner) -> NextLook | None:
     """Return the next look; None if all comparisons are decided, or have had all their looks."""
-    experiment, known = runner.file.experiment, _compared(runner)
-    design = Design.model_validate(experiment.model_dump(mode="json"))
+    experiment, design, known = runner.file.experiment, _design(runner), _compared(runner)
     declared = design.looks(experiment.scoring.primary)
     assert declared is not None
     block = looks.next_cells(known, design.asked, declared, design.baseline)
@@ -135,10 +129,13 @@ def next_look(runner: Runner) -> NextLook | None:
 
 def outcome(runner: Runner) -> str:
     """Return how many comparisons are decided when no look is left."""
-    experiment = runner.file.experiment
-    design = Design.model_validate(experiment.model_dump(mode="json"))
-    decided, of = _decided(_compared(runner), design, experiment.scoring.primary)
+    primary = runner.file.experiment.scoring.primary
+    decided, of = _decided(_compared(runner), _design(runner), primary)
     return f"{decided} of {of} comparisons are decided"
+
+
+def _design(runner: Runner) -> Design:
+    return Design.model_validate(runner.file.experiment.model_dump(mode="json"))
 
 
 def _compared(runner: Runner) -> list[MeanRow | ContrastRow]:

@@ -106,7 +106,7 @@ def decide_contrasts(results: Results) -> list[Decision]:
 
 
 def judge_predictions(results: Results) -> list[Judged]:
-    """Judge the predictions of an experiment by the primary metric, where they are compared yet."""
+    """Return the predictions of an experiment, judged by the primary metric, as far as compared."""
     found = []
     for prediction in results.design.predictions:
         other = prediction.than or results.baseline
