@@ -29,7 +29,7 @@ def test_a_prediction_holds_is_refuted_or_is_not_decided() -> None:
         (1000, "not decided"),
         (9000, "refuted"),
     ]
-    assert predictions(found) == "Of 3 predictions 1 held, 1 refuted and 1 are not decided."
+    assert predictions(found) == "Declared predictions: held 1, refuted 1, not decided 1."
     text = markdown.render(tables.predictions(found))
     assert "| tuned | random | 100 | better | ▲ +4.0 | held |" in text
     assert "| tuned | random | 9,000 | better | ▼ -2.0 | refuted |" in text

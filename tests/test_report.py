@@ -74,12 +74,13 @@ def _verdicts(*of_arms: Sequence[str]) -> Results:
         (
             [["better", "better"], ["worse", "worse"], ["equivalent"], ["open", "better"]],
             "a is better at every size that it has; b is worse at every size that it has; c is "
-            "equivalent at every size that it has; d changes with the size.",
+            "equivalent at every size that it has; d is better at some sizes and not decided at "
+            "others.",
         ),
         ([["better"], ["better"], ["open"]], "a and b are better; c is not decided."),
         ([["open"]] * 5, "a, b, c and other arms are not decided."),
         (
-            [["better", "open"], ["worse", "open"]],
+            [["better", "worse"], ["worse", "equivalent", "open"]],
             "a and b change with the size.",
         ),
     ],
@@ -94,8 +95,8 @@ def test_the_verdict_names_arms_by_what_is_decided(of_arms: list[list[str]], sai
 def test_what_the_verdict_rests_on_is_said() -> None:
     assert rests_on(results(MEANS, CELLS)) == (
         "Better and worse mean p < 0.05 after Dunnett's correction for 3 comparisons with random. "
-        "Equivalent means a difference of less than 1 BLEU by two one-sided tests, corrected "
-        "alike. Means are over 2 seeds and 1,000 test sentences. The budget ended 1 of 6 "
+        "Equivalent means that the whole interval, corrected alike, is within 1 BLEU of 0, and 0 "
+        "in it. Means are over 2 seeds and 1,000 test sentences. The budget ended 1 of 6 "
         "trainings before patience did; gains shrink as training goes on."
     )
     alone = [row.model_copy(update={"seeds": 1}) for row in MEANS]
@@ -514,18 +515,22 @@ def test_a_half_finished_run_reports_what_there_is(finished: Run, new_run: NewRu
 
 def test_curves_say_where_a_gain_ends() -> None:
     means = [
-        *(mean(100, "random", None), mean(100, "tuned", 4.0)),
+        *(mean(100, "random", None), mean(100, "tuned", 4.0, p=0.01)),
         *(mean(1000, "random", None), mean(1000, "tuned", -4.0)),
         *(mean(9000, "random", None), mean(9000, "tuned", -5.0)),
     ]
     (line,) = curves(results(means, CELLS))
     assert line.startswith("tuned: the estimated gain ends at 320 pairs (95% interval: 2")
-    assert line.endswith("The estimate of the gain is largest at 100 pairs.")
+    assert line.endswith("It is largest at 100 pairs.")
     unclear = [
-        row for n in (100, 1000, 9000) for row in (mean(n, "random", None), mean(n, "a", 0.1))
+        row
+        for n in (100, 1000, 9000)
+        for row in (mean(n, "random", None), mean(n, "a", 0.1, p=0.01))
     ]
     (line,) = curves(results(unclear, CELLS))
     assert line.startswith("a: these sizes don't show where the gain ends. It is largest")
+    same = [row for n in (100, 1000, 9000) for row in (mean(n, "random", None), mean(n, "a", 0.1))]
+    assert curves(results(same, CELLS)) == []  # no gain is significant
     assert curves(results(MEANS[:4], CELLS[:4])) == []  # two sizes make no curve
     assert fits(results(MEANS, CELLS)) == []
 
@@ -547,7 +552,7 @@ def test_the_pairs_that_the_baseline_needs_stand_beside_a_gain() -> None:
 def test_a_size_is_not_rounded_out_of_the_data(gains: tuple[float, ...], at: str) -> None:
     means = []
     for size, gain in zip((1004, 5000, 28991), gains, strict=True):
-        means += [mean(size, "random", None), mean(size, "tuned", gain)]
+        means += [mean(size, "random", None), mean(size, "tuned", gain, p=0.01)]
     (line,) = curves(results(means, CELLS))
     assert f"the estimated gain ends at {at} pairs" in line
 

@@ -128,11 +128,11 @@ def predictions(results: Results) -> str:
 
 
 def curves(results: Results) -> list[str]:
-    """Return a sentence for each arm that is better at some size: where its gain ends, and where it
-    is largest."""
+    """Return a sentence for each arm that is better or worse at some size: where its gain ends, and
+    where it is largest."""
     lines = []
     for arm, rows in curve.with_curves(results.means).items():
-        if not any(row.gains[results.primary].verdict == "better" for row in rows):
+        if not any(row.gains[results.primary].significant for row in rows):
             continue
         best = max(rows, key=lambda row: row.gains[results.primary].mean)
         line = f"{arm}: {_crossover(curve.crossover(rows, results.primary), rows)}."
