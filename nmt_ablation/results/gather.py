@@ -378,15 +378,22 @@ def _examples(
 def _translations(
     pipeline: Pipeline, workspace: Workspace, rows: Sequence[CellRow]
 ) -> dict[str, list[str]]:
-    """Return the columns of NAME.hypotheses.tsv."""
+    """Return the columns of NAME.hypotheses.tsv, as far as translations weren't removed."""
     names = pipeline.test_sets()
+    kept = [
+        row
+        for row in rows
+        if all(workspace.done(pipeline.translate(row.cell, name)) for name in names)
+    ]
+    if not kept:
+        return {}
     sources, texts = _test_set(pipeline, workspace)
     columns = {
         "test_set": [name for name in names for _ in _pairs(pipeline, workspace, name)],
         "source": sources,
         "reference": texts,
     }
-    return columns | {str(row.cell): _hypotheses(pipeline, workspace, row.cell) for row in rows}
+    return columns | {str(row.cell): _hypotheses(pipeline, workspace, row.cell) for row in kept}
 
 
 def _hypotheses(pipeline: Pipeline, workspace: Workspace, cell: Cell) -> list[str]:
