@@ -468,6 +468,17 @@ def test_test_sentences_can_be_left_out(finished: Run, reported: Path, tmp_path:
         assert found == shown
 
 
+def test_translations_that_were_removed_are_left_out(finished: Run, tmp_path: Path) -> None:
+    workspace = tmp_path / "workspace"
+    shutil.copytree(finished.workspace_root, workspace)
+    shutil.rmtree(workspace / "store" / "translate")
+    run, out = Run(finished.file, workspace, finished.mirror), tmp_path / "out"
+    result = run.call("report", "--out", str(out))
+    assert result.returncode == 0, result.stderr
+    assert not (out / "tiny.hypotheses.tsv").exists()
+    assert len((out / "tiny.csv").read_text().splitlines()) == 9
+
+
 def test_results_that_can_not_be_drawn_say_what_to_do(reported: Path, tmp_path: Path) -> None:
     for kind in ("jsonl", "json"):
         shutil.copy(reported / f"tiny.{kind}", tmp_path)

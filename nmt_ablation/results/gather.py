@@ -92,6 +92,7 @@ def gather(
     }
     rows = with_gains(rows, experiment.baseline, measures)
     resamples = {row.cell: _resamples(pipeline, workspace, row) for row in rows}
+    kept = [row for row in rows if with_examples and _is_kept(pipeline, workspace, row.cell)]
     evidence = Evidence(rows, resamples, measures, smallest, design.looks(primary))
     return Results(
         name=experiment.name,
@@ -107,8 +108,8 @@ def gather(
         contrasts=contrast(evidence, design.contrasts, design.contrasted),
         corpora=_corpora(pipeline, records),
         monolingual=_monolingual(pipeline, records),
-        examples=list(_examples(pipeline, workspace, rows)) if with_examples else [],
-        translations=_translations(pipeline, workspace, rows) if with_examples else {},
+        examples=list(_examples(pipeline, workspace, kept)) if kept else [],
+        translations=_translations(pipeline, workspace, kept) if kept else {},
         cited=references.as_text(experiment, references.entries()).splitlines(),
         versions={name: version(name) for name in PACKAGES} | experiment.scoring.versions,
         command=command,
@@ -375,25 +376,24 @@ def _examples(
             )
 
 
+def _is_kept(pipeline: Pipeline, workspace: Workspace, cell: Cell) -> bool:
+    """Return True if a cell's translations were not removed."""
+    stages = (pipeline.translate(cell, name) for name in pipeline.test_sets())
+    return all(map(workspace.done, stages))
+
+
 def _translations(
     pipeline: Pipeline, workspace: Workspace, rows: Sequence[CellRow]
 ) -> dict[str, list[str]]:
-    """Return the columns of NAME.hypotheses.tsv, as far as translations weren't removed."""
+    """Return the columns of NAME.hypotheses.tsv."""
     names = pipeline.test_sets()
-    kept = [
-        row
-        for row in rows
-        if all(workspace.done(pipeline.translate(row.cell, name)) for name in names)
-    ]
-    if not kept:
-        return {}
     sources, texts = _test_set(pipeline, workspace)
     columns = {
         "test_set": [name for name in names for _ in _pairs(pipeline, workspace, name)],
         "source": sources,
         "reference": texts,
     }
-    return columns | {str(row.cell): _hypotheses(pipeline, workspace, row.cell) for row in kept}
+    return columns | {str(row.cell): _hypotheses(pipeline, workspace, row.cell) for row in rows}
 
 
 def _hypotheses(pipeline: Pipeline, workspace: Workspace, cell: Cell) -> list[str]:
