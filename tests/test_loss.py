@@ -14,8 +14,8 @@ from nmt_ablation.results.rows import CellRow, MeanRow
 from tests.conftest import TINY, Run
 from tests.rows import CELLS, MEANS, results
 
-ABSENT = {"tiny.npz", *(f"tiny.{kind}" for kind in COST_FIGURES)}
-"""Files of experiments with resamples, or with networks."""
+ABSENT = {"tiny.npz", "tiny.hypotheses.tsv", *(f"tiny.{kind}" for kind in COST_FIGURES)}
+"""Files of experiments with resamples and translations, or with networks."""
 OF_GAINS = {f"tiny.{kind}" for kind in VERDICT_FIGURES}
 NAMES = {f"tiny.{kind}" for kind in KINDS} - ABSENT
 
