@@ -112,7 +112,7 @@ def _pairs(found: Estimate | None, baseline: Sequence[MeanRow]) -> Entry:
 
 
 def _gain_columns(
-    metric: str, measure: Measure, terminal: Literal["whole", "number"] = "whole"
+    metric: str, measure: Measure, terminal: Literal["whole", "number", "no"] = "whole"
 ) -> list[Column[MeanRow]]:
     p_terminal: Literal["whole", "no"] = "whole" if terminal == "whole" else "no"
     return [
@@ -129,7 +129,8 @@ def _other_columns(metric: str, measure: Measure) -> list[Column[MeanRow]]:
         Column(
             Header(measure.label, terminal="no"), lambda row: score(row.scores[metric], measure)
         ),
-        *_gain_columns(metric, measure, "number"),
+        # The loss has verdicts of its own, and 80 columns have no room for it.
+        *_gain_columns(metric, measure, "no" if metric == loss.NAME else "number"),
     ]
 
 
