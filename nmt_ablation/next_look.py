@@ -1,6 +1,5 @@
 """The next look of an experiment whose seeds are added one by one, and the rule that it follows."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -49,19 +48,22 @@ class NextLook:
     """The next look and what is known before it."""
 
     seeds: int
-    """The number of seeds at this look."""
+    """The number of seeds at this look, or at the last one if no look is left."""
     cells: list[Cell]
-    """The cells that it needs, finished ones too."""
+    """The cells that it needs, finished ones too; none if no look is left."""
     decided: int
     """The number of comparisons that are decided."""
     of: int
     """The number of all comparisons."""
 
+    @property
+    def so_far(self) -> str:
+        """The number of comparisons that are decided, in words."""
+        return f"{self.decided} of {self.of} comparisons are decided"
+
     def __str__(self) -> str:
-        return (
-            f"Look at {self.seeds} seeds: {self.decided} of {self.of} comparisons are decided "
-            f"before it; it takes {len(self.cells)} cells."
-        )
+        takes = f"it takes {len(self.cells)} cells"
+        return f"Look at {self.seeds} seeds: {self.so_far} before it; {takes}."
 
 
 def declare(runner: Runner) -> Rule:
@@ -70,7 +72,8 @@ def declare(runner: Runner) -> Rule:
     Raises:
         UserError: the experiment declares no looks, or began with another rule.
     """
-    experiment, design, path = runner.file.experiment, _design(runner), runner.folder / RULE
+    experiment, path = runner.file.experiment, runner.folder / RULE
+    design = Design.of(experiment)
     counts, primary = design.verdict.looks, experiment.scoring.primary
     if not counts:
         raise UserError(
@@ -107,35 +110,22 @@ def declare(runner: Runner) -> Rule:
     return rule
 
 
-def next_look(runner: Runner) -> NextLook | None:
-    """Return the next look; None if all comparisons are decided, or have had all their looks."""
-    experiment, design, known = runner.file.experiment, _design(runner), _compared(runner)
-    declared = design.looks(experiment.scoring.primary)
+def next_look(runner: Runner) -> NextLook:
+    """Return the next look, without cells if all comparisons are decided or have had all looks."""
+    experiment, design = runner.file.experiment, Design.of(runner.file.experiment)
+    declared, known = design.looks(experiment.scoring.primary), _compared(runner)
     assert declared is not None
     block = looks.next_cells(known, design.asked, declared, design.baseline)
+    decided = sum(bool(row.gains) and not looks.is_open(row, declared.primary) for row in known)
     if block is None:
-        return None
+        return NextLook(declared.counts[-1], [], decided, len(design.asked))
     seeds = declared.seeds[: block.look]
-    return NextLook(
-        block.look,
-        [
-            cell
-            for cell in experiment.cells()
-            if cell.seed in seeds and cell.arm in block.arms.get(cell.size, ())
-        ],
-        *_decided(known, design, declared.primary),
-    )
-
-
-def outcome(runner: Runner) -> str:
-    """Return how many comparisons are decided when no look is left."""
-    primary = runner.file.experiment.scoring.primary
-    decided, of = _decided(_compared(runner), _design(runner), primary)
-    return f"{decided} of {of} comparisons are decided"
-
-
-def _design(runner: Runner) -> Design:
-    return Design.model_validate(runner.file.experiment.model_dump(mode="json"))
+    cells = [
+        cell
+        for cell in experiment.cells()
+        if cell.seed in seeds and cell.arm in block.arms.get(cell.size, ())
+    ]
+    return NextLook(block.look, cells, decided, len(design.asked))
 
 
 def _compared(runner: Runner) -> list[MeanRow | ContrastRow]:
@@ -145,11 +135,3 @@ def _compared(runner: Runner) -> list[MeanRow | ContrastRow]:
         return []
     found = gather(pipeline, workspace, "", with_examples=False)
     return [*found.means, *found.contrasts]
-
-
-def _decided(
-    known: Sequence[MeanRow | ContrastRow], design: Design, primary: str
-) -> tuple[int, int]:
-    """Return the number of comparisons that are decided, and of all."""
-    rows = [row for row in known if row.gains]
-    return sum(not looks.is_open(row, primary) for row in rows), len(design.asked)

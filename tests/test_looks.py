@@ -47,7 +47,7 @@ def test_arms_that_do_not_differ_are_seldom_called_better_or_worse_at_any_look()
 
 
 def test_looking_without_a_rule_errs_more() -> None:
-    """What the rule is for: at each look, p as if it were the only one."""
+    """At each look, p is as if it were the only one: what the rule is for."""
     draw, false = np.random.default_rng(3), 0
     for _ in range(200):
         whole = evidence([[0, 0, 0], [0, 0, 0]], 0.5, draw)

@@ -1,4 +1,4 @@
-"""What an experiment would find is said beforehand, and is what it finds."""
+"""An experiment finds what was said beforehand that it would."""
 
 import re
 from pathlib import Path

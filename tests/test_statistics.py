@@ -97,7 +97,7 @@ def test_arms_and_sizes_of_double_deviation_are_covered_too(
 
 
 def test_differences_of_gains_are_covered_and_hardly_too_wide() -> None:
-    """Of gains at two sizes whose spreads differ by half."""
+    """The gains are at two sizes whose spreads differ by half."""
     draw, covered = np.random.default_rng(1), []
     for _ in range(1500):
         few, many = (gains(scores(draw, 2, 1, 3, of_sizes=(it,)))[0][0] for it in (1.0, 1.5))

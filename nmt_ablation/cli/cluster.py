@@ -62,8 +62,9 @@ def submit(
     cells, again = runner.file.experiment.cells(), list[str]()
     if until_decided:
         click.echo(str(next_look.declare(runner)), err=True)
-        if (look := next_look.next_look(runner)) is None:
-            click.echo(f"{next_look.outcome(runner)}: nmt-ablation report {runner.file.path}")
+        look = next_look.next_look(runner)
+        if not look.cells:
+            click.echo(f"{look.so_far}: nmt-ablation report {runner.file.path}")
             return
         click.echo(str(look), err=True)
         cells, again = look.cells, _again(cluster, memory, time)
@@ -96,10 +97,7 @@ def submit(
 
 def _again(cluster: Path | None, memory: str | None, time: str | None) -> list[str]:
     """Return the options by which a job submits the next look."""
-    given = {
-        "cluster": str(cluster.resolve()) if cluster else None,
-        "memory": memory,
-        "time": time,
-    }
-    options = [part for name, value in given.items() if value for part in (f"--{name}", value)]
-    return ["--until-decided", *options]
+    from nmt_ablation.slurm.scripts import flags
+
+    path = str(cluster.resolve()) if cluster else None
+    return ["--until-decided", *flags({"cluster": path, "memory": memory, "time": time})]

@@ -95,7 +95,7 @@ def _hours(runner: "Runner", budgets: Sequence[int]) -> Iterator[str]:
         return
     training, calibration = runner.file.experiment.training, runner.pipeline.calibration()
     sooner = "; patience may end a training sooner" if training.schedule == "patience" else ""
-    yield (f"At most {sum(budgets):,} updates of up to {training.batch_tokens:,} tokens{sooner}.")
+    yield f"At most {sum(budgets):,} updates of up to {training.batch_tokens:,} tokens{sooner}."
     if not runner.workspace.done(calibration):
         yield "Hours: time an update with nmt-ablation calibrate."
         return
@@ -161,7 +161,7 @@ def _power(runner: "Runner") -> Iterator[str]:
     from nmt_ablation.results.power import Plan, power, spread_of
 
     experiment, calibration = runner.file.experiment, runner.pipeline.calibration()
-    design = Design.model_validate(experiment.model_dump(mode="json"))
+    design = Design.of(experiment)
     name = experiment.scoring.primary
     measure, looks = experiment.scoring.measures[name], design.verdict.looks
     smallest = design.smallest_gains(name, measure).get(name)

@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     from nmt_ablation.runner import Runner, Work
 
 WATCH_SECONDS = 2
+JOBS = click.option(
+    "--jobs",
+    type=click.IntRange(1),
+    help="Cells at once.  [default: as the cores allow; 1 on a GPU]",
+)
 
 
 @click.command()
@@ -54,11 +59,7 @@ def validate(experiment: Path) -> None:
     help="Add seeds one look after another, of arms that no look has decided yet.",
 )
 @click.option("--prepare", is_flag=True, help="Build what trainings need, and train nothing.")
-@click.option(
-    "--jobs",
-    type=click.IntRange(1),
-    help="Cells at once.  [default: as the cores allow; 1 on a GPU]",
-)
+@JOBS
 @click.option(
     "--together/--apart",
     default=None,
@@ -94,7 +95,6 @@ def run(
       nmt-ablation run recipes/quickstart.yaml --mirror DIR --size 500 --size 2k
       nmt-ablation run mine.yaml --until-decided
     """
-    from nmt_ablation import machine, schedule
     from nmt_ablation.cli.progress import Bars
 
     _refuse_copies()
@@ -102,8 +102,7 @@ def run(
     if tensorboard:
         require("tensorboardX", "--tensorboard needs", "tensorboard")
         runner.write_events()
-    training, gpu = runner.file.experiment.training, machine.has_gpu()
-    at_once = jobs or schedule.jobs_at_once(training, gpu, machine.cores())
+    at_once = _at_once(runner, jobs)
     if networks:
         if names or sizes or prepare or until_decided:
             raise UserError("--network pretrains networks alone; leave other choices of cells out")
@@ -127,11 +126,7 @@ def run(
 @click.command("pilot")
 @on_experiment
 @click.option("--arm", required=True, help="The arm that is expected to be the strongest.")
-@click.option(
-    "--jobs",
-    type=click.IntRange(1),
-    help="Cells at once.  [default: as the cores allow; 1 on a GPU]",
-)
+@JOBS
 @MAX_BYTES
 def find_lengths(runner: "Runner", arm: str, jobs: int | None) -> None:
     """Find how long to train by a fixed schedule.
@@ -144,16 +139,14 @@ def find_lengths(runner: "Runner", arm: str, jobs: int | None) -> None:
     Example:
       nmt-ablation pilot mine.yaml --arm whole
     """
-    from nmt_ablation import machine, pilot, schedule
+    from nmt_ablation import pilot
     from nmt_ablation.files import write_atomically
 
     _refuse_copies()
     experiment, short = runner.file.experiment, pilot.runner_of(runner, arm)
     short.check()
-    training, gpu = experiment.training, machine.has_gpu()
-    at_once = jobs or schedule.jobs_at_once(training, gpu, machine.cores())
     if cells := short.unfinished(short.file.experiment.cells()):
-        _run(short, cells, at_once, together=None, prepare=False)
+        _run(short, cells, _at_once(short, jobs), together=None, prepare=False)
     found = pilot.bests(short)
     for it in found:
         click.echo(
@@ -162,7 +155,7 @@ def find_lengths(runner: "Runner", arm: str, jobs: int | None) -> None:
         )
     if any(it.ended_by == "budget" for it in found):
         click.echo("The budget ended some, which may still improve: raise training.max_updates.")
-    lengths = pilot.updates(found, training.validate_every)
+    lengths = pilot.updates(found, experiment.training.validate_every)
     sizes = ", ".join(f"{size}: {updates}" for size, updates in lengths.items())
     lines = f"training:\n  schedule: fixed\n  max_updates_at: {{{sizes}}}\n"
     write_atomically(short.folder / "lengths.yaml", lines)
@@ -177,8 +170,13 @@ def _run(
     from nmt_ablation.cli.progress import Bars
 
     gpu = machine.has_gpu()
-    if runner.file.experiment.training.precision == "bfloat16" and not gpu:
-        _warn_of_bfloat16()
+    precision = runner.file.experiment.training.precision
+    if precision == "bfloat16" and not gpu and not machine.computes_bfloat16():
+        click.echo(
+            "warning: this processor has no instructions for bfloat16, so it is slower than "
+            "float32 here; set training.precision: float32",
+            err=True,
+        )
     together = gpu if together is None else together
     groups = schedule.group(runner.pipeline, runner.workspace, cells, together)
     if len(groups) < len(cells) and not prepare:
@@ -188,30 +186,26 @@ def _run(
         runner.run(jobs_of_run, at_once, bars)
 
 
+def _at_once(runner: "Runner", jobs: int | None) -> int:
+    """Return how many cells run at once: as many as asked for, or as the machine allows."""
+    from nmt_ablation import machine, schedule
+
+    training = runner.file.experiment.training
+    return jobs or schedule.jobs_at_once(training, machine.has_gpu(), machine.cores())
+
+
 def _until_decided(runner: "Runner", at_once: int, together: bool | None) -> None:
     """Add seeds until all comparisons are decided, or have had all their looks."""
     from nmt_ablation import next_look
 
     rule = next_look.declare(runner)
     click.echo(str(rule), err=True)
-    while (look := next_look.next_look(runner)) is not None:
+    while (look := next_look.next_look(runner)).cells:
         click.echo(str(look), err=True)
         cells = runner.unfinished(look.cells)
         assert cells, f"nothing is left to train for the {look}"
         _run(runner, cells, at_once, together, prepare=False)
-    click.echo(f"{next_look.outcome(runner)}: nmt-ablation report {runner.file.path}", err=True)
-
-
-def _warn_of_bfloat16() -> None:
-    """Say so where bfloat16 is slow."""
-    from nmt_ablation import machine
-
-    if not machine.computes_bfloat16():
-        click.echo(
-            "warning: this processor has no instructions for bfloat16, so it is slower than "
-            "float32 here; set training.precision: float32",
-            err=True,
-        )
+    click.echo(f"{look.so_far}: nmt-ablation report {runner.file.path}", err=True)
 
 
 @click.command()

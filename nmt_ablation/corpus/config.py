@@ -127,7 +127,7 @@ class HeldOut(Block):
 
     @model_validator(mode="after")
     def _one_held_out(self) -> "HeldOut":
-        if self.weights and not any(not it.added for it in self.sets.values()):
+        if all(it.added for it in self.sets.values()):
             fail(
                 ("held_out", "test"),
                 "all test sets are added after training; one at least must be held out of it",

@@ -86,21 +86,7 @@ def _section(results: Results, arms: Sequence[str], drawn: Sequence[str]) -> Sec
         tables.verdicts(results),
         [_scores(results, arms, drawn), _gains(results, arms, drawn)],
         _forest(results, arms) if results.listed else None,
-        [
-            table
-            for table in (
-                tables.predictions(results),
-                tables.means(results),
-                tables.test_sets(results),
-                tables.contrasts(results),
-                tables.loss_verdicts(results),
-                tables.cells(results),
-                data_tables.networks(results),
-                data_tables.costs(results),
-                data_tables.coverage(results),
-            )
-            if table.lines
-        ],
+        tables.evidence(results),
         list(_costs(results, arms)),
         list(_trainings(results.cells, arms)),
         [

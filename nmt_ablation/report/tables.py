@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Literal
 
+from nmt_ablation.report import data_tables
 from nmt_ablation.report.table import (
     NOTHING,
     Column,
@@ -45,6 +46,22 @@ NOTES = {
     "rising": "↗ a training still rose on the validation set at its end: train longer",
     "fallen": "↘ a training was better on the validation set before its end: train shorter",
 }
+
+
+def evidence(results: Results) -> list[Table]:
+    """Return the tables that a report's verdicts rest on, as far as they have lines."""
+    found = (
+        predictions(results),
+        means(results),
+        test_sets(results),
+        contrasts(results),
+        loss_verdicts(results),
+        cells(results),
+        data_tables.networks(results),
+        data_tables.costs(results),
+        data_tables.coverage(results),
+    )
+    return [table for table in found if table.lines]
 
 
 def verdicts(results: Results, metric: str = "") -> Table:

@@ -219,18 +219,7 @@ def _markdown(experiments: Sequence[Results], pictures: Mapping[str, str], comma
             parts.append(f"Not finished yet: {results.missing}.\n")
         parts.append(markdown.render(matrix))
         parts.append("".join(f"- {sentence}\n" for sentence in rest))
-        for table in (
-            tables.predictions(results),
-            tables.means(results),
-            tables.test_sets(results),
-            tables.contrasts(results),
-            tables.loss_verdicts(results),
-            tables.cells(results),
-            data_tables.networks(results),
-            data_tables.costs(results),
-            data_tables.coverage(results),
-            data_tables.corpora(results),
-        ):
+        for table in (*tables.evidence(results), data_tables.corpora(results)):
             if table.lines:
                 parts += [f"## {table.heading}\n", markdown.render(table)]
         scores = results.cells[0].scores

@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
-from nmt_ablation.experiment import Cell
+from nmt_ablation.experiment import Cell, Experiment
 from nmt_ablation.results.looks import Looks
 from nmt_ablation.results.rows import Verdict
 from nmt_ablation.scoring.metric import Measure
@@ -66,6 +66,11 @@ class Design(BaseModel):
     predictions: list[DesignedPrediction] = []
     training: DesignedTraining = DesignedTraining()
     verdict: DesignedVerdict = DesignedVerdict()
+
+    @classmethod
+    def of(cls, experiment: Experiment) -> "Design":
+        """Return the design of an experiment, as reports read it."""
+        return cls.model_validate(experiment.model_dump(mode="json"))
 
     def sizes_of(self, arm: str) -> set[Size]:
         """Return the sizes at which an arm is trained."""

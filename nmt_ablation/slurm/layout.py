@@ -178,7 +178,7 @@ def _places(runner: Runner) -> list[str]:
         "data": str(places.data.resolve()),
         "mirror": mirror,
     }
-    return [part for name, value in given.items() if value for part in (f"--{name}", value)]
+    return scripts.flags(given)
 
 
 def _elements(runner: Runner, cells: Sequence[Cell], seconds: float) -> list[list[str]]:

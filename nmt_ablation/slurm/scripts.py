@@ -66,6 +66,11 @@ def command(cluster: Cluster, *parts: str | Path) -> str:
     return shlex.join([*cluster.container, *map(str, parts)])
 
 
+def flags(given: Mapping[str, str | None]) -> list[str]:
+    """Return the options of a command that have a value, by their names."""
+    return [part for name, value in given.items() if value for part in (f"--{name}", value)]
+
+
 def fill(template: str, values: Mapping[str, str | Sequence[str]]) -> str:
     """Fill in a template.
 

@@ -58,7 +58,7 @@ class Training(Block):
     def updates_of(self, size: Size | None = None) -> int:
         """Return the budget at a size; the largest one without a size."""
         if size is None:
-            return max(self.max_updates, *self.max_updates_at.values(), 0)
+            return max([self.max_updates, *self.max_updates_at.values()])
         return self.max_updates_at.get(size, self.max_updates)
 
     def at(self, rate: float, size: Size | None = None) -> "Training":
