@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from nmt_ablation.report import curves, data_tables, tables
+from nmt_ablation.report import across, curves, data_tables, tables
 from nmt_ablation.report.chart import Chart, Forest, ForestRow, Point, Series
 from nmt_ablation.report.curves import CellPoint, Curve
 from nmt_ablation.report.sentences import sentences
 from nmt_ablation.report.table import Table
+from nmt_ablation.results.across import Pooled
 from nmt_ablation.results.cost import by_size
 from nmt_ablation.results.results import Results
 from nmt_ablation.results.rows import CellRow, Example
@@ -54,11 +55,21 @@ class Section:
     """Labels and signatures of the metrics."""
 
 
-def page(experiments: Sequence[Results], command: str) -> str:
+@dataclass(frozen=True)
+class Together:
+    """The part of the page that is about all experiments."""
+
+    sentences: Sequence[str]
+    table: Table
+    forest: Forest
+
+
+def page(experiments: Sequence[Results], command: str, found: Sequence[Pooled] = ()) -> str:
     """Return the whole page.
 
     Args:
         command: the command that draws it.
+        found: the comparisons that the experiments share.
     """
     # All values are escaped, as the text of a corpus may contain HTML.
     environment = Environment(
@@ -71,11 +82,24 @@ def page(experiments: Sequence[Results], command: str) -> str:
     arms = list(dict.fromkeys(arm for results in experiments for arm in results.arms))
     drawn = curves.of_all(experiments)
     return environment.get_template("page.html.j2").render(
+        together=_together(found, experiments[0], arms) if found else None,
         sections=[_section(results, arms, drawn) for results in experiments],
         arms=arms,
         command=command,
         styles=STYLES,
     )
+
+
+def _together(found: Sequence[Pooled], first: Results, arms: Sequence[str]) -> Together:
+    measure, rows = first.measure, []
+    for at, line in enumerate(across.lines(found, first.baseline)):
+        value, low, high = (f"{it:+.{measure.decimals}f}" for it in (line.gain.mean, *line.ends))
+        tip = f"{line.label}: {value} {measure.label} ({low} to {high})"
+        middle = Point(line.gain.mean, at, tip, hollow=not line.of_all)
+        rows.append(ForestRow(line.label, line.arm, arms.index(line.arm), middle, *line.ends, ()))
+    title = "Gain in each experiment, and the mean of at least three below"
+    forest = Forest(title, f"difference in {measure.label}", rows)
+    return Together(across.sentences(found), across.table(found, measure), forest)
 
 
 def _section(results: Results, arms: Sequence[str], drawn: Sequence[str]) -> Section:

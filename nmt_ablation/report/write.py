@@ -12,6 +12,8 @@ from rich.console import Console
 from nmt_ablation.errors import UserError
 from nmt_ablation.files import machine_lock, write_atomically
 from nmt_ablation.report import (
+    across,
+    across_figure,
     cost_figure,
     data_tables,
     figure,
@@ -25,18 +27,25 @@ from nmt_ablation.report.page import page
 from nmt_ablation.report.replace import replace, restore
 from nmt_ablation.report.sentences import sentences
 from nmt_ablation.results import flat
+from nmt_ablation.results.across import Pooled, pool
 from nmt_ablation.results.design import differences
 from nmt_ablation.results.files import load, save
 from nmt_ablation.results.results import Results
+from nmt_ablation.scoring.metric import Measure
 
 FIGURES = ("png", "svg", "pdf")
 VERDICT_FIGURES = tuple(f"verdicts.{kind}" for kind in FIGURES)
 COST_FIGURES = tuple(f"cost.{kind}" for kind in FIGURES)
+ACROSS_FIGURES = tuple(f"across.{kind}" for kind in FIGURES)
+ACROSS_CSV = "across.csv"
+OF_SEVERAL = (*ACROSS_FIGURES, ACROSS_CSV)
+"""The files of reports on several experiments only."""
 KINDS = (
     "html",
     *VERDICT_FIGURES,
     *FIGURES,
     *COST_FIGURES,
+    *OF_SEVERAL,
     "tex",
     "csv",
     "means.csv",
@@ -65,17 +74,24 @@ def write(experiments: Sequence[Results], folder: Path, name: str, command: str)
     _check_scoring(experiments)
     folder.mkdir(parents=True, exist_ok=True)
     names = {kind: f"{name}.{kind}" for kind in KINDS}
+    found = pool(experiments)
     with machine_lock(f"report {folder.resolve() / name}"):
-        written = _replace(experiments, folder, name, names, command)
+        written = _replace(experiments, found, folder, name, names, command)
     console = Console(highlight=False)
     for results in experiments:
         _show(results, console)
+    _show_across(found, experiments[0].measure, console)
     for kind in written:
         console.print(f"{kind:14} {folder / names[kind]}", soft_wrap=True)
 
 
 def _replace(
-    experiments: Sequence[Results], folder: Path, name: str, names: dict[str, str], command: str
+    experiments: Sequence[Results],
+    found: Sequence[Pooled],
+    folder: Path,
+    name: str,
+    names: dict[str, str],
+    command: str,
 ) -> list[str]:
     """Write all files into a temporary folder, then move them into place; return their kinds."""
     restore(folder, names)
@@ -84,7 +100,8 @@ def _replace(
     refuse_loss(experiments, folder, name)
     new = Path(tempfile.mkdtemp(prefix=f".{name}.new-", dir=folder))
     try:
-        _write_files(experiments, {kind: new / file for kind, file in names.items()}, command)
+        paths = {kind: new / file for kind, file in names.items()}
+        _write_files(experiments, found, paths, command)
         written = [kind for kind, file in names.items() if (new / file).exists()]
         replace(new, folder, names)
     finally:
@@ -159,10 +176,15 @@ def _check_scoring(experiments: Sequence[Results]) -> None:
             )
 
 
-def _write_files(experiments: Sequence[Results], paths: dict[str, Path], command: str) -> None:
-    write_atomically(paths["html"], page(experiments, command))
+def _write_files(
+    experiments: Sequence[Results], found: Sequence[Pooled], paths: dict[str, Path], command: str
+) -> None:
+    write_atomically(paths["html"], page(experiments, command, found))
     figure.save(figure.draw(experiments), [paths[kind] for kind in FIGURES])
     of_verdicts, of_costs = verdict_figure.draw(experiments), cost_figure.draw(experiments)
+    if of_all := across_figure.draw(experiments, found):
+        figure.save(of_all, [paths[kind] for kind in ACROSS_FIGURES])
+        write_atomically(paths[ACROSS_CSV], _csv(flat.across(found)))
     if of_verdicts:
         figure.save(of_verdicts, [paths[kind] for kind in VERDICT_FIGURES])
     if of_costs:
@@ -175,7 +197,9 @@ def _write_files(experiments: Sequence[Results], paths: dict[str, Path], command
     pictures |= {f"{experiments[0].measure.label} against corpus size": paths["svg"].name}
     if of_costs:
         pictures["gain against cost"] = paths["cost.svg"].name
-    write_atomically(paths["md"], _markdown(experiments, pictures, command))
+    if of_all:
+        pictures["gains across experiments"] = paths["across.svg"].name
+    write_atomically(paths["md"], _markdown(experiments, found, pictures, command))
     if len(experiments) == 1:
         save(experiments[0], paths["jsonl"])
 
@@ -203,13 +227,29 @@ def _show(results: Results, console: Console) -> None:
     console.print("\n".join(["", *sentences(results), ""]), soft_wrap=True, markup=False)
 
 
-def _markdown(experiments: Sequence[Results], pictures: Mapping[str, str], command: str) -> str:
+def _show_across(found: Sequence[Pooled], measure: Measure, console: Console) -> None:
+    if found:
+        table = across.table(found, measure)
+        console.print(terminal.render(table, table.heading))
+        console.print("\n".join([*across.sentences(found), ""]), soft_wrap=True, markup=False)
+
+
+def _markdown(
+    experiments: Sequence[Results],
+    found: Sequence[Pooled],
+    pictures: Mapping[str, str],
+    command: str,
+) -> str:
     """Return the report in Markdown.
 
     Args:
         pictures: the file of each figure, by what it shows.
     """
     parts = [f"![{shown}]({name})\n" for shown, name in pictures.items()]
+    if found:
+        parts.append(f"# {across.HEADING}\n")
+        parts.append("".join(f"- {sentence}\n" for sentence in across.sentences(found)))
+        parts.append(markdown.render(across.table(found, experiments[0].measure)))
     for results in experiments:
         parts.append(f"# {results.name}: {results.pair}\n")
         verdict, *rest = sentences(results)

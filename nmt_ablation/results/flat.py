@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from nmt_ablation.results.across import Pooled
 from nmt_ablation.results.results import Results
 from nmt_ablation.results.rows import CellRow, Gain, MeanRow
 
@@ -20,6 +21,18 @@ def cells(experiments: Sequence[Results]) -> list[Flat]:
 def means(experiments: Sequence[Results]) -> list[Flat]:
     """Return a row for each size and arm of each experiment."""
     return [_mean(results.name, row) for results in experiments for row in results.means]
+
+
+def across(found: Sequence[Pooled]) -> list[Flat]:
+    """Return a row for each comparison that several experiments share."""
+    return [_pooled(each) for each in found]
+
+
+def _pooled(row: Pooled) -> Flat:
+    found: Flat = {"pairs": row.pairs, "arm": row.arm, "other": row.other}
+    found |= {"experiments": " ".join(row.gains)}
+    found |= _columns("gain", _gain(row.mean))
+    return found | {"sd_between": row.between, "i2": row.share, "p_alike": row.p_alike}
 
 
 def _cell(row: CellRow) -> Flat:

@@ -283,7 +283,9 @@ def _with_gains(
     left = {name: iter(levels(p_values)) for name, p_values in of_metrics.items()}
 
     def of_row(each: Mapping[str, Estimate]) -> dict[str, Gain]:
-        return {name: _gain(it, next(left[name]), smallest.get(name)) for name, it in each.items()}
+        return {
+            name: gain_of(it, next(left[name]), smallest.get(name)) for name, it in each.items()
+        }
 
     return [
         row.model_copy(update={"gains": of_row(each)})
@@ -291,7 +293,13 @@ def _with_gains(
     ]
 
 
-def _gain(found: Estimate, level: float, smallest: float | None) -> Gain:
+def gain_of(found: Estimate, level: float, smallest: float | None) -> Gain:
+    """Return a gain whose p is not corrected yet.
+
+    Args:
+        level: the level of its interval that holds for all comparisons at once.
+        smallest: the smallest gain of interest; None if there is none.
+    """
     low, high = found.interval()
     return Gain(
         mean=found.mean,
