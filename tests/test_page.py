@@ -103,7 +103,7 @@ def test_a_table_sorts_by_mouse_and_keyboard(page: Page) -> None:
 
 
 def test_points_have_tips_that_the_keyboard_reaches_and_arms_can_be_hidden(page: Page) -> None:
-    point = page.locator("circle").first
+    point = page.locator("figure path.point").first
     tip = page.locator("#tip")
     point.hover()
     assert "50 pairs, seed 1" in tip.inner_text() and "BLEU" in tip.inner_text()
@@ -119,13 +119,13 @@ def test_points_have_tips_that_the_keyboard_reaches_and_arms_can_be_hidden(page:
 
 
 def test_arms_stand_beside_each_other_with_their_intervals_inside_the_picture(page: Page) -> None:
-    chart = page.locator("svg").first
+    chart = page.locator("figure svg").first
     picture = chart.bounding_box()
     assert picture is not None
     left = set[int]()
     arms = chart.locator("g[data-arm]").all()
     for arm in arms:
-        first = arm.locator("circle").first.bounding_box()
+        first = arm.locator("path.point").first.bounding_box()
         assert first is not None and arm.locator(".band").count() == 1
         left.add(round(first["x"]))
         box = arm.bounding_box()

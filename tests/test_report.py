@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,6 +25,7 @@ from nmt_ablation.report import (
 from nmt_ablation.report.chart import Chart, Point, Series
 from nmt_ablation.report.page import page
 from nmt_ablation.report.sentences import contrasts, curves, fits, rests_on, spreads, verdict
+from nmt_ablation.report.table import Entry, Header, Table
 from nmt_ablation.report.words import verdict_text
 from nmt_ablation.report.write import COST_FIGURES, FIGURES, KINDS, OF_SEVERAL
 from nmt_ablation.results.files import save
@@ -140,6 +142,43 @@ def test_a_matrix_shows_each_verdict_by_sign_colour_and_gain(tmp_path: Path) -> 
     assert verdict_figure.draw([results(MEANS[:1], CELLS[:1])]) is None
 
 
+def test_a_matrix_shows_arms_in_families_and_what_they_start_from(tmp_path: Path) -> None:
+    shown = _verdicts(["better"], ["open"], ["better"], ["worse"])
+    arms: dict[str, Any] = {
+        "random": {},
+        "a": {"start": {"encoder": "masked", "decoder": "causal"}},
+        "b": {},
+        "c": {"start": {"model": "bart"}, "tuning": {"encoder": {"unfreeze": 300}}},
+        "d": {
+            "start": {"encoder": "masked", "decoder": "causal"},
+            "tuning": {"encoder": {"frozen": True}},
+            "control": "shuffled",
+        },
+    }
+    shown = shown.model_copy(update={"definition": shown.definition | {"arms": arms}})
+    table = tables.verdicts(shown)
+    assert [[str(entry) for entry in line] for line in table.lines] == [
+        ["nothing", "b", "? +0.5", "", ""],
+        ["masked and causal", "a", "▲ +4.0", "encoder, decoder", ""],
+        ["masked and causal", "d", "▼ -2.0", "encoder, decoder", "frozen, shuffled"],
+        ["bart", "c", "▲ +4.0", "model", "encoder: unfreeze 300"],
+    ]
+    drawn = verdict_figure.draw([shown])
+    assert drawn is not None
+    names = [label.get_text() for label in drawn.axes[0].get_yticklabels()]
+    assert names == ["from nothing", "b", "from masked and causal", "a", "d", "from bart", "c"]
+
+
+def test_rows_of_a_terminal_s_table_are_ruled_by_group_alone() -> None:
+    def ruled(*firsts: str) -> list[bool]:
+        lines = [[Entry(first), Entry("1")] for first in firsts]
+        drawn = terminal.render(Table("", [Header("a"), Header("b")], lines))
+        return [row.end_section for row in drawn.rows]
+
+    assert ruled("x", "x", "y") == [False, True, True]
+    assert ruled("x", "y", "z") == [False, False, False]
+
+
 def test_nothing_is_not_less_than_nothing() -> None:
     assert verdict_text(rows.gain(-0.04), 1) == "? +0.0"
     assert verdict_text(rows.gain(-0.06), 1) == "? -0.1"
@@ -148,8 +187,10 @@ def test_nothing_is_not_less_than_nothing() -> None:
 def test_a_matrix_of_thirty_arms_is_legible_on_a_phone() -> None:
     means = [mean(100, "random", None)]
     means += [mean(100, f"arm-{number}", 1.0) for number in range(30)]
-    drawn = verdict_figure.draw([results(means, CELLS[:2])])
+    cells = [cell(row.pairs, row.arm, 10.0) for row in means]
+    drawn = verdict_figure.draw([results(means, cells)])
     assert drawn is not None
+    assert len(drawn.axes[0].get_yticklabels()) == 30
     width, height = drawn.get_size_inches()
     assert width <= 4 and height / 32 >= 0.25
 
@@ -318,7 +359,7 @@ def test_no_line_passes_over_a_size_that_only_others_were_trained_at(
     cells = [row for row in CELLS if (row.size, row.arm) not in left_out]
     shown = results(means, cells)
     drawn = figure.draw([shown])
-    scores = page([shown], "draw").partition("<svg")[2].partition("</svg>")[0]
+    scores = page([shown], "draw").partition("<figure")[2].partition("</figure>")[0]
     for arm, points in (("random", random), ("tuned", tuned)):
         colour = figure.look_of(shown.arms, arm)["color"]
         lines = [line for line in drawn.axes[0].lines if line.get_color() == colour]

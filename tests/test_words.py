@@ -25,6 +25,15 @@ GAINS = {
     "small-gain": (0.7, 0.8, 0.7),
 }
 """The true gains of arms at each size."""
+STARTS = {
+    "random": {},
+    "embeddings": {"embeddings": "word2vec"},
+    "whole": {"model": "denoiser"},
+    "frozen": {"model": "denoiser"},
+    "shuffled": {"embeddings": "word2vec"},
+    "small-gain": {"encoder": "masked"},
+}
+"""The pretrained thing that each arm's parts start from."""
 SIZES = (1000, 4000, 29000)
 CONTRASTS = [("whole", "embeddings"), ("shuffled", "frozen")]
 PREDICTIONS = [
@@ -52,7 +61,9 @@ def results(seeds: int, counts: tuple[int, ...]) -> Results:
         with_gains(cells, "random", MEASURES), resamples, MEASURES, {"bleu": 1.0}, looks
     )
     found = rows.results([], evidence.rows).model_copy(update={"measures": MEASURES})
+    arms = {arm: {"start": start} for arm, start in STARTS.items()}
     more = {
+        "arms": arms,
         "contrasts": CONTRASTS,
         "predictions": PREDICTIONS,
         "verdict": {"looks": list(counts)},

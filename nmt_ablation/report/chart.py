@@ -11,6 +11,28 @@ ROW, LETTER = 26, 7
 """Height of a forest plot's row, and width of a letter of its label."""
 
 
+STYLES = 10
+"""The number of colours, and of shapes; further arms combine them anew."""
+SHAPES = (
+    "M-1 0a1 1 0 1 0 2 0a1 1 0 1 0 -2 0Z",
+    "M-.9 -.9H.9V.9H-.9Z",
+    "M0 -1.2L1.1 .8H-1.1Z",
+    "M0 -1.3L1.1 0L0 1.3L-1.1 0Z",
+    "M0 1.2L1.1 -.8H-1.1Z",
+    "M-.4 -1.2H.4V-.4H1.2V.4H.4V1.2H-.4V.4H-1.2V-.4H-.4Z",
+    "M0 -.5L.7 -1.2L1.2 -.7L.5 0L1.2 .7L.7 1.2L0 .5L-.7 1.2L-1.2 .7L-.5 0L-1.2 -.7L-.7 -1.2Z",
+    "M-1.2 0L.8 -1.1V1.1Z",
+    "M1.2 0L-.8 -1.1V1.1Z",
+    "M0 -1.4L.4 -.4H1.4L.6 .3L.9 1.3L0 .7L-.9 1.3L-.6 .3L-1.4 -.4H-.4Z",
+)
+"""Outlines of points, about 1 from their middle."""
+
+
+def shape(style: int) -> str:
+    """Return the outline of an arm's points. Arms that share a colour have other shapes."""
+    return SHAPES[(style + 3 * (style // STYLES)) % len(SHAPES)]
+
+
 @dataclass(frozen=True)
 class Point:
     """A point with a tooltip, for the mouse and the keyboard."""

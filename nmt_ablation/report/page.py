@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from nmt_ablation.report import across, curves, data_tables, tables
-from nmt_ablation.report.chart import Chart, Forest, ForestRow, Point, Series
+from nmt_ablation.report.chart import STYLES, Chart, Forest, ForestRow, Point, Series, shape
 from nmt_ablation.report.curves import CellPoint, Curve
 from nmt_ablation.report.sentences import sentences
 from nmt_ablation.report.table import Table
@@ -16,9 +16,6 @@ from nmt_ablation.results.cost import by_size
 from nmt_ablation.results.results import Results
 from nmt_ablation.results.rows import CellRow, Example
 from nmt_ablation.scoring.metric import Measure
-
-STYLES = 10
-"""The number of colours; further arms repeat them with other dashes."""
 
 BESIDE = 8
 """The shift from one curve to the next, in the picture's units, so that points don't hide each
@@ -87,6 +84,7 @@ def page(experiments: Sequence[Results], command: str, found: Sequence[Pooled] =
         arms=arms,
         command=command,
         styles=STYLES,
+        shape=shape,
     )
 
 

@@ -65,8 +65,8 @@ def evidence(results: Results) -> list[Table]:
 
 
 def verdicts(results: Results, metric: str = "") -> Table:
-    """Describe the decisions by a metric, or else by the primary one: lines are arms, columns are
-    sizes."""
+    """Describe the decisions by a metric, or else by the primary one: lines are arms in families,
+    columns are sizes, then the arm's start and tuning."""
     measure = results.measures[metric or results.primary]
     sizes = sorted({row.pairs for row in results.means if row.gains})
 
@@ -84,6 +84,17 @@ def verdicts(results: Results, metric: str = "") -> Table:
     note = f"Gains over {results.baseline} in {measure.label}: {signs}."
     decisions = decide(results, metric)
     columns = [first, *map(column, sizes)]
+    arms = results.design.arms
+    if any(arms[decision.arm].start for decision in decisions):
+        columns = [
+            Column(Header("starts from", left=True), lambda it: Entry(arms[it.arm].what)),
+            *columns,
+            Column(Header("parts", left=True, terminal="no"), lambda it: Entry(arms[it.arm].where)),
+            Column(
+                Header("tuning, control", left=True, terminal="no"),
+                lambda it: Entry(arms[it.arm].how),
+            ),
+        ]
     heading = f"Verdicts by {measure.label}" if metric else "Verdicts"
     return described(heading, columns, decisions, [note] if decisions else [])
 

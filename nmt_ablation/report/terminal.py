@@ -17,7 +17,9 @@ WIDTH = 78
 
 
 def render(table: Table, title: str = "") -> RichTable:
-    """Return a table, with a rule between rows that differ in the first column."""
+    """Return a table, with a rule between groups of rows that share their first column."""
+    firsts = [line[0].text for line in table.lines]
+    grouped = len(set(firsts)) < len(firsts)
     found = RichTable(
         title=title or None, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False
     )
@@ -26,14 +28,15 @@ def render(table: Table, title: str = "") -> RichTable:
         justify = "left" if header.left else "right"
         found.add_column(header.text, justify=justify, no_wrap=True)  # type: ignore[arg-type]
     for number, line in enumerate(table.lines):
-        after = table.lines[number + 1] if number + 1 < len(table.lines) else None
         texts = []
         for at, header in shown:
             entry = line[at]
             mark = entry.mark or ("\xa0" if any(other[at].mark for other in table.lines) else "")
             whole = str(entry) if header.terminal == "whole" else f"{entry.text} {mark}"
             texts.append(whole.rstrip(" "))
-        found.add_row(*texts, end_section=after is None or after[0].text != line[0].text)
+        found.add_row(
+            *texts, end_section=grouped and firsts[number] not in firsts[number + 1 : number + 2]
+        )
     return found
 
 

@@ -17,11 +17,36 @@ DECLARED = ("verdict.looks", "predictions")
 
 
 class DesignedArm(BaseModel):
-    """An arm's own sizes; None if it has all of the experiment's."""
+    """The start and tuning of an arm, and its sizes; None if it has all of the experiment's."""
 
     model_config = ConfigDict(frozen=True)
 
+    start: dict[str, str] = {}
+    tuning: dict[str, dict[str, JsonValue]] = {}
+    control: str | None = None
+    tying: str | None = None
     sizes: list[Size] | None = None
+
+    @property
+    def what(self) -> str:
+        """The pretrained things that it starts from, or `nothing`: its family."""
+        return " and ".join(dict.fromkeys(self.start.values())) or "nothing"
+
+    @property
+    def where(self) -> str:
+        """The parts that start from them."""
+        return ", ".join(self.start)
+
+    @property
+    def how(self) -> str:
+        """The tuning, control and tying, as far as they are not the usual ones."""
+        said = []
+        for part, ways in self.tuning.items():
+            for way, value in ways.items():
+                at = "" if value is True else f" {value}"
+                said.append(f"{way}{at}" if part in self.start else f"{part}: {way}{at}")
+        said += [self.control] if self.control else []
+        return ", ".join([*said, f"tying: {self.tying}"] if self.tying else said)
 
 
 class DesignedTraining(BaseModel):
@@ -85,6 +110,12 @@ class Design(BaseModel):
         """Return the looks at which a metric decides, if there are some."""
         counts = self.verdict.looks
         return Looks(counts, tuple(self.seeds), primary) if counts else None
+
+    @property
+    def families(self) -> list[str]:
+        """The arms, those that start from the same things together."""
+        first = list(dict.fromkeys(arm.what for arm in self.arms.values()))
+        return sorted(self.arms, key=lambda name: first.index(self.arms[name].what))
 
     @property
     def asked(self) -> list[tuple[Size, str, str]]:

@@ -86,11 +86,13 @@ class Basis:
 
 def decide(results: Results, metric: str = "") -> list[Decision]:
     """Decide by a metric, or else by the primary one, on each arm that has a gain over the
-    baseline."""
+    baseline, family by family."""
     metric = metric or results.primary
+    found = by_arm([row for row in results.means if row.gains])
     return [
-        Decision(arm, results.baseline, sorted(rows, key=lambda row: row.pairs), metric)
-        for arm, rows in by_arm([row for row in results.means if row.gains]).items()
+        Decision(arm, results.baseline, sorted(found[arm], key=lambda row: row.pairs), metric)
+        for arm in results.design.families
+        if arm in found
     ]
 
 
