@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from nmt_ablation.errors import UserError
 from nmt_ablation.experiment import Cell
 from nmt_ablation.files import write_atomically
-from nmt_ablation.results import looks
+from nmt_ablation.results import dunnett, looks
 from nmt_ablation.results.design import Design
 from nmt_ablation.results.gather import gather, is_finished
 from nmt_ablation.results.rows import SIGNIFICANT, ContrastRow, MeanRow
@@ -87,8 +87,8 @@ def declare(runner: Runner) -> Rule:
         metric=primary,
         smallest_gain=smallest.get(primary),
         compared=tuple(design.compared),
-        boundary=looks.level(SIGNIFICANT, design.compared, counts),
-        trials=looks.TRIALS,
+        boundary=dunnett.level(SIGNIFICANT, design.compared, counts),
+        trials=dunnett.TRIALS,
     )
     if not path.exists():
         runner.folder.mkdir(parents=True, exist_ok=True)

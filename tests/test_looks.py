@@ -8,21 +8,16 @@ import numpy as np
 import pytest
 
 from nmt_ablation.experiment import Cell
-from nmt_ablation.results.looks import NextCells, corrected, level, next_cells
+from nmt_ablation.results.dunnett import corrected, level
+from nmt_ablation.results.looks import NextCells, next_cells
 from nmt_ablation.results.means import Evidence, contrast, summarise
 from nmt_ablation.results.rows import ContrastRow, MeanRow
-from nmt_ablation.results.statistics import dunnett_level
 from tests.conftest import NewRun, Run, call, two_arms
 from tests.simulated import COUNTS, LOOKS, MEASURES, SMALLEST, evidence
 
 
 def compared(found: Sequence[MeanRow]) -> dict[tuple[int, str], MeanRow]:
     return {(row.pairs, row.arm): row for row in found if row.gains}
-
-
-def test_the_level_of_one_look_is_dunnetts() -> None:
-    for arms in ((1,), (5,), (4, 4)):
-        assert level(0.05, arms, (12,)) == pytest.approx(dunnett_level(arms), rel=0.12)
 
 
 def test_more_looks_and_more_arms_lower_the_level() -> None:

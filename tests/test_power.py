@@ -37,7 +37,7 @@ def test_what_is_found_is_what_was_said_beforehand(looks: Looks | None) -> None:
 
 def test_more_seeds_and_less_spread_find_more() -> None:
     some = [power(Plan([3], (seeds,), 0.5, 1.0), 1.0).better for seeds in (2, 4, 8)]
-    assert some == sorted(some) and some[-1] > 0.9
+    assert some == sorted(some) and some[-1] > 0.85
     assert power(Plan([3], (4,), 0.25, 1.0), 1.0).better > some[1]
 
 

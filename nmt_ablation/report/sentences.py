@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from nmt_ablation.report.table import p_value
 from nmt_ablation.report.words import WORDS, corrected, ends, listed, read_off
-from nmt_ablation.results import curve, looks
+from nmt_ablation.results import curve, dunnett
 from nmt_ablation.results.means import unlike
 from nmt_ablation.results.results import Results
 from nmt_ablation.results.rows import (
@@ -106,7 +106,7 @@ def rests_on(results: Results) -> str:
         seeds = " to ".join(map(str, dict.fromkeys(found.seeds)))
         parts.append(f"Means are over {seeds} seeds and {sentences}.")
     if counts := results.design.verdict.looks:
-        boundary = looks.level(SIGNIFICANT, results.design.compared, counts)
+        boundary = dunnett.level(SIGNIFICANT, results.design.compared, counts)
         parts.append(
             "A comparison ends at the look that decides it: there its p before correction is below "
             f"{boundary:.2g}."

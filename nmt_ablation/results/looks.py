@@ -1,106 +1,15 @@
 """Looks at an experiment whose seeds are added one by one: what may be decided, and when.
 
-Each look is a chance to be wrong, so looks are declared beforehand, and p counts all of them: it is
-the chance that the least p of all comparisons at all looks is as small where no arm differs. It is
-found by simulation (a group-sequential design with one boundary for all looks, Pocock 1977). What
-is decided at a look stays decided, and its row keeps the numbers of that look.
+Each look is a chance to be wrong, so looks are declared beforehand, and p counts all of them (see
+`dunnett`). What is decided at a look stays decided, and its row keeps the numbers of that look.
 """
 
-import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import TypeVar
 
-import numpy as np
-from scipy.special import stdtr
-
 from nmt_ablation.results.rows import CellRow, ContrastRow, MeanRow
-from nmt_ablation.results.spread import Block, Spreads
 from nmt_ablation.values import Size
-
-TRIALS = 20_000
-"""Simulated experiments: they tell a level of 0.05 to 0.001."""
-AT_ONCE = 2_000
-SEED = 1
-
-
-@cache
-def least_p_values(arms: tuple[int, ...], looks: tuple[int, ...]) -> np.ndarray:
-    """Return the least p of all comparisons with a baseline, at all looks, in simulated experiments
-    where no arm differs and all scores vary alike.
-
-    Args:
-        arms: the number of arms that are compared at each size.
-        looks: the numbers of seeds.
-
-    Returns:
-        `TRIALS` p-values in ascending order.
-    """
-    draw = np.random.default_rng(SEED).standard_normal
-    sizes = tuple(number for number in arms if number)
-    least = [
-        np.min([it.p_values().min(1) for it in noise(draw, sizes, looks, AT_ONCE)], axis=0)
-        for _ in range(TRIALS // AT_ONCE)
-    ]
-    return np.sort(np.concatenate(least))
-
-
-@dataclass(frozen=True)
-class Noise:
-    """The gains of arms that do not differ, in many experiments at one look."""
-
-    gains: np.ndarray
-    """Experiments x comparisons, in standard deviations of an arm's score between seeds."""
-    deviations: np.ndarray
-    """Standard deviations of these as they are estimated, in the same unit."""
-    freedom: np.ndarray
-    """Degrees of freedom of the latter."""
-
-    def p_values(self) -> np.ndarray:
-        """Return p of each comparison alone."""
-        return np.asarray(2 * stdtr(self.freedom, -np.abs(self.gains) / self.deviations))
-
-
-def noise(
-    draw: Callable[[tuple[int, ...]], np.ndarray],
-    sizes: Sequence[int],
-    looks: Sequence[int],
-    number: int,
-) -> list[Noise]:
-    """Draw scores of experiments in which no arm differs; return what is estimated at each look.
-
-    Args:
-        draw: a function from a shape to scores with a standard deviation of 1.
-        sizes: the number of arms that are compared at each size.
-        number: the number of experiments.
-    """
-    scores = [draw((number, max(sizes) + 1, max(looks))) for _ in sizes]
-    for of_size, arms in zip(scores, sizes, strict=True):
-        of_size[:, arms + 1 :] = np.nan
-    return [_at_look([of_size[..., :seeds] for of_size in scores], sizes) for seeds in looks]
-
-
-def _at_look(scores: Sequence[np.ndarray], sizes: Sequence[int]) -> Noise:
-    spreads, found = Spreads([Block(of_size) for of_size in scores]), []
-    for size, (block, arms) in enumerate(zip(spreads.blocks, sizes, strict=True)):
-        for arm in range(1, arms + 1):
-            weights = block.weights(arm, 0)
-            variance, freedom = spreads.variances(size, weights)
-            found.append((block.scores @ weights, np.sqrt(variance), freedom))
-    return Noise(*(np.stack(it, axis=1) for it in zip(*found, strict=True)))
-
-
-def corrected(p: float, arms: Sequence[int], looks: Sequence[int]) -> float:
-    """Return p of a comparison after correction for all comparisons at all looks."""
-    found = least_p_values(tuple(arms), tuple(looks))
-    return float((np.searchsorted(found, p, side="right") + 1) / (TRIALS + 1))
-
-
-def level(alpha: float, arms: Sequence[int], looks: Sequence[int]) -> float:
-    """Return the p of one comparison at one look that the correction makes alpha."""
-    found = least_p_values(tuple(arms), tuple(looks))
-    return float(found[max(0, math.ceil(alpha * (TRIALS + 1)) - 2)])
 
 
 @dataclass(frozen=True)

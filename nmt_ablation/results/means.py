@@ -8,7 +8,7 @@ from typing import Literal, TypeVar
 import numpy as np
 
 from nmt_ablation.experiment import Cell
-from nmt_ablation.results import looks as at_looks
+from nmt_ablation.results import dunnett
 from nmt_ablation.results.looks import Looks, replay
 from nmt_ablation.results.rows import (
     SIGNIFICANT,
@@ -21,8 +21,6 @@ from nmt_ablation.results.rows import (
 from nmt_ablation.results.spread import Block, Spreads
 from nmt_ablation.results.statistics import (
     Estimate,
-    dunnett,
-    dunnett_level,
     estimate,
     holm,
     holm_levels,
@@ -159,8 +157,9 @@ def _summarise(evidence: Evidence, baseline: str, compared: Sequence[int]) -> li
         means.append(MeanRow(size=size, pairs=pairs, arm=arm, seeds=len(seeds), scores=own))
         compare = evidence.by_metrics if arm != baseline else {}
         gains.append({name: it.gain(size, arm, baseline) for name, it in compare.items()})
-    levels = _levels_of(compared, evidence.counts)
-    found = _with_gains(means, gains, levels, evidence.smallest)
+    seeds_of = _looks_of(means, evidence.counts)
+    level = min(dunnett.level(SIGNIFICANT, compared, it) for it in seeds_of)
+    found = _with_gains(means, gains, lambda p_values: [level] * len(p_values), evidence.smallest)
     return against_baseline(found, compared, looks=evidence.counts)
 
 
@@ -196,7 +195,7 @@ def _contrast(
         found = holm_levels(_after_looks(p_values, evidence.counts), comparisons)
         if not evidence.counts:
             return found
-        return [at_looks.level(it, ONE, evidence.counts) for it in found]
+        return [dunnett.level(it, ONE, evidence.counts) for it in found]
 
     with_gains = _with_gains(found, gains, levels, evidence.smallest)
     return of_contrasts(with_gains, comparisons, evidence.counts)
@@ -227,9 +226,8 @@ def against_baseline(
     def corrected(p_values: Sequence[float]) -> list[float]:
         if correction == "Holm":
             return holm(p_values, sum(compared))
-        if looks:
-            return [at_looks.corrected(p, compared, looks) for p in p_values]
-        return [dunnett(p, compared) for p in p_values]
+        seeds_of = _looks_of(rows, looks)
+        return [max(dunnett.corrected(p, compared, it) for it in seeds_of) for p in p_values]
 
     return _with_corrected(rows, corrected)
 
@@ -252,15 +250,16 @@ def of_contrasts(
 
 def _after_looks(p_values: Sequence[float], looks: Sequence[int]) -> Sequence[float]:
     """Return p of single comparisons after correction for all looks."""
-    return [at_looks.corrected(p, ONE, looks) for p in p_values] if looks else p_values
+    return [dunnett.corrected(p, ONE, looks) for p in p_values] if looks else p_values
 
 
-def _levels_of(
-    compared: Sequence[int], looks: Sequence[int]
-) -> Callable[[Sequence[float]], list[float]]:
-    of_all = tuple(compared)
-    one = at_looks.level(SIGNIFICANT, of_all, looks) if looks else dunnett_level(of_all)
-    return lambda p_values: [one] * len(p_values)
+def _looks_of(rows: Sequence[MeanRow], looks: Sequence[int]) -> list[tuple[int, ...]]:
+    """Return the numbers of seeds to correct for: of all looks together, or else each number that
+    some row has, as the strictest holds for all."""
+    if looks:
+        return [tuple(looks)]
+    # One seed decides nothing, so that its number has no correction.
+    return [(seeds,) for seeds in sorted({row.seeds for row in rows} - {1})] or [(2,)]
 
 
 def _with_gains(

@@ -10,10 +10,9 @@ import numpy as np
 from scipy.special import stdtr
 
 from nmt_ablation.experiment import Cell
-from nmt_ablation.results import looks as at_looks
+from nmt_ablation.results import dunnett
 from nmt_ablation.results.rows import SIGNIFICANT
 from nmt_ablation.results.spread import Block, Spreads
-from nmt_ablation.results.statistics import dunnett_level
 from nmt_ablation.values import Size
 
 TRIALS = 2_000
@@ -57,9 +56,7 @@ class Plan:
     @property
     def level(self) -> float:
         """The p of a single comparison below which it is decided."""
-        if len(self.looks) > 1:
-            return at_looks.level(SIGNIFICANT, self.sizes, self.looks)
-        return dunnett_level(tuple(self.sizes))
+        return dunnett.level(SIGNIFICANT, self.sizes, self.looks)
 
 
 def power(
@@ -76,7 +73,7 @@ def power(
     """
     draw = draw or np.random.default_rng(SEED).standard_normal
     level, looks = plan.level, plan.looks
-    noise = at_looks.noise(draw, plan.sizes, looks, TRIALS)
+    noise = dunnett.noise(draw, plan.sizes, looks, TRIALS)
     shape = TRIALS, sum(plan.sizes)
     better, worse, equivalent, done = (np.zeros(shape, bool) for _ in range(4))
     seeds = np.full(shape, looks[-1])

@@ -1,20 +1,19 @@
-"""Confidence intervals that generalise over seeds and over test sentences at once, and corrections
-of p-values for the number of comparisons."""
+"""Confidence intervals that generalise over seeds and over test sentences at once, and Holm's
+correction of p-values for the number of comparisons."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache, cached_property
+from functools import cached_property
 
 import numpy as np
 from scipy.optimize import brentq
-from scipy.special import ndtr, ndtri, stdtrit
+from scipy.special import ndtri, stdtrit
 
 from nmt_ablation.results.spread import Spread
 
 ALPHA = 0.05
 ROUNDING = 1e-9
 """A difference that only rounding makes."""
-NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(80)
 
 
 @dataclass(frozen=True)
@@ -144,32 +143,6 @@ def _mean_squares(scores: np.ndarray) -> tuple[float, float]:
         float(arms * of_seeds.var(ddof=1)),
         float((residuals**2).sum() / ((arms - 1) * (seeds - 1))),
     )
-
-
-def dunnett(p: float, arms: Sequence[int]) -> float:
-    """Return p of a comparison with a baseline after Dunnett's correction (1955) for all of them.
-
-    It is the chance that the least p of all comparisons is as small where no arm differs. Those of
-    one size share the baseline, so that two of them correlate by one half. Student's t is taken for
-    normal after its p, and sizes for independent, which are both on the safe side.
-
-    Args:
-        arms: the number of arms that are compared at each size.
-    """
-    if p >= 1:
-        return 1.0
-    z = -ndtri(p / 2)
-    # Given the baseline's part of the noise, arms are independent; it is integrated over.
-    inside = ndtr(np.sqrt(2) * z + NODES) - ndtr(-np.sqrt(2) * z + NODES)
-    within = [float(WEIGHTS @ inside**number / np.sqrt(2 * np.pi)) for number in arms]
-    # A single comparison's p is its own, whatever the quadrature misses.
-    return 1 - float(np.prod(within)) if sum(arms) > 1 else p
-
-
-@cache
-def dunnett_level(arms: tuple[int, ...]) -> float:
-    """Return the p that Dunnett's correction makes 0.05."""
-    return ALPHA if sum(arms) < 2 else float(brentq(lambda p: dunnett(p, arms) - ALPHA, 1e-12, 0.1))
 
 
 def holm(p_values: Sequence[float], comparisons: int) -> list[float]:
