@@ -1,8 +1,8 @@
 """Stages from binarised text and vectors to a trained model, and the timing of an update."""
 
 import functools
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from shutil import copy
 from tempfile import TemporaryDirectory
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from nmt_ablation.errors import UserError
 from nmt_ablation.model.config import Model, Tying
-from nmt_ablation.model.parts import Part
+from nmt_ablation.model.parts import Part, Place
 from nmt_ablation.progress import OnProgress
 from nmt_ablation.stage import Build, File, Stage
 from nmt_ablation.stages.pretrained import Network, Rows
@@ -18,7 +18,7 @@ from nmt_ablation.stages.tokens import Binarise, Segmentation
 from nmt_ablation.training.config import Training
 from nmt_ablation.training.record import BEST, Calibrated, Chosen, Trained
 from nmt_ablation.transfer.control import Control
-from nmt_ablation.transfer.tuning import Tuning
+from nmt_ablation.transfer.tuning import Tuned, Tuning
 from nmt_ablation.values import Side
 from nmt_ablation.workspace import Workspace
 
@@ -91,7 +91,26 @@ class Train(Stage[Trained]):
             tying=self.tying,
             seed=self.seed,
         )
-        return ArmPlan(transfer, to.folder, self.events)
+        return ArmPlan(transfer, to.folder, self._lineage(), self.events)
+
+    def _lineage(self) -> str:
+        """Return the digest of everything but the budget; nothing if a larger budget does more than
+        add updates: by a fixed schedule the learning rate depends on it."""
+        if self.training.schedule == "fixed":
+            return ""
+        without = self.training.model_copy(update={"max_updates": 0})
+        learning = "".join(map(str, self._learning()))
+        return f"{replace(self, training=without).digest}-{learning}"
+
+    def _learning(self) -> Iterator[int]:
+        """Yield 1 for each depth of a tuned part that learns within the budget, 0 for others: the
+        optimiser has no state of the latter."""
+        tops = {self.model.encoder_layers, self.model.decoder_layers}
+        for part, ways in sorted(self.tuning.items()):
+            for top in sorted(tops):
+                for depth in range(top + 1):
+                    tuned = Tuned(tuple(way for _, way in ways), Place(part, depth, top))
+                    yield int(any(map(tuned.multiplier, range(self.training.max_updates))))
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,7 +16,7 @@ from nmt_ablation.model.config import Model
 from nmt_ablation.progress import OnProgress
 from nmt_ablation.segmentation import Segmenter
 from nmt_ablation.stopping import StoppedError
-from nmt_ablation.training import glue
+from nmt_ablation.training import earlier, glue
 from nmt_ablation.training.config import Training
 from nmt_ablation.training.glue import NEVER
 from nmt_ablation.training.optimizer import FusedAdam
@@ -87,6 +87,8 @@ def train(
     if not is_recorded(arms):
         if first:
             _start_over_if_others(arms, folder)
+            if not (folder / earlier.STATE).exists():
+                earlier.take(arms, folder, training.max_updates)
         configuration, session = configure(arguments, arms, folder, progress, worker)
         log = folder / LOG if first else None
         less = "lower training.batch_tokens, and raise training.accumulate as much"
@@ -100,10 +102,14 @@ def train(
             # Records are written before checkpoints are removed: a process that was killed between
             # the two would otherwise leave neither, and the training would be repeated.
             write_atomically(arm.folder / RECORD, json.dumps(_record(arm, ended, state)))
+        kept = {BEST}
+        if any(it.ended == "budget" for it in state.arms) and all(arm.lineage for arm in arms):
+            earlier.leave(arms, folder, training.max_updates)
+            kept.add(earlier.STATE)
         for path in (
             path for it in {folder, *(arm.folder for arm in arms)} for path in it.glob("*.pt")
         ):
-            if path.name != BEST:
+            if path.name not in kept:
                 path.unlink()
     # With several processes, the one that started them returns the outcomes.
     return outcomes(arms) if worker is None else []

@@ -18,6 +18,9 @@ class ArmPlan:
     transfer: Transfer
     folder: Path
     """The folder of its best checkpoint."""
+    lineage: str = ""
+    """The digest of everything but the budget; empty if a larger budget does more than add
+    updates."""
     events: Path | None = None
     """The folder of TensorBoard's files, if they are wanted."""
 
