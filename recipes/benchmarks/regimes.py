@@ -13,6 +13,7 @@ share, and the translation of test sets. The script goes on from where it was st
 
 import argparse
 import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -59,36 +60,32 @@ def main() -> None:
     tests = before["held_out"]["test"]
     before["held_out"] = before["held_out"] | {"test": next(iter(tests.values()))}
     today = YAML(typ="safe").load(given.experiment) | TODAY
-    print(
-        "| regime | seeds | cells | comparisons | better | worse | equivalent | decided | ", end=""
-    )
-    print("updates | decided per 100,000 updates |")
-    print("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
-    shares = [
-        trained(name, experiment, given, *options)
-        for name, experiment, options in (
-            ("before", before, []),
-            ("today", today, ["--until-decided"]),
-        )
-    ]
-    print(f"\nToday's is {shares[1] / shares[0]:.1f} times as many per update.")
+    found = {
+        "before": trained("before", before, given),
+        "today": trained("today", today, given, "--until-decided"),
+    }
+    head = ["regime", "seeds", "cells", "comparisons", "better", "worse", "equivalent", "decided"]
+    head += ["updates", "decided per 100,000 updates"]
+    print(f"| {' | '.join(head)} |\n| --- |{' ---: |' * (len(head) - 1)}")
+    for regime, results in found.items():
+        print(line(regime, results))
+    before_rate, rate = (decided(results) / updates(results) for results in found.values())
+    print(f"\nToday's decides {rate / before_rate:.1f} times as many per update.")
 
 
 def trained(
     regime: str, experiment: Mapping[str, Any], given: argparse.Namespace, *options: str
-) -> float:
-    """Run an experiment by a regime, and print its line; return what it decides per update."""
+) -> Results:
+    """Run an experiment by a regime, and return its results."""
     path = given.workspace / f"regime-{regime}.yaml"
     with path.open("w", encoding="utf-8") as text:
         YAML(typ="safe").dump(dict(experiment) | {"name": f"regime-{regime}"}, text)
     where = ["--mirror", given.mirror, "--data", given.data, "--workspace", given.workspace]
     command = ["nmt-ablation", "run", path, *where, "--jobs", given.jobs, *options]
-    subprocess.run([str(part) for part in command], check=True)
+    subprocess.run([str(part) for part in command], check=True, stdout=sys.stderr)
     workspace = Workspace(given.workspace)
     runner = Runner(load(path), Places(mirror=given.mirror, data=given.data), workspace)
-    results = gather(runner.pipeline, workspace, "regimes")
-    print(line(regime, results))
-    return decided(results) / updates(results)
+    return gather(runner.pipeline, workspace, "regimes")
 
 
 def updates(results: Results) -> int:
