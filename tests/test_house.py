@@ -27,7 +27,7 @@ LAYERS = [
     ["pretrained"],
     ["training"],
     ["translation"],
-    ["transfer"],
+    ["objectives", "transfer"],
     ["model", "scoring", "segmentation"],
     ["corpus", "opus"],
     ["places", "workspace"],

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nmt_ablation.pretrained.objectives import (
+from nmt_ablation.objectives import (
     OBJECTIVES,
     Example,
     Objective,

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from nmt_ablation.model import transformer
 from nmt_ablation.model.transformer import losses, objective_loss
-from nmt_ablation.pretrained.objectives import OBJECTIVES, Vocabulary
-from nmt_ablation.pretrained.pretraining.sentences import Batch, Sentences
+from nmt_ablation.objectives import OBJECTIVES, Vocabulary
+from nmt_ablation.training.sentences import Batch, Sentences
 from nmt_ablation.transfer.start import Transfer
 from tests.conftest import Run
 from tests.stepwise import Stepwise, tuning

@@ -5,6 +5,7 @@ from pydantic import model_validator
 
 from nmt_ablation.model.config import Tying
 from nmt_ablation.model.parts import PARTS, Part
+from nmt_ablation.objectives import PARTS_OF, Named, Objective, Stack
 from nmt_ablation.pretrained.kind import (
     GivenNetwork,
     PretrainedNetwork,
@@ -12,7 +13,6 @@ from nmt_ablation.pretrained.kind import (
     Setting,
     TextName,
 )
-from nmt_ablation.pretrained.objectives import PARTS_OF, Named, Objective, Stack
 from nmt_ablation.pretrained.records import NetworkRecord
 from nmt_ablation.values import SIDES, NotNegative, Positive, Rate, Seed, Share, Side, fail
 

@@ -23,7 +23,7 @@ from sides import PROGRAMS, THREADS, machine, matrix_limit, run, timed
 
 from nmt_ablation.corpus.text import write_lines
 from nmt_ablation.model.config import SPECIAL_SYMBOLS, Model
-from nmt_ablation.pretrained.objectives import OBJECTIVES
+from nmt_ablation.objectives import OBJECTIVES
 
 VOCABULARY, SENTENCES, LENGTHS, TOKENS = 4000, 20_000, (5, 25), 2048
 MODEL = Model(encoder_layers=2, decoder_layers=2, dimension=128, feed_forward=512, dropout=0.1)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from nmt_ablation.model.config import Model, Tying
-from nmt_ablation.pretrained.objectives import Objective
+from nmt_ablation.objectives import Objective
 from nmt_ablation.pretrained.records import HeldOutLoss
 from nmt_ablation.progress import OnProgress
 from nmt_ablation.training.config import Precision

@@ -18,12 +18,12 @@ from torch import Tensor, nn
 from nmt_ablation.model import checkpoint
 from nmt_ablation.model.config import SPECIAL_SYMBOLS
 from nmt_ablation.model.transformer import objective_loss
-from nmt_ablation.pretrained.objectives import Vocabulary
+from nmt_ablation.objectives import Vocabulary
 from nmt_ablation.pretrained.pretraining.plan import Plan, State
-from nmt_ablation.pretrained.pretraining.sentences import Sentences
 from nmt_ablation.pretrained.records import HeldOutLoss, write_losses
 from nmt_ablation.training.glue import EndedError
 from nmt_ablation.training.resumable import ResumableTask
+from nmt_ablation.training.sentences import Sentences
 from nmt_ablation.transfer.start import tie
 
 

@@ -87,12 +87,12 @@ OBJECTIVES: Registry[Objective] = Registry(
     "objective",
     "nmt_ablation.objectives",
     {
-        "causal-lm": "nmt_ablation.pretrained.objectives.causal_lm:CausalLM",
-        "bidirectional-lm": "nmt_ablation.pretrained.objectives.bidirectional_lm:BidirectionalLM",
-        "masked-lm": "nmt_ablation.pretrained.objectives.masked_lm:MaskedLM",
-        "mass": "nmt_ablation.pretrained.objectives.mass:Mass",
-        "prefix-lm": "nmt_ablation.pretrained.objectives.prefix_lm:PrefixLM",
-        "denoising": "nmt_ablation.pretrained.objectives.denoising:Denoising",
+        "causal-lm": "nmt_ablation.objectives.causal_lm:CausalLM",
+        "bidirectional-lm": "nmt_ablation.objectives.bidirectional_lm:BidirectionalLM",
+        "masked-lm": "nmt_ablation.objectives.masked_lm:MaskedLM",
+        "mass": "nmt_ablation.objectives.mass:Mass",
+        "prefix-lm": "nmt_ablation.objectives.prefix_lm:PrefixLM",
+        "denoising": "nmt_ablation.objectives.denoising:Denoising",
     },
 )
 

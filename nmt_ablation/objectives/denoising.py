@@ -4,7 +4,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from nmt_ablation.pretrained.objectives import (
+from nmt_ablation.objectives import (
     Example,
     Objective,
     Tokens,

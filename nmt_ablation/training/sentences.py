@@ -10,7 +10,7 @@ from fairseq.data import FairseqDataset
 from torch import Tensor
 
 from nmt_ablation.model.parts import Sees
-from nmt_ablation.pretrained.objectives import Example, Objective, Tokens, Vocabulary
+from nmt_ablation.objectives import Example, Objective, Tokens, Vocabulary
 
 
 @dataclass(frozen=True)

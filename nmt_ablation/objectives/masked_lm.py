@@ -2,7 +2,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nmt_ablation.pretrained.objectives import Example, Objective, Tokens, Vocabulary, ended
+from nmt_ablation.objectives import Example, Objective, Tokens, Vocabulary, ended
 from nmt_ablation.values import PositiveShare
 
 MASKED, REPLACED = 0.8, 0.1

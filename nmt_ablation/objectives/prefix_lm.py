@@ -2,7 +2,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nmt_ablation.pretrained.objectives import (
+from nmt_ablation.objectives import (
     Example,
     Objective,
     Tokens,
