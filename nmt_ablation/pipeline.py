@@ -13,6 +13,7 @@ from nmt_ablation.errors import UserError
 from nmt_ablation.experiment import Arm, Cell
 from nmt_ablation.experiment.file import ExperimentFile
 from nmt_ablation.model.parts import EMBEDDINGS, Part
+from nmt_ablation.objectives.auxiliary import Auxiliary
 from nmt_ablation.opus import fetch
 from nmt_ablation.opus.corpora import MonolingualCorpus, ParallelCorpus
 from nmt_ablation.opus.lock import Lock
@@ -309,23 +310,11 @@ class Pipeline:
         that is the sample, and for its seed if that is the cell's."""
         thing, setting = self.experiment.network(name), self.experiment.setting
         texts = self._texts(thing.text, thing.sides(setting), size, seed)
-        segmentation = self.segmentation(size, seed)
         return pretrained.Network(
             kind_version=thing.version,
             made_with=thing.parameters(setting),
-            texts={
-                side: tokens.BinariseText(
-                    text,
-                    thing.lines,
-                    self.experiment.language(side),
-                    segmentation,
-                    side,
-                    self.experiment.cleaning.unicode,
-                    f"the {thing.text} text in {self.experiment.language(side)}",
-                )
-                for side, text in texts.items()
-            },
-            segmentation=segmentation,
+            texts=self._binarised(texts, thing.text, thing.lines, size, seed),
+            segmentation=self.segmentation(size, seed),
             seed=thing.seed_of(seed),
             thing=thing,
             setting=setting,
@@ -383,8 +372,47 @@ class Pipeline:
             bleu_tokenizer=experiment.scoring.bleu_tokenizer,
             label=label,
             events=self.places.events and self.places.events / label,
+            auxiliary=tuple(
+                self._beside(name, auxiliary, cell.size, cell.seed)
+                for name, auxiliary in arm.auxiliary.items()
+            ),
             one_of_several=len(rates) > 1,
         )
+
+    def _beside(self, name: str, auxiliary: Auxiliary, size: Size, seed: int) -> training.Beside:
+        """Return an auxiliary objective with the stages of its text."""
+        objective_name, objective = auxiliary.named(name)
+        texts = self._texts(auxiliary.text, auxiliary.sides(objective), size, seed)
+        return training.Beside(
+            made_with={
+                "objective": {objective_name: objective.model_dump(mode="json")},
+                "version": objective.version,
+                "weight": auxiliary.weight,
+                "half_life": auxiliary.half_life,
+                "batch_tokens": auxiliary.batch_tokens,
+            },
+            texts=self._binarised(texts, auxiliary.text, auxiliary.lines, size, seed),
+            name=name,
+            objective=objective,
+            settings=auxiliary,
+        )
+
+    def _binarised(
+        self, texts: Mapping[Side, File], name: TextName, lines: int | None, size: Size, seed: int
+    ) -> dict[Side, tokens.BinariseText]:
+        """Return the stages that binarise text for objectives."""
+        return {
+            side: tokens.BinariseText(
+                text,
+                lines,
+                self.experiment.language(side),
+                self.segmentation(size, seed),
+                side,
+                self.experiment.cleaning.unicode,
+                f"the {name} text in {self.experiment.language(side)}",
+            )
+            for side, text in texts.items()
+        }
 
     @_once
     def translate(self, cell: Cell, test_set: str) -> scoring.Translate:

@@ -47,6 +47,9 @@ def keys(experiment: Experiment) -> list[str]:
     cited += [*ALWAYS, *experiment.scoring.cites]
     cited += SEGMENTERS[experiment.segmentation.type].cites
     cited += [key for thing in experiment.pretrained.values() for key in thing.cites()]
+    for arm in experiment.arms.values():
+        for name, auxiliary in arm.auxiliary.items():
+            cited += auxiliary.named(name)[1].cites()
     return list(dict.fromkeys(cited))
 
 

@@ -146,9 +146,11 @@ class Stage(Generic[Record]):
         return hash(self.digest)
 
     def _signed(self) -> dict[str, object]:
-        """Return the fields that the digest covers."""
+        """Return the fields that the digest covers: not those that have their default, so that a
+        new field changes no older artifact."""
         assert is_dataclass(self)
-        return {it.name: getattr(self, it.name) for it in fields(self) if it.compare}
+        covered = {it.name: (getattr(self, it.name), it) for it in fields(self) if it.compare}
+        return {name: value for name, (value, it) in covered.items() if value != it.default}
 
 
 _INPUT = object()

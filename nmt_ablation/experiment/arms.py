@@ -8,9 +8,11 @@ from pydantic import Field, model_validator
 
 from nmt_ablation.model.config import Tying
 from nmt_ablation.model.parts import SUMS, Part, PartName
+from nmt_ablation.objectives import OBJECTIVES
+from nmt_ablation.objectives.auxiliary import Auxiliary
 from nmt_ablation.transfer.control import Control
 from nmt_ablation.transfer.tuning import Tuning, Ways
-from nmt_ablation.values import Block, Sizes, fail
+from nmt_ablation.values import Block, Name, Sizes, fail
 
 
 class Arm(Block):
@@ -31,6 +33,8 @@ class Arm(Block):
     tuning: dict[PartName, Ways] = Field(default={})
     """The tuning of each part: frozen, fine-tuned, or ways of tuning with their values. A part that
     is frozen without a start is a control, which shows the effect of freezing alone."""
+    auxiliary: dict[Name, Auxiliary] = Field(default={}, exclude_if=lambda value: not value)
+    """The objectives that are learned beside translation, by their names or names of your own."""
     control: Control | None = None
     """A control with the same numbers and without the knowledge: `shuffled` gives each token the
     vector of another, `shuffled-weights` shuffles the numbers within each matrix of a network."""
@@ -60,6 +64,13 @@ class Arm(Block):
         parts = [part for name in self.start for part in SUMS[name]]
         if len(parts) > len(set(parts)):
             fail(("start",), "two keys name one part; name each part once")
+        for name, auxiliary in self.auxiliary.items():
+            if auxiliary.objective is None and name not in OBJECTIVES:
+                fail(
+                    ("auxiliary", name),
+                    f"'{name}' is no objective; write one of {', '.join(OBJECTIVES.names())}, or "
+                    "name one under the key objective",
+                )
         return self
 
     @property

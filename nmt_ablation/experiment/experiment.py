@@ -12,6 +12,7 @@ from nmt_ablation.experiment.corpora import Corpora, SideTexts
 from nmt_ablation.experiment.verdict import Prediction, VerdictRule
 from nmt_ablation.model.config import Model, Tying
 from nmt_ablation.model.parts import EMBEDDINGS, PARTS, WITH_ROWS, Part
+from nmt_ablation.objectives.auxiliary import needs_one_dictionary
 from nmt_ablation.opus.corpora import MonolingualCorpus, TextCorpus
 from nmt_ablation.pretrained.kind import (
     AnyPretrained,
@@ -280,7 +281,30 @@ class Experiment(Block):
             if set(frozen) == set(PARTS):
                 fail(("arms", name, "tuning"), "all parts are frozen, so nothing would learn")
             self._tied(name, arm)
+            self._beside(name, arm)
         return self
+
+    def _beside(self, name: str, arm: Arm) -> None:
+        """Refuse auxiliary objectives without text, or of text in another dictionary."""
+        for own, auxiliary in arm.auxiliary.items():
+            where = "arms", name, "auxiliary", own
+            objective = auxiliary.named(own)[1]
+            sides = auxiliary.sides(objective)
+            for side in sides:
+                if auxiliary.text == "monolingual" and side not in self.corpora.text_sides():
+                    fail(
+                        (*where, "text"),
+                        f"needs text in {self.language(side)}: name corpora under "
+                        "corpora.monolingual, or set languages or text",
+                    )
+            if needs_one_dictionary(objective, sides) and not self.segmentation.joint:
+                fail(
+                    where,
+                    f"{' and '.join(objective.stacks)} would read text of {' and '.join(sides)}, "
+                    "which needs one dictionary for both languages: set segmentation.joint",
+                )
+            if self.training.processes > 1:
+                fail(where, "is learned by one process only; set training.processes to 1")
 
     def _controlled(self, name: str, arm: Arm) -> None:
         """Refuse a control that would shuffle nothing."""

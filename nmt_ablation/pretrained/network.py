@@ -5,7 +5,8 @@ from pydantic import model_validator
 
 from nmt_ablation.model.config import Tying
 from nmt_ablation.model.parts import PARTS, Part
-from nmt_ablation.objectives import PARTS_OF, Named, Objective, Stack
+from nmt_ablation.objectives import PARTS_OF, Named, Objective
+from nmt_ablation.objectives.auxiliary import needs_one_dictionary
 from nmt_ablation.pretrained.kind import (
     GivenNetwork,
     PretrainedNetwork,
@@ -15,9 +16,6 @@ from nmt_ablation.pretrained.kind import (
 )
 from nmt_ablation.pretrained.records import NetworkRecord
 from nmt_ablation.values import SIDES, NotNegative, Positive, Rate, Seed, Share, Side, fail
-
-OF_STACK: dict[Stack, Side] = {"encoder": "source", "decoder": "target"}
-"""The side whose dictionary each stack has."""
 
 
 class Network(PretrainedNetwork):
@@ -112,8 +110,7 @@ class Network(PretrainedNetwork):
                     "the segmentation would differ with each sample, and this network is trained "
                     "once; set segmentation.fit_on to monolingual or pool, or text to sample",
                 )
-        own = len(stacks) == 1 and {OF_STACK[stacks[0]]} == set(sides)
-        if not own and not setting.segmentation.joint:
+        if needs_one_dictionary(self.learns, sides) and not setting.segmentation.joint:
             yield (
                 ("objective",),
                 f"{' and '.join(stacks)} would read text of {' and '.join(sides)}, which needs one "

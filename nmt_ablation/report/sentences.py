@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from statistics import fmean
 
 from nmt_ablation.report.table import p_value
 from nmt_ablation.report.words import WORDS, corrected, ends, listed, read_off
@@ -25,6 +26,8 @@ from nmt_ablation.results.verdict import (
 
 NAMED = 4
 """The most arms that the verdict names together."""
+MOSTLY = 0.5
+"""The share of the loss beyond which an auxiliary objective may drown translation."""
 
 
 def sentences(results: Results) -> list[str]:
@@ -33,6 +36,7 @@ def sentences(results: Results) -> list[str]:
         verdict(results),
         rests_on(results),
         predictions(results),
+        drowned(results),
         *spreads(results),
         *curves(results),
         *contrasts(results),
@@ -125,6 +129,21 @@ def predictions(results: Results) -> str:
     counts = {outcome: judged.count(outcome) for outcome in OUTCOMES}
     said = ", ".join(f"{outcome} {number}" for outcome, number in counts.items())
     return f"Declared predictions: {said}." if judged else ""
+
+
+def drowned(results: Results) -> str:
+    """Return a warning of arms whose loss was mostly an auxiliary objective's."""
+    shares: dict[str, list[float]] = {}
+    for row in results.cells:
+        if row.training.auxiliary_share is not None:
+            shares.setdefault(row.arm, []).append(row.training.auxiliary_share)
+    arms = [arm for arm, of_arm in shares.items() if fmean(of_arm) > MOSTLY]
+    if not arms:
+        return ""
+    return (
+        f"More than half of the loss of {listed(arms)} was that of auxiliary objectives, which may "
+        "drown translation: lower their weights."
+    )
 
 
 def curves(results: Results) -> list[str]:

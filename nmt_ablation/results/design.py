@@ -23,6 +23,7 @@ class DesignedArm(BaseModel):
 
     start: dict[str, str] = {}
     tuning: dict[str, dict[str, JsonValue]] = {}
+    auxiliary: dict[str, dict[str, JsonValue]] = {}
     control: str | None = None
     tying: str | None = None
     sizes: list[Size] | None = None
@@ -39,12 +40,14 @@ class DesignedArm(BaseModel):
 
     @property
     def how(self) -> str:
-        """The tuning, control and tying, as far as they are not the usual ones."""
+        """The tuning, auxiliary objectives, control and tying, as far as they are not the usual
+        ones."""
         said = []
         for part, ways in self.tuning.items():
             for way, value in ways.items():
                 at = "" if value is True else f" {value}"
                 said.append(f"{way}{at}" if part in self.start else f"{part}: {way}{at}")
+        said += [f"beside: {name} {it.get('weight')}" for name, it in self.auxiliary.items()]
         said += [self.control] if self.control else []
         return ", ".join([*said, f"tying: {self.tying}"] if self.tying else said)
 

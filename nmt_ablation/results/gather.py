@@ -236,6 +236,8 @@ def _training(record: Trained, setting: TrainingSetting) -> Training:
         torch=record.torch,
         device=record.device,
         precision=setting.precision,
+        auxiliary_tokens=record.auxiliary_tokens,
+        auxiliary_share=record.auxiliary_share,
     )
 
 

@@ -5,7 +5,7 @@ from functools import cached_property
 from statistics import fmean
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from nmt_ablation.experiment import Cell
 from nmt_ablation.scoring.resample import PairedTest
@@ -59,6 +59,10 @@ class Training(Row):
     torch: str
     device: str
     precision: str
+    auxiliary_tokens: int = Field(default=0, exclude_if=lambda value: not value)
+    """Number of tokens that auxiliary objectives predicted."""
+    auxiliary_share: float | None = Field(default=None, exclude_if=lambda value: value is None)
+    """Share of auxiliary objectives in the loss, by their weights; None without any."""
 
 
 class Pairing(Row):

@@ -6,24 +6,38 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from shutil import copy
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from nmt_ablation.errors import UserError
 from nmt_ablation.model.config import Model, Tying
 from nmt_ablation.model.parts import Part, Place
+from nmt_ablation.objectives import Objective
+from nmt_ablation.objectives.auxiliary import Auxiliary
 from nmt_ablation.progress import OnProgress
 from nmt_ablation.stage import Build, File, Stage
 from nmt_ablation.stages.pretrained import Network, Rows
-from nmt_ablation.stages.tokens import Binarise, Segmentation
+from nmt_ablation.stages.tokens import Binarise, BinariseText, Segmentation
 from nmt_ablation.training.config import Training
 from nmt_ablation.training.record import BEST, Calibrated, Chosen, Trained
 from nmt_ablation.transfer.control import Control
 from nmt_ablation.transfer.tuning import Tuned, Tuning
-from nmt_ablation.values import Side
+from nmt_ablation.values import SIDES, Side
 from nmt_ablation.workspace import Workspace
 
 if TYPE_CHECKING:
-    from nmt_ablation.training.plan import ArmPlan
+    from nmt_ablation.training.plan import ArmPlan, AuxiliaryPlan
+
+
+@dataclass(frozen=True)
+class Beside:
+    """An auxiliary objective, which is learned beside translation."""
+
+    made_with: Mapping[str, Any]
+    """Everything that determines its batches and their loss, except text."""
+    texts: Mapping[Side, BinariseText]
+    name: str = field(compare=False)
+    objective: Objective = field(compare=False)
+    settings: Auxiliary = field(compare=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +69,7 @@ class Train(Stage[Trained]):
     """The cell, for messages."""
     events: Path | None = field(compare=False)
     """The folder of TensorBoard's files, if they are wanted."""
+    auxiliary: tuple[Beside, ...] = ()
     one_of_several: bool = field(default=False, compare=False)
     """True if the cell's model is chosen among several trainings."""
 
@@ -91,7 +106,15 @@ class Train(Stage[Trained]):
             tying=self.tying,
             seed=self.seed,
         )
-        return ArmPlan(transfer, to.folder, self._lineage(), self.events)
+        auxiliary = [self._beside(it, to) for it in self.auxiliary]
+        return ArmPlan(transfer, to.folder, self._lineage(), auxiliary, self.events)
+
+    def _beside(self, it: Beside, to: Build) -> "AuxiliaryPlan":
+        from nmt_ablation.training.plan import AuxiliaryPlan
+
+        languages = dict(zip(SIDES, self.binarise.languages, strict=True))
+        texts = {side: to.artifact(text) for side, text in it.texts.items()}
+        return AuxiliaryPlan(it.name, it.objective, it.settings, languages, texts)
 
     def _lineage(self) -> str:
         """Return the digest of everything but the budget; nothing if a larger budget does more than

@@ -160,6 +160,8 @@ def _record(arm: ArmPlan, ended: ArmState, state: TrainingState) -> dict[str, An
         },
         torch=torch.__version__,
         device="cuda" if torch.cuda.is_available() else "cpu",
+        auxiliary_tokens=ended.auxiliary_tokens,
+        auxiliary_share=ended.auxiliary_share if arm.auxiliary else None,
     )
     return {"trained": _TRAINED.dump_python(trained, mode="json")}
 

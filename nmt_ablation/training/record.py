@@ -47,6 +47,10 @@ class Trained:
     """The digest of all batches up to an update, for some updates."""
     torch: str
     device: str
+    auxiliary_tokens: int = 0
+    """The number of tokens that auxiliary objectives predicted."""
+    auxiliary_share: float | None = None
+    """The share of auxiliary objectives in the loss, by their weights; None without any."""
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from fairseq.data import FairseqDataset
 from torch import Tensor
 
 from nmt_ablation.model.parts import Sees
+from nmt_ablation.model.transformer import objective_loss
 from nmt_ablation.objectives import Example, Objective, Tokens, Vocabulary
 
 
@@ -100,3 +101,19 @@ class Sentences(FairseqDataset):  # type: ignore[misc]
         for row, sentence in enumerate(sentences):
             padded[row, : len(sentence)] = sentence
         return torch.from_numpy(padded)
+
+
+def loss_of(
+    model: Any, sample: dict[str, Any], padding: int, dtype: torch.dtype
+) -> tuple[Tensor, int]:
+    """Return the loss of a batch in nats, and the number of tokens that it predicts."""
+    device = next(model.parameters()).device
+    losses, predicted = [], 0
+    for batch in sample["batches"]:
+        source, previous = (
+            None if it is None else it.to(device) for it in (batch.source, batch.previous)
+        )
+        target = batch.target.to(device)
+        predicted += int((target != padding).sum())
+        losses.append(objective_loss(model, source, previous, target, padding, dtype, batch.sees))
+    return torch.stack(losses).sum(), predicted

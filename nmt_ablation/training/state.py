@@ -23,6 +23,18 @@ class ArmState:
     ended: str | None = None
     """The cause of its end, `patience`, `budget` or `divergence`; None while it trains."""
     ended_at: int = 0
+    auxiliary_tokens: int = 0
+    """The number of tokens that auxiliary objectives predicted."""
+    translation_loss: float = 0.0
+    """The sum, over some updates, of the mean loss of a target token, in nats."""
+    auxiliary_loss: float = 0.0
+    """The same sum of auxiliary losses, with their weights."""
+
+    @property
+    def auxiliary_share(self) -> float:
+        """The share of auxiliary objectives in the loss so far."""
+        whole = self.translation_loss + self.auxiliary_loss
+        return self.auxiliary_loss / whole if whole else 0.0
 
     def plain(self) -> dict[str, Any]:
         """Return the state as plain values, for a checkpoint."""

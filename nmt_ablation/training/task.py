@@ -25,10 +25,11 @@ from fairseq.tasks.translation import TranslationConfig
 from torch import Tensor, nn
 
 from nmt_ablation.model import checkpoint
+from nmt_ablation.training.auxiliary import AuxiliaryTask
 from nmt_ablation.training.collective import agreed, first_ones, is_first
 from nmt_ablation.training.events import Events
 from nmt_ablation.training.glue import EndedError
-from nmt_ablation.training.plan import Plan
+from nmt_ablation.training.plan import ArmPlan, Plan
 from nmt_ablation.training.record import BEST, LAST, Validation
 from nmt_ablation.training.resumable import ResumableTask
 from nmt_ablation.training.state import TrainingState
@@ -62,6 +63,8 @@ class ArmsTask(ResumableTask):
         self.events = [Events(arm.events if is_first() else None) for arm in self.plan.arms]
         self.models: list[Any] = []
         self.valid: ValidationSet | None = None
+        self.beside: list[list[AuxiliaryTask]] | None = None
+        """The auxiliary objectives of each arm, once they are needed."""
 
     def build_model(self, cfg: Any, from_checkpoint: bool = False) -> nn.Module:
         for number, (arm, state) in enumerate(zip(self.plan.arms, self.training.arms, strict=True)):
@@ -89,7 +92,8 @@ class ArmsTask(ResumableTask):
             EndedError: all arms have ended, or training was asked to stop.
         """
         optimizer.on_broken = self._diverged
-        if update_num != self.training.update:  # otherwise this is another batch of the same update
+        new = update_num != self.training.update  # otherwise another batch of the same update
+        if new:
             self._begin(update_num)
         active = self.training.active()
         if not active:
@@ -107,8 +111,11 @@ class ArmsTask(ResumableTask):
             for number, nats in zip(active, plain.tolist(), strict=True):
                 bits = nats / math.log(2) / sample["ntokens"]
                 self.events[number].add(update_num, {"train/loss": bits})
+                self.training.arms[number].translation_loss += nats / sample["ntokens"]
         if bool(finite.any()):
             optimizer.backward(loss * 0 if ignore_grad else loss)
+        if new:
+            self._learn_beside(optimizer, sample["ntokens"], 0.0 if ignore_grad else 1.0)
         for ended in set(range(len(self.models))).difference(self.training.active()):
             for weight in self.models[ended].parameters():
                 weight.grad = None
@@ -121,6 +128,44 @@ class ArmsTask(ResumableTask):
             "sample_size": sample["ntokens"],
         }
         return loss, sample["ntokens"], log
+
+    def _learn_beside(self, optimizer: Any, tokens: int, factor: float) -> None:
+        """Compute the losses and gradients of auxiliary objectives.
+
+        They come after translation, and restore the state of chance, so that translation has the
+        same dropout in all arms.
+
+        Args:
+            tokens: the number of target tokens, by which gradients will be divided.
+            factor: a factor of the gradients.
+        """
+        if not any(arm.auxiliary for arm in self.plan.arms):
+            return
+        update, training = self.training.update, self.plan.training
+        if self.beside is None:
+            self.beside = [self._auxiliary(arm) for arm in self.plan.arms]
+        for number in self.training.active():
+            state = self.training.arms[number]
+            for it in self.beside[number]:
+                with utils.set_torch_seed((self.plan.seed << 32) + update):
+                    mean, predicted = it.loss(
+                        self.models[number], update, getattr(torch, training.precision)
+                    )
+                    weighted = it.plan.settings.weight_at(update) * mean
+                    if not bool(weighted.isfinite()):
+                        self._diverged(number)
+                        break
+                    optimizer.backward(weighted * (factor * tokens * training.accumulate))
+                state.auxiliary_tokens += predicted
+                if update % LOG_EVERY == 0:
+                    state.auxiliary_loss += float(weighted)
+                    bits = float(mean) / math.log(2)
+                    self.events[number].add(update, {f"train/{it.plan.name}": bits})
+
+    def _auxiliary(self, arm: ArmPlan) -> list[AuxiliaryTask]:
+        longest = min(self.models[0].max_positions())
+        dictionaries = self.source_dictionary, self.target_dictionary
+        return [AuxiliaryTask(it, dictionaries, longest, self.plan.seed) for it in arm.auxiliary]
 
     def _begin(self, update: int) -> None:
         """Begin an update, unless training was asked to stop: validate when it is time, and end all

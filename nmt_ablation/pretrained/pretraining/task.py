@@ -16,14 +16,12 @@ from fairseq.tasks.translation import TranslationConfig
 from torch import Tensor, nn
 
 from nmt_ablation.model import checkpoint
-from nmt_ablation.model.config import SPECIAL_SYMBOLS
-from nmt_ablation.model.transformer import objective_loss
-from nmt_ablation.objectives import Vocabulary
 from nmt_ablation.pretrained.pretraining.plan import Plan, State
 from nmt_ablation.pretrained.records import HeldOutLoss, write_losses
+from nmt_ablation.training.auxiliary import vocabulary_of
 from nmt_ablation.training.glue import EndedError
 from nmt_ablation.training.resumable import ResumableTask
-from nmt_ablation.training.sentences import Sentences
+from nmt_ablation.training.sentences import Sentences, loss_of
 from nmt_ablation.transfer.start import tie
 
 
@@ -55,14 +53,9 @@ class PretrainingTask(ResumableTask):
             )
             for side, language in sides.items()
         ]
-        vocabulary = Vocabulary(
-            size=len(self.dictionary),
-            first=SPECIAL_SYMBOLS,
-            padding=self.dictionary.pad(),
-            end=self.dictionary.eos(),
-            mask=self.dictionary.bos(),
+        found = Sentences(
+            texts, self.plan.objective, vocabulary_of(self.dictionary), self.plan.seed
         )
-        found = Sentences(texts, self.plan.objective, vocabulary, self.plan.seed)
         self.datasets[split] = found
         if split == "train":
             self.training.lines = len(found)
@@ -136,22 +129,8 @@ class PretrainingTask(ResumableTask):
         self.training.diverged = True
 
     def _loss(self, sample: dict[str, Any]) -> tuple[Tensor, int]:
-        """Return the loss of a batch in nats, and the number of tokens that it predicts."""
-        device = next(self.model.parameters()).device
-        losses, predicted = [], 0
-        for batch in sample["batches"]:
-            source, previous, target = (
-                None if it is None else it.to(device)
-                for it in (batch.source, batch.previous, batch.target)
-            )
-            assert target is not None
-            padding = self.dictionary.pad()
-            predicted += int((target != padding).sum())
-            dtype = getattr(torch, self.plan.precision)
-            losses.append(
-                objective_loss(self.model, source, previous, target, padding, dtype, batch.sees)
-            )
-        return torch.stack(losses).sum(), predicted
+        dtype = getattr(torch, self.plan.precision)
+        return loss_of(self.model, sample, self.dictionary.pad(), dtype)
 
     def _held_out_loss(self) -> float:
         """Return the loss on the held-out lines, whose noise is always the same, in bits for each
