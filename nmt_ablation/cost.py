@@ -1,15 +1,18 @@
 """The costs of an experiment: bytes to fetch, disk space, and hours once an update is timed."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from nmt_ablation.corpus.config import OwnText, TextFile
-from nmt_ablation.experiment import Experiment
+from nmt_ablation.experiment import Cell, Experiment
 from nmt_ablation.model.config import SPECIAL_SYMBOLS, Model
+from nmt_ablation.objectives.auxiliary import Auxiliary
 from nmt_ablation.opus.card import Card
 from nmt_ablation.pipeline import Pipeline
 from nmt_ablation.pretrained.kind import PretrainedNetwork
-from nmt_ablation.values import SIDES, Size, size_limit
+from nmt_ablation.training.config import Training
+from nmt_ablation.values import SIDES, size_limit
 from nmt_ablation.workspace import Workspace
 
 UNPACKED = 8
@@ -107,15 +110,25 @@ def training_seconds(updates: int, of_update: float) -> float:
     return updates * of_update * BESIDES_UPDATES + START_SECONDS
 
 
-def cell_seconds(experiment: Experiment, of_update: float, size: Size | None = None) -> float:
+def cell_seconds(experiment: Experiment, of_update: float, cell: Cell | None = None) -> float:
     """Return the longest time that a cell can take, with a training at each learning rate.
 
     Args:
-        of_update: the seconds of an update.
-        size: the cell's size; without one, of all sizes the one that takes longest.
+        of_update: the seconds of an update of translation alone.
+        cell: the cell; without one, the longest time of any.
     """
     training = experiment.training
-    return len(training.rates) * training_seconds(training.updates_of(size), of_update)
+    arms = [cell.arm] if cell else experiment.arms
+    slower = max(with_auxiliary(experiment.arms[arm].auxiliary.values(), training) for arm in arms)
+    updates = training.updates_of(cell.size if cell else None)
+    return len(training.rates) * training_seconds(updates, of_update * slower)
+
+
+def with_auxiliary(auxiliary: Iterable[Auxiliary], training: Training) -> float:
+    """Return how many times as long an update takes with auxiliary objectives, at most: their
+    tokens take no longer than translation's."""
+    tokens = training.batch_tokens * training.accumulate
+    return 1 + sum(it.batch_tokens for it in auxiliary) / tokens
 
 
 def network_seconds(experiment: Experiment, network: PretrainedNetwork, of_update: float) -> float:

@@ -8,10 +8,12 @@ import pytest
 import torch
 from fairseq.checkpoint_utils import load_model_ensemble_and_task
 
+from nmt_ablation.cost import START_SECONDS, cell_seconds
 from nmt_ablation.errors import UserError
 from nmt_ablation.experiment.file import load
 from nmt_ablation.model import checkpoint
 from nmt_ablation.objectives.auxiliary import Auxiliary
+from nmt_ablation.report import data_tables
 from nmt_ablation.report.sentences import drowned
 from nmt_ablation.stage import Build
 from nmt_ablation.stages.training import Train
@@ -168,3 +170,25 @@ def test_a_weight_halves() -> None:
         [0.4, 0.2, 0.05]
     )
     assert Auxiliary.model_validate({"weight": 2}).weight_at(1000) == 2
+
+
+def test_a_plan_names_it_and_counts_its_time(new_run: NewRun) -> None:
+    run = new_run(SMALL, ARMS)
+    said = run.call("plan").stdout
+    assert "siatl: causal-lm beside translation, up to 1,024 tokens of monolingual text in" in said
+    assert "own: causal-lm beside translation, up to 1,024 tokens of sample text in" in said
+    experiment = run.pipeline.experiment
+    alone, beside = (
+        cell_seconds(experiment, 0.1, run.cell(50, arm)) for arm in ("random", "siatl")
+    )
+    assert beside - START_SECONDS == pytest.approx((1 + 1024 / 256) * (alone - START_SECONDS))
+    assert cell_seconds(experiment, 0.1) == beside
+
+
+def test_the_table_of_costs_counts_its_tokens() -> None:
+    cells = [rows.cell(100, "random", 5.0), rows.cell(100, "siatl", 6.0, auxiliary_tokens=700)]
+    means = [rows.mean(100, "random", None), rows.mean(100, "siatl", 1.0)]
+    table = data_tables.costs(rows.results(means, cells))
+    at = [header.text for header in table.headers].index("tokens beside")
+    assert [line[at].text for line in table.lines] == ["0", "700"]
+    assert not data_tables.costs(rows.results(means[:1], cells[:1])).lines

@@ -33,6 +33,7 @@ def plan(runner: "Runner") -> None:
     Example:
       nmt-ablation plan recipes/quickstart.yaml
     """
+    from nmt_ablation import cost
     from nmt_ablation.stages.training import Train
 
     cells = runner.file.experiment.cells()
@@ -50,8 +51,21 @@ def plan(runner: "Runner") -> None:
     needed = Counter(stage.name for stage in to_build)
     counts = ", ".join(f"{count} x {stage}" for stage, count in needed.items())
     click.echo(f"\n{done} of {len(cells)} cells are done. To build: {counts or 'nothing'}.")
-    budgets = [stage.training.max_updates for stage in to_build if isinstance(stage, Train)]
-    lines = _hours(runner, budgets), _of_networks(runner), _needs(runner), _power(runner)
+    budgets = [
+        (
+            stage.training.max_updates,
+            cost.with_auxiliary((it.settings for it in stage.auxiliary), stage.training),
+        )
+        for stage in to_build
+        if isinstance(stage, Train)
+    ]
+    lines = (
+        _hours(runner, budgets),
+        _of_networks(runner),
+        _of_auxiliary(runner),
+        _needs(runner),
+        _power(runner),
+    )
     for line in itertools.chain(*lines):
         click.echo(line)
 
@@ -70,6 +84,7 @@ def calibrate(runner: "Runner", again: bool) -> None:
       nmt-ablation calibrate recipes/quickstart.yaml
       srun --gpus 1 nmt-ablation calibrate recipes/quickstart.yaml --again
     """
+    from nmt_ablation import cost
     from nmt_ablation.cli.progress import Bars
     from nmt_ablation.runner import Work
 
@@ -80,13 +95,25 @@ def calibrate(runner: "Runner", again: bool) -> None:
         runner.run({"calibration": Work([runner.pipeline.calibration()])}, 1, bars)
     experiment = runner.file.experiment
     training = experiment.training
-    budgets = [training.updates_of(it.size) for it in experiment.cells() for _ in training.rates]
+    budgets = [
+        (
+            training.updates_of(it.size),
+            cost.with_auxiliary(experiment.arms[it.arm].auxiliary.values(), training),
+        )
+        for it in experiment.cells()
+        for _ in training.rates
+    ]
     for line in _hours(runner, budgets):
         click.echo(line)
 
 
-def _hours(runner: "Runner", budgets: Sequence[int]) -> Iterator[str]:
-    """Yield lines about the updates and hours that trainings of these budgets take at most."""
+def _hours(runner: "Runner", budgets: Sequence[tuple[int, float]]) -> Iterator[str]:
+    """Yield lines about the updates and hours that trainings take at most.
+
+    Args:
+        budgets: the updates of each, and how many times as long an update takes as one of
+            translation alone.
+    """
     from rich.filesize import decimal
 
     from nmt_ablation import cost
@@ -95,12 +122,13 @@ def _hours(runner: "Runner", budgets: Sequence[int]) -> Iterator[str]:
         return
     training, calibration = runner.file.experiment.training, runner.pipeline.calibration()
     sooner = "; patience may end a training sooner" if training.schedule == "patience" else ""
-    yield f"At most {sum(budgets):,} updates of up to {training.batch_tokens:,} tokens{sooner}."
+    updates = sum(number for number, _ in budgets)
+    yield f"At most {updates:,} updates of up to {training.batch_tokens:,} tokens{sooner}."
     if not runner.workspace.done(calibration):
         yield "Hours: time an update with nmt-ablation calibrate."
         return
     found = runner.workspace.record(calibration)
-    seconds = sum(cost.training_seconds(it, found.seconds) for it in budgets)
+    seconds = sum(cost.training_seconds(it, slower * found.seconds) for it, slower in budgets)
     hours = math.ceil(seconds / 360) / 10
     threads = "1 thread" if found.threads == 1 else f"{found.threads} threads"
     memory = decimal(found.gpu_memory or found.memory)
@@ -127,6 +155,16 @@ def _of_networks(runner: "Runner") -> Iterator[str]:
             hours = cost.network_seconds(experiment, thing, seconds) / 3600
             line += f", about {hours:,.1f} hours"
         yield f"{line}."
+
+
+def _of_auxiliary(runner: "Runner") -> Iterator[str]:
+    """Yield a line about each objective that an arm learns beside translation."""
+    for arm, it in runner.file.experiment.arms.items():
+        for name, auxiliary in it.auxiliary.items():
+            yield (
+                f"{arm}: {auxiliary.named(name)[0]} beside translation, up to "
+                f"{auxiliary.batch_tokens:,} tokens of {auxiliary.text} text in each update."
+            )
 
 
 def _needs(runner: "Runner") -> Iterator[str]:

@@ -124,16 +124,20 @@ def costs(results: Results) -> Table:
         Column(Header("arm", left=True), lambda it: Entry(it.arm)),
         Column(Header(results.measure.delta), lambda it: gain(it.gain, results.measure)),
         Column(Header("training"), lambda it: number(round(it.training))),
+        Column(Header("tokens beside"), lambda it: number(round(it.beside))),
         Column(Header("pretraining"), lambda it: number(round(it.pretraining))),
         Column(Header("a cell's share"), lambda it: number(round(it.share))),
         Column(Header("whole cost"), lambda it: number(round(it.shared))),
     ]
+    found = cost.costs(results)
+    if not any(it.beside for it in found):
+        del columns[4]
     notes = [
         "In core-seconds of a cell, means over seeds. All finished cells that start from a network "
         "share its cost; the whole cost is training with this share. Trainings at learning rates "
         "that were not chosen, and the making of vectors, are not counted."
     ]
-    return described("Gain and cost", columns, cost.costs(results), notes)
+    return described("Gain and cost", columns, found, notes)
 
 
 def corpora(results: Results) -> Table:

@@ -23,6 +23,8 @@ class Cost:
     training: float
     pretraining: float
     """The cost of all networks that a cell starts from."""
+    beside: float
+    """The number of tokens that auxiliary objectives predicted."""
     share: float
     """A cell's share of this, if all finished cells that start from a network share its cost."""
 
@@ -43,8 +45,9 @@ class Cost:
 
 
 def costs(results: Results) -> list[Cost]:
-    """Return the costs of all sizes and arms; none if no arm starts from a network."""
-    if not any(row.networks for row in results.cells):
+    """Return the costs of all sizes and arms; none if no arm starts from a network or learns an
+    auxiliary objective."""
+    if not any(row.networks or row.training.auxiliary_tokens for row in results.cells):
         return []
     found = []
     cells_of = Counter(it.digest for row in results.cells for it in row.networks)
@@ -58,6 +61,7 @@ def costs(results: Results) -> list[Cost]:
                 mean.gains.get(results.primary),
                 fmean(row.training.seconds / row.training.together * threads for row in rows),
                 fmean(sum(it.core_seconds for it in row.networks) for row in rows),
+                fmean(row.training.auxiliary_tokens for row in rows),
                 _shares(rows, cells_of),
             )
         )

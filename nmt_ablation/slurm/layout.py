@@ -217,7 +217,7 @@ def _time(
         own = pipeline.networks_of([cell])
         left = [it for it, stage in own.items() if not runner.workspace.done(stage)]
         own_seconds = sum(seconds(it) for it in left if it not in waits)
-        return cost.cell_seconds(experiment, update, cell.size) + own_seconds
+        return cost.cell_seconds(experiment, update, cell) + own_seconds
 
     return cluster.limit(max(sum(map(seconds, names)) for names in elements))
 

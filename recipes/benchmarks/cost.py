@@ -36,9 +36,7 @@ def row(path: Path, folder: Path) -> list[str]:
     found = runner.workspace.record(runner.pipeline.calibration())
     files = cost.files(runner.pipeline, runner.workspace, card.card_for(experiment.pair))
     cells, training = len(experiment.cells()), experiment.training
-    seconds = sum(
-        cost.cell_seconds(experiment, found.seconds, it.size) for it in experiment.cells()
-    )
+    seconds = sum(cost.cell_seconds(experiment, found.seconds, it) for it in experiment.cells())
     hours = seconds / 3600 * training.threads
     unknown = any(file.bytes is None for file in files)
     more = "more than " if unknown else ""
