@@ -128,7 +128,7 @@ def with_auxiliary(auxiliary: Iterable[Auxiliary], training: Training) -> float:
     """Return how many times as long an update takes with auxiliary objectives, at most: their
     tokens take no longer than translation's."""
     tokens = training.batch_tokens * training.accumulate
-    return 1 + sum(it.batch_tokens for it in auxiliary) / tokens
+    return 1 + sum(it.batch_tokens / it.every for it in auxiliary) / tokens
 
 
 def network_seconds(experiment: Experiment, network: PretrainedNetwork, of_update: float) -> float:

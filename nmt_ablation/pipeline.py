@@ -389,6 +389,7 @@ class Pipeline:
                 "version": objective.version,
                 "weight": auxiliary.weight,
                 "half_life": auxiliary.half_life,
+                "every": auxiliary.every,
                 "batch_tokens": auxiliary.batch_tokens,
             },
             texts=self._binarised(texts, auxiliary.text, auxiliary.lines, size, seed),

@@ -104,8 +104,8 @@ def test_contrasts_are_shared_too() -> None:
 
     found = [each for each in pool([contrasted(name) for name in "xyz"]) if each.other == "b"]
     assert [(each.arm, each.pairs) for each in found] == [("a", 100)]
-    labels = [line.label for line in across.lines(found, "random")]
-    assert labels == [f"a over b, 100: {name}" for name in ("x", "y", "z", "mean")]
+    labels = [line.label for line in across.lines(found)]
+    assert labels == [f"a against b, 100: {name}" for name in ("x", "y", "z", "mean")]
 
 
 def test_a_report_of_several_experiments_has_it_everywhere(
@@ -127,7 +127,7 @@ def test_a_report_of_several_experiments_has_it_everywhere(
     for kind in ("html", "md"):
         text = (tmp_path / f"all.{kind}").read_text()
         assert "Across experiments" in text
-        assert "no forecast for another pair" in text
+        assert "not drawn at random" in text
     write(experiments[:1], tmp_path / "one", "one", "nmt-ablation report")
     assert not list((tmp_path / "one").glob("*across*"))
     assert "Across experiments" not in (tmp_path / "one" / "one.html").read_text()

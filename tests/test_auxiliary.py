@@ -28,10 +28,12 @@ ARMS = (
     "  nothing: {auxiliary: {causal-lm: {weight: 1.0e-30}}}\n"
     "  siatl: {auxiliary: {causal-lm: {weight: 0.5, half_life: 40}}}\n"
     "  own: {auxiliary: {lm: {objective: causal-lm, weight: 0.5, text: sample}}}\n"
+    "  turns:\n"
+    "    auxiliary: {causal-lm: {weight: 0.5, every: 2}, masked-lm: {weight: 0.5, every: 2}}\n"
     "  masked: {start: {embeddings: word2vec}, auxiliary: {masked-lm: {weight: 0.5}}}\n"
     "baseline: random",
 )
-NEW = ("random", "nothing", "siatl", "own", "masked")
+NEW = ("random", "nothing", "siatl", "own", "turns", "masked")
 
 
 def _train(run: Run, arm: str) -> Train:
@@ -84,6 +86,9 @@ def test_arms_are_paired_counted_and_learn_the_objective(run: Run, tmp_path: Pat
             found.batches[at] == it for at, it in random.batches.items() if at in found.batches
         )
         assert found.auxiliary_share is not None and 0 < found.auxiliary_share < 0.6
+    # Of two objectives that take turns, each has every second update.
+    assert records["turns"].weights != random.weights
+    assert records["turns"].auxiliary_tokens < records["siatl"].auxiliary_tokens
     assert (random.auxiliary_tokens, random.auxiliary_share) == (0, None)
     task = _task(run, "siatl", tmp_path)
     with torch.no_grad():
@@ -175,8 +180,11 @@ def test_a_weight_halves() -> None:
 def test_a_plan_names_it_and_counts_its_time(new_run: NewRun) -> None:
     run = new_run(SMALL, ARMS)
     said = run.call("plan").stdout
-    assert "siatl: causal-lm beside translation, up to 1,024 tokens of monolingual text in" in said
-    assert "own: causal-lm beside translation, up to 1,024 tokens of sample text in" in said
+    assert (
+        "siatl: causal-lm beside translation, up to 1,024 tokens of monolingual text an update."
+        in said
+    )
+    assert "own: causal-lm beside translation, up to 1,024 tokens of sample text an update." in said
     experiment = run.pipeline.experiment
     alone, beside = (
         cell_seconds(experiment, 0.1, run.cell(50, arm)) for arm in ("random", "siatl")

@@ -75,8 +75,8 @@ def _verdicts(*of_arms: Sequence[str]) -> Results:
     [
         (
             [["better", "better"], ["worse", "worse"], ["equivalent"], ["open", "better"]],
-            "a is better at every size that it has; b is worse at every size that it has; c is "
-            "equivalent at every size that it has; d is better at some sizes and not decided at "
+            "a is better at every size tested; b is worse at every size tested; c is "
+            "equivalent at every size tested; d is better at some sizes and not decided at "
             "others.",
         ),
         ([["better"], ["better"], ["open"]], "a and b are better; c is not decided."),
@@ -97,8 +97,8 @@ def test_the_verdict_names_arms_by_what_is_decided(of_arms: list[list[str]], sai
 def test_what_the_verdict_rests_on_is_said() -> None:
     assert rests_on(results(MEANS, CELLS)) == (
         "Better and worse mean p < 0.05 after Dunnett's correction for 3 comparisons with random. "
-        "Equivalent means that the whole interval, corrected alike, is within 1 BLEU of 0, and 0 "
-        "in it. Means are over 2 seeds and 1,000 test sentences. The budget ended 1 of 6 "
+        "Equivalent means that the corrected interval contains 0, and is within 1 BLEU of it. "
+        "Means are over 2 seeds and 1,000 test sentences. The budget ended 1 of 6 "
         "trainings before patience did; gains shrink as training goes on."
     )
     alone = [row.model_copy(update={"seeds": 1}) for row in MEANS]
@@ -125,7 +125,7 @@ def test_what_the_verdict_rests_on_is_said() -> None:
 def test_a_matrix_shows_each_verdict_by_sign_colour_and_gain(tmp_path: Path) -> None:
     shown = _verdicts(["better", "worse"], ["equivalent", "open"], ["better"])
     table = tables.verdicts(shown)
-    assert [header.text for header in table.headers] == ["sentence pairs", "100", "1,000"]
+    assert [header.text for header in table.headers] == ["arm", "100", "1,000"]
     assert [[str(entry) for entry in line] for line in table.lines] == [
         ["a", "▲ +4.0", "▼ -2.0"],
         ["b", "≈ +0.1", "? +0.5"],
@@ -159,7 +159,7 @@ def test_a_matrix_shows_arms_in_families_and_what_they_start_from(tmp_path: Path
     table = tables.verdicts(shown)
     assert [[str(entry) for entry in line] for line in table.lines] == [
         ["nothing", "b", "? +0.5", "", ""],
-        ["masked and causal", "a", "▲ +4.0", "encoder, decoder", ""],
+        ["masked and causal", "a", "▲ +4.0", "encoder, decoder", "fine-tuned"],
         ["masked and causal", "d", "▼ -2.0", "encoder, decoder", "frozen, shuffled"],
         ["bart", "c", "▲ +4.0", "model", "encoder: unfreeze 300"],
     ]

@@ -163,7 +163,7 @@ def _of_auxiliary(runner: "Runner") -> Iterator[str]:
         for name, auxiliary in it.auxiliary.items():
             yield (
                 f"{arm}: {auxiliary.named(name)[0]} beside translation, up to "
-                f"{auxiliary.batch_tokens:,} tokens of {auxiliary.text} text in each update."
+                f"{auxiliary.batch_tokens:,} tokens of {auxiliary.text} text an update."
             )
 
 

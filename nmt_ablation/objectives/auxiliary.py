@@ -12,7 +12,7 @@ OF_STACK: dict[Stack, Side] = {"encoder": "source", "decoder": "target"}
 
 
 class Auxiliary(Block):
-    """An objective beside translation. In each update the model sees one batch of it too."""
+    """An objective beside translation. In an update the model sees one batch of it too."""
 
     objective: Named | None = None
     """The objective: its name, or `{NAME: {settings of its noise}}`. [default: the one that the
@@ -22,6 +22,9 @@ class Auxiliary(Block):
     1."""
     half_life: Positive | None = None
     """The number of updates in which the weight halves; it is constant if this is None."""
+    every: Positive = 1
+    """The number of updates in which it is learned once. Several objectives of an arm take
+    turns."""
     text: Literal["monolingual", "sample"] = "monolingual"
     """The text: all monolingual text, or the cell's own sample. The latter is a control without
     knowledge from outside."""

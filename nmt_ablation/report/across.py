@@ -15,7 +15,7 @@ from nmt_ablation.report.table import (
     p_value,
 )
 from nmt_ablation.report.table import number as whole
-from nmt_ablation.report.words import WORDS, listed
+from nmt_ablation.report.words import SIGNS, WORDS, listed
 from nmt_ablation.results.across import Pooled
 from nmt_ablation.results.rows import SIGNIFICANT, Gain
 from nmt_ablation.results.verdict import VERDICTS
@@ -31,8 +31,6 @@ class Line:
     label: str
     arm: str
     gain: Gain
-    ends: tuple[float, float]
-    """The ends of its 95% interval: corrected for all comparisons where it is a mean."""
     of_all: bool
     """True if it is the mean of all experiments."""
 
@@ -66,14 +64,24 @@ def table(found: Sequence[Pooled], measure: Measure) -> Table:
         Column(Header("experiments", terminal="no"), lambda it: whole(len(it.gains))),
         Column(Header(f"mean {measure.delta}"), lambda it: gain(it.mean, measure)),
         Column(Header("p"), lambda it: p_entry(it.mean)),
-        Column(Header("SD between"), lambda it: fixed(it.between, measure.decimals + 1)),
+        Column(Header("verdicts", terminal="no"), lambda it: Entry(_verdicts(it))),
+        Column(
+            Header(f"SD between, {measure.label}", terminal="no"),
+            lambda it: fixed(it.between, measure.decimals + 1),
+        ),
         Column(Header("I²", terminal="no"), lambda it: Entry(f"{it.share:.0%}", value=it.share)),
         Column(
-            Header("p, alike", terminal="no"),
+            Header("p, equal gains", terminal="no"),
             lambda it: Entry(p_value(it.p_alike), value=it.p_alike),
         ),
     ]
     return described(HEADING, columns, found, notes(found))
+
+
+def _verdicts(found: Pooled) -> str:
+    """Return the number of experiments with each verdict."""
+    each = [gain.verdict for gain in found.gains.values()]
+    return " ".join(f"{SIGNS[kind]} {each.count(kind)}" for kind in VERDICTS if kind in each)
 
 
 def notes(found: Sequence[Pooled]) -> list[str]:
@@ -82,12 +90,12 @@ def notes(found: Sequence[Pooled]) -> list[str]:
     means = sum(each.mean is not None for each in found)
     said = [
         f"Comparisons that {listed(names)} share: arms are matched by name, sizes by their number "
-        "of pairs; gains of one seed are left out.",
+        "of pairs. Gains with a single seed are left out. Verdicts are those of each experiment.",
         "SD between is the standard deviation of the true gains of experiments, as estimated; I² "
         "the share of all variance between gains that noise doesn't explain. The last p is of the "
-        "hypothesis that the true gains of all experiments are one (Cochran's Q, after Holm's "
-        f"correction for {len(found)} comparisons): with few experiments it finds only large "
-        "differences.",
+        "hypothesis that the true gains of all experiments are equal (Cochran's Q, after Holm's "
+        f"correction for {len(found)} comparisons). With few experiments only large differences "
+        "are detected: a high p doesn't show that gains are equal.",
     ]
     if means < len(found):
         said.append(
@@ -95,26 +103,27 @@ def notes(found: Sequence[Pooled]) -> list[str]:
         )
     if means:
         said.append(
-            "Means are of a random-effects meta-analysis (Paule and Mandel 1982). Their 95% "
+            "Means come from a random-effects meta-analysis (Paule and Mandel 1982). Their 95% "
             "intervals in parentheses (Hartung and Knapp 2001), and p, are after Holm's correction "
-            f"for {means} comparisons. Few experiments make them wide: Student's t has one degree "
-            "of freedom less than there are experiments. A mean speaks of these experiments. They "
-            "were chosen, not drawn at random, so it is no forecast for another pair, domain or "
-            "baseline. They count as independent: where they share text or a test set, its "
-            "interval is too narrow."
+            f"for {means} comparisons; better and worse mean p < {SIGNIFICANT}. With few "
+            "experiments intervals are wide, also where each finds a gain: Student's t has one "
+            "degree of freedom less than there are experiments."
+        )
+        said.append(
+            "The experiments were chosen, not drawn at random, so their mean doesn't predict the "
+            "gain for another pair, domain or baseline. They are treated as independent: where "
+            "they share text or a test set, the interval of the mean is too narrow."
         )
     return said
 
 
-def lines(found: Sequence[Pooled], baseline: str) -> list[Line]:
+def lines(found: Sequence[Pooled]) -> list[Line]:
     """Return the lines of the forest plot, the mean of each comparison below its experiments."""
     drawn = []
     for each in found:
-        over = "" if each.other == baseline else f" over {each.other}"
-        compared = f"{each.arm}{over}, {each.pairs:,}"
+        compared = f"{each.arm} against {each.other}, {each.pairs:,}"
         for name, one in each.gains.items():
-            drawn.append(Line(f"{compared}: {name}", each.arm, one, (one.low, one.high), False))
+            drawn.append(Line(f"{compared}: {name}", each.arm, one, False))
         if each.mean:
-            ends = each.mean.interval
-            drawn.append(Line(f"{compared}: mean", each.arm, each.mean, ends, True))
+            drawn.append(Line(f"{compared}: mean", each.arm, each.mean, True))
     return drawn

@@ -16,19 +16,20 @@ def draw(experiments: Sequence[Results], found: Sequence[Pooled]) -> Figure | No
     if not found:
         return None
     arms = list(dict.fromkeys(arm for results in experiments for arm in results.arms))
-    lines = across.lines(found, experiments[0].baseline)
+    lines = across.lines(found)
     figure = Figure(figsize=(8, 1.2 + ROW_INCHES * len(lines)), layout="constrained")
     axes = figure.subplots()
     for at, line in enumerate(lines):
         look = look_of(arms, line.arm) | {"linestyle": ""}
         fill = look["color"] if line.of_all else "#ffffff"
-        axes.hlines(at, *line.ends, color=look["color"], linewidth=2 if line.of_all else 1)
+        axes.hlines(at, *line.gain.interval, color=look["color"], linewidth=2 if line.of_all else 1)
         axes.plot(line.gain.mean, at, **look, markersize=7, markerfacecolor=fill)
     axes.axvline(0, color="#000000", linewidth=0.8)
     axes.set_yticks(range(len(lines)), [line.label for line in lines])
     for line, label in zip(lines, axes.get_yticklabels(), strict=True):
         label.set_fontweight("bold" if line.of_all else "normal")
-    axes.set(xlabel=f"gain, {experiments[0].measure.label}", ylim=(len(lines) - 0.5, -0.5))
+    title = f"gain, {experiments[0].measure.label}, with corrected 95% intervals"
+    axes.set(xlabel=title, ylim=(len(lines) - 0.5, -0.5))
     tidy(axes)
     shown = {"one experiment": "#ffffff", "mean of experiments": "#666666"}
     handles = [

@@ -90,12 +90,13 @@ def page(experiments: Sequence[Results], command: str, found: Sequence[Pooled] =
 
 def _together(found: Sequence[Pooled], first: Results, arms: Sequence[str]) -> Together:
     measure, rows = first.measure, []
-    for at, line in enumerate(across.lines(found, first.baseline)):
-        value, low, high = (f"{it:+.{measure.decimals}f}" for it in (line.gain.mean, *line.ends))
+    for at, line in enumerate(across.lines(found)):
+        ends = line.gain.interval
+        value, low, high = (f"{it:+.{measure.decimals}f}" for it in (line.gain.mean, *ends))
         tip = f"{line.label}: {value} {measure.label} ({low} to {high})"
         middle = Point(line.gain.mean, at, tip, hollow=not line.of_all)
-        rows.append(ForestRow(line.label, line.arm, arms.index(line.arm), middle, *line.ends, ()))
-    title = "Gain in each experiment, and the mean of at least three below"
+        rows.append(ForestRow(line.label, line.arm, arms.index(line.arm), middle, *ends, ()))
+    title = "Gains with corrected 95% intervals: of each experiment, and below of the mean"
     forest = Forest(title, f"difference in {measure.label}", rows)
     return Together(across.sentences(found), across.table(found, measure), forest)
 

@@ -55,7 +55,7 @@ def verdict(results: Results) -> str:
     parts = []
     for kind in VERDICTS:
         if arms := [it.arm for it in decisions if it.everywhere == kind]:
-            at = "at any size" if kind == "open" else f"at every size that {_have(arms)}"
+            at = "at any size" if kind == "open" else "at every size tested"
             at = at if len(sizes) > 1 else ""
             parts.append(f"{_named(arms)} {_are(arms)} {WORDS[kind]} {at}".rstrip())
     for kind in VERDICTS:
@@ -73,10 +73,6 @@ def _named(arms: Sequence[str]) -> str:
     if len(arms) <= NAMED:
         return listed(arms)
     return f"{', '.join(arms[: NAMED - 1])} and other arms"
-
-
-def _have(arms: Sequence[str]) -> str:
-    return "they have" if len(arms) > 1 else "it has"
 
 
 def _are(arms: Sequence[str]) -> str:
@@ -97,8 +93,8 @@ def rests_on(results: Results) -> str:
         parts.append(f"Better and worse mean p < {SIGNIFICANT}.")
     if (gain := results.smallest_gain) is not None:
         parts.append(
-            f"Equivalent means that the whole interval, corrected alike, is within {gain:g} "
-            f"{results.measure.label} of 0, and 0 in it."
+            f"Equivalent means that the corrected interval contains 0, and is within {gain:g} "
+            f"{results.measure.label} of it."
         )
     sentences = f"{found.test_sentences:,} test sentences"
     if found.seeds == (1, 1):

@@ -77,11 +77,9 @@ def verdicts(results: Results, metric: str = "") -> Table:
 
         return Column(Header(f"{pairs:,}"), entry)
 
-    first: Column[Decision] = Column(
-        Header("sentence pairs", left=True), lambda decision: Entry(decision.arm)
-    )
+    first: Column[Decision] = Column(Header("arm", left=True), lambda decision: Entry(decision.arm))
     signs = ", ".join(f"{SIGNS[kind]} {WORDS[kind]}" for kind in VERDICTS)
-    note = f"Gains over {results.baseline} in {measure.label}: {signs}."
+    note = f"Gains over {results.baseline} in {measure.label}, by sentence pairs: {signs}."
     decisions = decide(results, metric)
     columns = [first, *map(column, sizes)]
     arms = results.design.arms
@@ -167,8 +165,8 @@ def _means_notes(results: Results, needed: bool) -> list[str]:
     covered = "seeds and test sentences" if seeds > 1 else "test sentences, not other seeds"
     notes = [
         f"In parentheses are 95% intervals for other {covered}. {_corrected(results)} for all "
-        f"{comparisons(results)} comparisons of the experiment with its baseline, by each metric "
-        "apart. p is of the hypothesis that there is no difference."
+        f"{comparisons(results)} comparisons of the experiment with its baseline, separately for "
+        "each metric. p is of the hypothesis that there is no difference."
     ]
     if results.design.verdict.looks:
         notes.append(

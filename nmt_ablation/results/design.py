@@ -40,14 +40,14 @@ class DesignedArm(BaseModel):
 
     @property
     def how(self) -> str:
-        """The tuning, auxiliary objectives, control and tying, as far as they are not the usual
-        ones."""
+        """The tuning, auxiliary objectives, control and tying."""
         said = []
         for part, ways in self.tuning.items():
             for way, value in ways.items():
                 at = "" if value is True else f" {value}"
                 said.append(f"{way}{at}" if part in self.start else f"{part}: {way}{at}")
-        said += [f"beside: {name} {it.get('weight')}" for name, it in self.auxiliary.items()]
+        said = said or (["fine-tuned"] if self.start else [])
+        said += [f"learns {name} beside" for name in self.auxiliary]
         said += [self.control] if self.control else []
         return ", ".join([*said, f"tying: {self.tying}"] if self.tying else said)
 

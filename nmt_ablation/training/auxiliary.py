@@ -1,4 +1,4 @@
-"""The batches of an auxiliary objective, which depend on the update alone, and their loss."""
+"""The batches of an auxiliary objective, which depend on their number alone, and their loss."""
 
 from functools import cached_property
 from typing import Any
@@ -51,9 +51,9 @@ class AuxiliaryTask:
         """The number of batches in an epoch: the same in each, as lengths in order are."""
         return len(self._batches(1))
 
-    def batch(self, update: int) -> dict[str, Any]:
-        """Return the batch of an update."""
-        epoch, at = update // self.batches + 1, update % self.batches
+    def batch(self, turn: int) -> dict[str, Any]:
+        """Return the batch of a turn, counted from 0."""
+        epoch, at = turn // self.batches + 1, turn % self.batches
         if epoch != self._epoch:
             self._epoch, self._order = epoch, self._batches(epoch)
         self.sentences.set_epoch(epoch)
@@ -73,10 +73,10 @@ class AuxiliaryTask:
             np.random.shuffle(batches)
         return batches
 
-    def loss(self, model: Any, update: int, dtype: torch.dtype) -> tuple[Tensor, int]:
-        """Return the mean loss of a predicted token in an update's batch, in nats, and the number
-        of these tokens."""
-        total, predicted = loss_of(model, self.batch(update), self.dictionary.pad(), dtype)
+    def loss(self, model: Any, turn: int, dtype: torch.dtype) -> tuple[Tensor, int]:
+        """Return the mean loss of a predicted token in a turn's batch, in nats, and the number of
+        these tokens."""
+        total, predicted = loss_of(model, self.batch(turn), self.dictionary.pad(), dtype)
         return total / max(1, predicted), predicted
 
 

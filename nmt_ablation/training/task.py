@@ -146,10 +146,13 @@ class ArmsTask(ResumableTask):
             self.beside = [self._auxiliary(arm) for arm in self.plan.arms]
         for number in self.training.active():
             state = self.training.arms[number]
-            for it in self.beside[number]:
+            for place, it in enumerate(self.beside[number]):
+                turn, others = divmod(update - place, it.plan.settings.every)
+                if others or turn < 0:
+                    continue
                 with utils.set_torch_seed((self.plan.seed << 32) + update):
                     mean, predicted = it.loss(
-                        self.models[number], update, getattr(torch, training.precision)
+                        self.models[number], turn, getattr(torch, training.precision)
                     )
                     weighted = it.plan.settings.weight_at(update) * mean
                     if not bool(weighted.isfinite()):
