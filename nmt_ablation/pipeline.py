@@ -385,12 +385,9 @@ class Pipeline:
         texts = self._texts(auxiliary.text, auxiliary.sides(objective), size, seed)
         return training.Beside(
             made_with={
+                **auxiliary.model_dump(mode="json", exclude={"text", "languages", "lines"}),
                 "objective": {objective_name: objective.model_dump(mode="json")},
                 "version": objective.version,
-                "weight": auxiliary.weight,
-                "half_life": auxiliary.half_life,
-                "every": auxiliary.every,
-                "batch_tokens": auxiliary.batch_tokens,
             },
             texts=self._binarised(texts, auxiliary.text, auxiliary.lines, size, seed),
             name=name,

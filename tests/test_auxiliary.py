@@ -28,16 +28,22 @@ ARMS = (
     "  nothing: {auxiliary: {causal-lm: {weight: 1.0e-30}}}\n"
     "  siatl: {auxiliary: {causal-lm: {weight: 0.5, half_life: 40}}}\n"
     "  own: {auxiliary: {lm: {objective: causal-lm, weight: 0.5, text: sample}}}\n"
+    "  seldom: {auxiliary: {lm: {objective: causal-lm, weight: 0.5, text: sample, every: 4}}}\n"
     "  turns:\n"
     "    auxiliary: {causal-lm: {weight: 0.5, every: 2}, masked-lm: {weight: 0.5, every: 2}}\n"
     "  masked: {start: {embeddings: word2vec}, auxiliary: {masked-lm: {weight: 0.5}}}\n"
     "baseline: random",
 )
-NEW = ("random", "nothing", "siatl", "own", "turns", "masked")
+NEW = ("random", "nothing", "siatl", "own", "seldom", "turns", "masked")
 
 
 def _train(run: Run, arm: str) -> Train:
     return run.pipeline.train(run.cell(50, arm))
+
+
+def _odds(share: float | None) -> float:
+    assert share is not None
+    return share / (1 - share)
 
 
 def _record(run: Run, arm: str) -> Trained:
@@ -86,6 +92,8 @@ def test_arms_are_paired_counted_and_learn_the_objective(run: Run, tmp_path: Pat
             found.batches[at] == it for at, it in random.batches.items() if at in found.batches
         )
         assert found.auxiliary_share is not None and 0 < found.auxiliary_share < 0.6
+    odds = {arm: _odds(records[arm].auxiliary_share) for arm in ("own", "seldom")}
+    assert odds["seldom"] == pytest.approx(odds["own"] / 4, rel=0.35)
     # Of two objectives that take turns, each has every second update.
     assert records["turns"].weights != random.weights
     assert records["turns"].auxiliary_tokens < records["siatl"].auxiliary_tokens

@@ -11,11 +11,11 @@ from nmt_ablation.report.table import (
     described,
     fixed,
     gain,
+    number,
     p_entry,
     p_value,
 )
-from nmt_ablation.report.table import number as whole
-from nmt_ablation.report.words import SIGNS, WORDS, listed
+from nmt_ablation.report.words import SIGNS, by_sizes, listed, pairs
 from nmt_ablation.results.across import Pooled
 from nmt_ablation.results.rows import SIGNIFICANT, Gain
 from nmt_ablation.results.verdict import VERDICTS
@@ -43,13 +43,11 @@ def sentences(found: Sequence[Pooled]) -> list[str]:
         of_arms.setdefault((each.arm, each.other), []).append(each)
     lines = []
     for (arm, other), of_sizes in of_arms.items():
-        parts = []
-        for kind in VERDICTS:
-            if at := [f"{it.pairs:,}" for it in of_sizes if it.mean and it.mean.verdict == kind]:
-                parts.append(f"{WORDS[kind]} at {listed(at)} pairs")
-        said = [f"mean of experiments {listed(parts)}"] if parts else []
-        if unlike := [f"{it.pairs:,}" for it in of_sizes if it.p_alike < SIGNIFICANT]:
-            said.append(f"gains differ between experiments at {listed(unlike)} pairs")
+        means = [(it.mean.verdict, it.pairs) for it in of_sizes if it.mean]
+        found_at = {kind: [size for it, size in means if it == kind] for kind in VERDICTS}
+        said = [f"mean of experiments {by_sizes(found_at)}"] if means else []
+        if unlike := [it.pairs for it in of_sizes if it.p_alike < SIGNIFICANT]:
+            said.append(f"gains differ between experiments at {pairs(unlike)}")
         if said:
             lines.append(f"{arm} against {other}: {'; '.join(said)}.")
     return lines
@@ -58,10 +56,10 @@ def sentences(found: Sequence[Pooled]) -> list[str]:
 def table(found: Sequence[Pooled], measure: Measure) -> Table:
     """Describe the mean of each comparison, and how much experiments differ in it."""
     columns: list[Column[Pooled]] = [
-        Column(Header("pairs"), lambda it: whole(it.pairs)),
+        Column(Header("pairs"), lambda it: number(it.pairs)),
         Column(Header("arm", left=True), lambda it: Entry(it.arm)),
         Column(Header("compared with", left=True), lambda it: Entry(it.other)),
-        Column(Header("experiments", terminal="no"), lambda it: whole(len(it.gains))),
+        Column(Header("experiments", terminal="no"), lambda it: number(len(it.gains))),
         Column(Header(f"mean {measure.delta}"), lambda it: gain(it.mean, measure)),
         Column(Header("p"), lambda it: p_entry(it.mean)),
         Column(Header("verdicts", terminal="no"), lambda it: Entry(_verdicts(it))),

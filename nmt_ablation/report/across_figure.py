@@ -8,14 +8,14 @@ from matplotlib.lines import Line2D
 from nmt_ablation.report import across
 from nmt_ablation.report.figure import ROW_INCHES, look_of, tidy
 from nmt_ablation.results.across import Pooled
-from nmt_ablation.results.results import Results
+from nmt_ablation.results.results import Results, arms_of
 
 
 def draw(experiments: Sequence[Results], found: Sequence[Pooled]) -> Figure | None:
     """Draw the comparisons one below the other; return None if experiments share none."""
     if not found:
         return None
-    arms = list(dict.fromkeys(arm for results in experiments for arm in results.arms))
+    arms = arms_of(experiments)
     lines = across.lines(found)
     figure = Figure(figsize=(8, 1.2 + ROW_INCHES * len(lines)), layout="constrained")
     axes = figure.subplots()

@@ -8,14 +8,14 @@ from matplotlib.lines import Line2D
 
 from nmt_ablation.report.figure import look_of, tidy
 from nmt_ablation.results.cost import Cost, by_size
-from nmt_ablation.results.results import Results
+from nmt_ablation.results.results import Results, arms_of
 
 PANELS_ACROSS = 3
 
 
 def draw(experiments: Sequence[Results]) -> Figure | None:
     """Draw the experiments whose arms start from networks; return None if there are none."""
-    arms = list(dict.fromkeys(arm for results in experiments for arm in results.arms))
+    arms = arms_of(experiments)
     panels = [(results, of) for results in experiments for of in by_size(results).values()]
     if not panels:
         return None

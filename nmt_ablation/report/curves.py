@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nmt_ablation.results.curve import fitted
-from nmt_ablation.results.results import Results
+from nmt_ablation.results.results import Results, arms_of
 from nmt_ablation.results.rows import CellRow, MeanRow
 
 
@@ -105,8 +105,9 @@ def listed(results: Results) -> list[Listed]:
 
 def of_all(experiments: Sequence[Results]) -> list[str]:
     """Return the arms that are drawn as curves in some experiment, in a common order."""
-    arms = dict.fromkeys(arm for results in experiments for arm in results.arms)
-    return [arm for arm in arms if any(arm in results.curves for results in experiments)]
+    return [
+        arm for arm in arms_of(experiments) if any(arm in results.curves for results in experiments)
+    ]
 
 
 def _beside(arm: str, curves: Sequence[str]) -> float:

@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 
 from nmt_ablation.report import curves
 from nmt_ablation.report.curves import CellPoint, Curve, Listed
-from nmt_ablation.results.results import Results
+from nmt_ablation.results.results import Results, arms_of
 
 # The colours are Okabe and Ito's (2008), which colour-blind people can distinguish. Lines and
 # markers differ too, for print in grey.
@@ -48,7 +48,7 @@ def save(figure: Figure, paths: Sequence[Path]) -> None:
 
 def draw(experiments: Sequence[Results]) -> Figure:
     """Draw experiments side by side on the same scales. An arm looks the same in all of them."""
-    arms = list(dict.fromkeys(arm for results in experiments for arm in results.arms))
+    arms = arms_of(experiments)
     drawn = curves.of_all(experiments)
     listed = [curves.listed(results) for results in experiments]
     heights = [3.0, 2.0]

@@ -13,7 +13,7 @@ from nmt_ablation.report.sentences import sentences
 from nmt_ablation.report.table import Table
 from nmt_ablation.results.across import Pooled
 from nmt_ablation.results.cost import by_size
-from nmt_ablation.results.results import Results
+from nmt_ablation.results.results import Results, arms_of
 from nmt_ablation.results.rows import CellRow, Example
 from nmt_ablation.scoring.metric import Measure
 
@@ -76,7 +76,7 @@ def page(experiments: Sequence[Results], command: str, found: Sequence[Pooled] =
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    arms = list(dict.fromkeys(arm for results in experiments for arm in results.arms))
+    arms = arms_of(experiments)
     drawn = curves.of_all(experiments)
     return environment.get_template("page.html.j2").render(
         together=_together(found, experiments[0], arms) if found else None,

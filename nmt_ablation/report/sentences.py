@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from statistics import fmean
 
 from nmt_ablation.report.table import p_value
-from nmt_ablation.report.words import WORDS, corrected, ends, listed, read_off
+from nmt_ablation.report.words import WORDS, by_sizes, corrected, ends, listed, read_off
 from nmt_ablation.results import curve, dunnett
 from nmt_ablation.results.means import unlike
 from nmt_ablation.results.results import Results
@@ -173,13 +173,8 @@ def contrasts(results: Results) -> list[str]:
     lines = []
     for decision in decide_contrasts(results):
         found = {kind: decision.sizes(kind) for kind in VERDICTS}
-        parts = [f"{WORDS[kind]} at {_pairs(sizes)}" for kind, sizes in found.items() if sizes]
-        lines.append(f"{decision.arm} against {decision.other}: {listed(parts)}.")
+        lines.append(f"{decision.arm} against {decision.other}: {by_sizes(found)}.")
     return lines
-
-
-def _pairs(sizes: Sequence[int]) -> str:
-    return f"{listed([f'{size:,}' for size in sizes])} pairs"
 
 
 def spreads(results: Results) -> list[str]:

@@ -35,6 +35,16 @@ def listed(parts: Sequence[str]) -> str:
     return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
 
 
+def by_sizes(found: Mapping[Verdict, Sequence[int]]) -> str:
+    """Return the sizes, in pairs, of each verdict."""
+    return listed([f"{WORDS[kind]} at {pairs(sizes)}" for kind, sizes in found.items() if sizes])
+
+
+def pairs(sizes: Sequence[int]) -> str:
+    """Return sizes as "500 and 1,000 pairs"."""
+    return f"{listed([f'{size:,}' for size in sizes])} pairs"
+
+
 def ends(found: Estimate, means: Sequence[MeanRow]) -> str:
     """Return an estimate's interval in pairs."""
     return " to ".join(dict.fromkeys(read_off(end, means) for end in (found.low, found.high)))

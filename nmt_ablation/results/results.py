@@ -147,6 +147,11 @@ class Results(Row):
         return [row for row in at(self.cells, mean.size, mean.arm) if row.gains]
 
 
+def arms_of(experiments: Sequence[Results]) -> list[str]:
+    """Return the arms of all experiments that have a finished cell, in a common order."""
+    return list(dict.fromkeys(arm for results in experiments for arm in results.arms))
+
+
 def at(rows: Sequence[Measured], size: Size, arm: str) -> list[Measured]:
     """Return the rows of a size and arm."""
     return [row for row in rows if (row.size, row.arm) == (size, arm)]

@@ -1,6 +1,5 @@
 """The batches of an auxiliary objective, which depend on their number alone, and their loss."""
 
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -9,10 +8,8 @@ from fairseq.data import data_utils
 from torch import Tensor
 
 from nmt_ablation.errors import UserError
-from nmt_ablation.model.config import SPECIAL_SYMBOLS
-from nmt_ablation.objectives import Vocabulary
 from nmt_ablation.training.plan import AuxiliaryPlan
-from nmt_ablation.training.sentences import Sentences, loss_of
+from nmt_ablation.training.sentences import loss_of, read
 
 
 class AuxiliaryTask:
@@ -30,26 +27,17 @@ class AuxiliaryTask:
     ) -> None:
         self.plan, self.longest, self.seed = plan, longest, seed
         self.dictionary = dictionaries[0 if "source" in plan.texts else 1]
-        texts = [
-            data_utils.load_indexed_dataset(
-                str(path / f"train.{plan.languages[side]}-None.{plan.languages[side]}"),
-                self.dictionary,
-            )
-            for side, path in plan.texts.items()
-        ]
-        vocabulary = vocabulary_of(self.dictionary)
-        self.sentences = Sentences(texts, plan.objective, vocabulary, seed)
-        self._epoch, self._order = 0, list[Any]()
+        self.sentences = read(
+            plan.texts, plan.languages, "train", self.dictionary, plan.objective, seed
+        )
+        self._epoch, self._order = 1, self._batches(1)
+        self.batches = len(self._order)
+        """The number of batches in an epoch: the same in each, as lengths in order are."""
         if not self.batches:
             raise UserError(
                 f"auxiliary {plan.name}: no line of its text fits into a batch of "
                 f"{plan.settings.batch_tokens} tokens; raise its batch_tokens"
             )
-
-    @cached_property
-    def batches(self) -> int:
-        """The number of batches in an epoch: the same in each, as lengths in order are."""
-        return len(self._batches(1))
 
     def batch(self, turn: int) -> dict[str, Any]:
         """Return the batch of a turn, counted from 0."""
@@ -78,14 +66,3 @@ class AuxiliaryTask:
         these tokens."""
         total, predicted = loss_of(model, self.batch(turn), self.dictionary.pad(), dtype)
         return total / max(1, predicted), predicted
-
-
-def vocabulary_of(dictionary: Any) -> Vocabulary:
-    """Return the indices of a fairseq dictionary that objectives use."""
-    return Vocabulary(
-        size=len(dictionary),
-        first=SPECIAL_SYMBOLS,
-        padding=dictionary.pad(),
-        end=dictionary.eos(),
-        mask=dictionary.bos(),
-    )

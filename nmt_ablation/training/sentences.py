@@ -1,17 +1,20 @@
 """A data set of fairseq's: sentences as an objective presents them, with fresh noise each epoch."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from fairseq.data import FairseqDataset
+from fairseq.data import FairseqDataset, data_utils
 from torch import Tensor
 
+from nmt_ablation.model.config import SPECIAL_SYMBOLS
 from nmt_ablation.model.parts import Sees
 from nmt_ablation.model.transformer import objective_loss
 from nmt_ablation.objectives import Example, Objective, Tokens, Vocabulary
+from nmt_ablation.values import Side
 
 
 @dataclass(frozen=True)
@@ -101,6 +104,35 @@ class Sentences(FairseqDataset):  # type: ignore[misc]
         for row, sentence in enumerate(sentences):
             padded[row, : len(sentence)] = sentence
         return torch.from_numpy(padded)
+
+
+def read(
+    texts: Mapping[Side, Path],
+    languages: Mapping[Side, str],
+    split: str,
+    dictionary: Any,
+    objective: Objective,
+    seed: int,
+) -> Sentences:
+    """Read the text of an objective.
+
+    Args:
+        texts: a folder with each side's text in fairseq's binary form.
+        split: `train` or `valid`.
+        dictionary: fairseq's dictionary of all sides.
+    """
+    stems = (
+        path / f"{split}.{languages[side]}-None.{languages[side]}" for side, path in texts.items()
+    )
+    vocabulary = Vocabulary(
+        size=len(dictionary),
+        first=SPECIAL_SYMBOLS,
+        padding=dictionary.pad(),
+        end=dictionary.eos(),
+        mask=dictionary.bos(),
+    )
+    found = [data_utils.load_indexed_dataset(str(stem), dictionary) for stem in stems]
+    return Sentences(found, objective, vocabulary, seed)
 
 
 def loss_of(

@@ -29,7 +29,7 @@ from nmt_ablation.training.auxiliary import AuxiliaryTask
 from nmt_ablation.training.collective import agreed, first_ones, is_first
 from nmt_ablation.training.events import Events
 from nmt_ablation.training.glue import EndedError
-from nmt_ablation.training.plan import ArmPlan, Plan
+from nmt_ablation.training.plan import Plan
 from nmt_ablation.training.record import BEST, LAST, Validation
 from nmt_ablation.training.resumable import ResumableTask
 from nmt_ablation.training.state import TrainingState
@@ -63,8 +63,6 @@ class ArmsTask(ResumableTask):
         self.events = [Events(arm.events if is_first() else None) for arm in self.plan.arms]
         self.models: list[Any] = []
         self.valid: ValidationSet | None = None
-        self.beside: list[list[AuxiliaryTask]] | None = None
-        """The auxiliary objectives of each arm, once they are needed."""
 
     def build_model(self, cfg: Any, from_checkpoint: bool = False) -> nn.Module:
         for number, (arm, state) in enumerate(zip(self.plan.arms, self.training.arms, strict=True)):
@@ -139,11 +137,7 @@ class ArmsTask(ResumableTask):
             tokens: the number of target tokens, by which gradients will be divided.
             factor: a factor of the gradients.
         """
-        if not any(arm.auxiliary for arm in self.plan.arms):
-            return
         update, training = self.training.update, self.plan.training
-        if self.beside is None:
-            self.beside = [self._auxiliary(arm) for arm in self.plan.arms]
         for number in self.training.active():
             state = self.training.arms[number]
             for place, it in enumerate(self.beside[number]):
@@ -160,15 +154,21 @@ class ArmsTask(ResumableTask):
                         break
                     optimizer.backward(weighted * (factor * tokens * training.accumulate))
                 state.auxiliary_tokens += predicted
-                if update % LOG_EVERY == 0:
-                    state.auxiliary_loss += float(weighted)
+                # Translation's is known in one of so many updates, and turns would miss these.
+                state.auxiliary_loss += float(weighted) / LOG_EVERY
+                if turn % LOG_EVERY == 0:
                     bits = float(mean) / math.log(2)
                     self.events[number].add(update, {f"train/{it.plan.name}": bits})
 
-    def _auxiliary(self, arm: ArmPlan) -> list[AuxiliaryTask]:
+    @functools.cached_property
+    def beside(self) -> list[list[AuxiliaryTask]]:
+        """The auxiliary objectives of each arm."""
         longest = min(self.models[0].max_positions())
         dictionaries = self.source_dictionary, self.target_dictionary
-        return [AuxiliaryTask(it, dictionaries, longest, self.plan.seed) for it in arm.auxiliary]
+        return [
+            [AuxiliaryTask(it, dictionaries, longest, self.plan.seed) for it in arm.auxiliary]
+            for arm in self.plan.arms
+        ]
 
     def _begin(self, update: int) -> None:
         """Begin an update, unless training was asked to stop: validate when it is time, and end all

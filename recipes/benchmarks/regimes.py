@@ -15,11 +15,10 @@ import argparse
 import subprocess
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
-from sides import run
+from sides import parser, run
 
 from nmt_ablation.experiment.file import load
 from nmt_ablation.places import Places
@@ -45,16 +44,9 @@ TODAY = {
 
 
 def main() -> None:
-    here = Path(__file__).parent
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--mirror", required=True)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--workspace", type=Path, required=True)
-    parser.add_argument("--experiment", type=Path, default=here / "regimes.yaml")
-    parser.add_argument("--jobs", type=int, default=1, help="cells at once")
-    given = parser.parse_args()
+    options = parser(__doc__, "regimes.yaml")
+    options.add_argument("--jobs", type=int, default=1, help="cells at once")
+    given = options.parse_args()
     given.workspace.mkdir(parents=True, exist_ok=True)
     before: dict[str, Any] = YAML(typ="safe").load(given.experiment) | BEFORE
     tests = before["held_out"]["test"]

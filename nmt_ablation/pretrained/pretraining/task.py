@@ -10,7 +10,6 @@ from typing import Any
 
 import torch
 from fairseq import utils
-from fairseq.data import data_utils
 from fairseq.tasks import register_task
 from fairseq.tasks.translation import TranslationConfig
 from torch import Tensor, nn
@@ -18,10 +17,9 @@ from torch import Tensor, nn
 from nmt_ablation.model import checkpoint
 from nmt_ablation.pretrained.pretraining.plan import Plan, State
 from nmt_ablation.pretrained.records import HeldOutLoss, write_losses
-from nmt_ablation.training.auxiliary import vocabulary_of
 from nmt_ablation.training.glue import EndedError
 from nmt_ablation.training.resumable import ResumableTask
-from nmt_ablation.training.sentences import Sentences, loss_of
+from nmt_ablation.training.sentences import loss_of, read
 from nmt_ablation.transfer.start import tie
 
 
@@ -46,16 +44,8 @@ class PretrainingTask(ResumableTask):
         return self.model  # type: ignore[no-any-return]
 
     def load_dataset(self, split: str, epoch: int = 1, combine: bool = False, **_: Any) -> None:
-        sides = {side: self.plan.languages[side] for side in self.plan.texts}
-        texts = [
-            data_utils.load_indexed_dataset(
-                str(self.plan.texts[side] / f"{split}.{language}-None.{language}"), self.dictionary
-            )
-            for side, language in sides.items()
-        ]
-        found = Sentences(
-            texts, self.plan.objective, vocabulary_of(self.dictionary), self.plan.seed
-        )
+        plan = self.plan
+        found = read(plan.texts, plan.languages, split, self.dictionary, plan.objective, plan.seed)
         self.datasets[split] = found
         if split == "train":
             self.training.lines = len(found)
