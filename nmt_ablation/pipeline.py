@@ -15,13 +15,15 @@ from nmt_ablation.experiment.file import ExperimentFile
 from nmt_ablation.model.parts import EMBEDDINGS, Part
 from nmt_ablation.objectives.auxiliary import Auxiliary
 from nmt_ablation.opus import fetch
-from nmt_ablation.opus.corpora import MonolingualCorpus, ParallelCorpus
+from nmt_ablation.opus.corpora import ParallelCorpus
 from nmt_ablation.opus.lock import Lock
 from nmt_ablation.places import Places
 from nmt_ablation.pretrained.kind import Pretrained, PretrainedNetwork, TextName
 from nmt_ablation.stage import DataFile, File, Stage
 from nmt_ablation.stages import corpora, pretrained, scoring, tokens, training
+from nmt_ablation.stages.added import AddTestSet
 from nmt_ablation.stages.fetched import FetchPretrained
+from nmt_ablation.stages.further import FurtherPairs
 from nmt_ablation.values import SIDES, Side, Size, size_limit
 
 Arguments = ParamSpec("Arguments")
@@ -68,13 +70,17 @@ class Pipeline:
         return [self._data_file(name, "a corpus consists of it").path for name in names]
 
     @_once
-    def clean(self, corpus: ParallelCorpus | OwnText) -> corpora.Clean:
-        """Return the stage that filters a corpus's pairs."""
+    def clean(
+        self, corpus: ParallelCorpus | OwnText, languages: corpora.Languages | None = None
+    ) -> corpora.Clean:
+        """Return the stage that filters a corpus's pairs, in the experiment's languages or in
+        others."""
         limits, label = self.experiment.cleaning, str(corpus)
+        languages = languages or self.languages
         if isinstance(corpus, OwnText):
             source, target = map(DataFile, self.own_files(corpus))
-            return corpora.CleanOwn(source, target, limits, self.languages, label)
-        spelled = self._spelled(corpus)
+            return corpora.CleanOwn(source, target, limits, languages, label)
+        spelled = _pair(corpus.pair) if corpus.pair else languages
         if corpus.format == "xml":
             alignment, *documents = (
                 fetch.alignment_file(corpus.corpus, *spelled),
@@ -85,7 +91,7 @@ class Pipeline:
                 source=self.fetch(documents[0]).fetched,
                 target=self.fetch(documents[1]).fetched,
                 limits=limits,
-                languages=self.languages,
+                languages=languages,
                 spelled=spelled,
                 corpus=corpus.corpus.name,
                 label=label,
@@ -93,7 +99,7 @@ class Pipeline:
         return corpora.CleanMoses(
             pairs=self.fetch(fetch.parallel_file(corpus.corpus, *spelled)).fetched,
             limits=limits,
-            languages=self.languages,
+            languages=languages,
             spelled=spelled,
             min_score=corpus.min_score,
             label=label,
@@ -118,16 +124,17 @@ class Pipeline:
         )
 
     @_once
-    def added_test_set(self, name: str) -> corpora.AddTestSet:
+    def added_test_set(self, name: str) -> AddTestSet:
         """Return the stage that checks a test set which was added after training."""
         texts = self.experiment.corpora.monolingual != "rest"  # the rest is of the corpora
         sides = self.experiment.corpora.text_sides() if texts else ()
-        return corpora.AddTestSet(
+        return AddTestSet(
             wanted=self._wanted(self.experiment.held_out.sets[name]),
             corpora=self._clean_corpora(),
             monolingual=tuple(map(self.monolingual, sides)),
             hold_out=self.hold_out(),
             label=f"{self.file.path}: held_out.test.{name}",
+            further=tuple(map(self.further, self.experiment.corpora.further)),
         )
 
     def test_sets(self) -> dict[str, File]:
@@ -190,6 +197,24 @@ class Pipeline:
             f"{self.file.path}: corpora.monolingual",
         )
 
+    @_once
+    def further(self, name: str) -> FurtherPairs:
+        """Return the stage that prepares sentence pairs beside the pool."""
+        config = self.experiment.corpora.further[name]
+        languages = self._languages(name)
+        return FurtherPairs(
+            tuple(self.clean(corpus, languages) for corpus in config.parallel),
+            languages,
+            self._clean_corpora(),
+            self.hold_out(),
+            f"{self.file.path}: corpora.further.{name}",
+        )
+
+    def _languages(self, text: TextName) -> corpora.Languages:
+        """Return the languages of both sides of a text."""
+        named = self.experiment.corpora.further.get(text)
+        return _pair(named.pair) if named and named.pair else self.languages
+
     def text(self, side: Side) -> File:
         """Return the file of one language's text."""
         if self.experiment.corpora.monolingual == "rest":
@@ -199,7 +224,8 @@ class Pipeline:
     def fetched(self) -> list[corpora.Fetch]:
         """Return the stages that fetch all files of OPUS."""
         sides = self.experiment.corpora.text_sides()
-        tops = [*self._clean_corpora(), *(self.text(side).stage for side in sides)]
+        others = map(self.further, self.experiment.corpora.further)
+        tops = [*self._clean_corpora(), *(self.text(side).stage for side in sides), *others]
         needed = (stage for top in tops for stage in top.ancestors())
         found = [stage for stage in needed if isinstance(stage, corpora.Fetch)]
         return list(dict.fromkeys(found))
@@ -225,8 +251,11 @@ class Pipeline:
             if config.fit_on == "pool":
                 sample = self._sample(corpora.FIT_PAIRS, False, "text of the pool", None)
             texts = {side: sample.side(side) for side in SIDES}
+        also = tuple(
+            {side: self.further(name).side(side) for side in SIDES} for name in config.also
+        )
         checkpoint = config.checkpoint and self.checkpoint(config.checkpoint)
-        return tokens.Segmentation(config, texts, checkpoint or None)
+        return tokens.Segmentation(config, texts, checkpoint or None, also)
 
     @_once
     def binarise(self, size: Size, seed: int) -> tokens.Binarise:
@@ -314,6 +343,7 @@ class Pipeline:
             kind_version=thing.version,
             made_with=thing.parameters(setting),
             texts=self._binarised(texts, thing.text, thing.lines, size, seed),
+            languages=self._languages(thing.text),
             segmentation=self.segmentation(size, seed),
             seed=thing.seed_of(seed),
             thing=thing,
@@ -390,6 +420,7 @@ class Pipeline:
                 "version": objective.version,
             },
             texts=self._binarised(texts, auxiliary.text, auxiliary.lines, size, seed),
+            languages=self._languages(auxiliary.text),
             name=name,
             objective=objective,
             settings=auxiliary,
@@ -399,15 +430,16 @@ class Pipeline:
         self, texts: Mapping[Side, File], name: TextName, lines: int | None, size: Size, seed: int
     ) -> dict[Side, tokens.BinariseText]:
         """Return the stages that binarise text for objectives."""
+        languages = dict(zip(SIDES, self._languages(name), strict=True))
         return {
             side: tokens.BinariseText(
                 text,
                 lines,
-                self.experiment.language(side),
+                languages[side],
                 self.segmentation(size, seed),
                 side,
                 self.experiment.cleaning.unicode,
-                f"the {name} text in {self.experiment.language(side)}",
+                f"the {name} text in {languages[side]}",
             )
             for side, text in texts.items()
         }
@@ -509,16 +541,13 @@ class Pipeline:
     def _clean_corpora(self) -> tuple[corpora.Clean, ...]:
         return tuple(self.clean(corpus) for corpus in self.experiment.corpora.parallel)
 
-    def _spelled(self, corpus: MonolingualCorpus) -> tuple[str, str]:
-        """Return source and target language as a corpus spells them."""
-        source, target = (corpus.pair or self.experiment.pair).split("-")
-        return source, target
-
     def _texts(
         self, name: TextName, sides: Sequence[Side], size: Size, seed: int
     ) -> dict[Side, File]:
         if name == "sample":
             return {side: self.sample(size, seed).side(side) for side in sides}
+        if name in self.experiment.corpora.further:
+            return {side: self.further(name).side(side) for side in sides}
         return {side: self.text(side) for side in sides}
 
     def _wanted(self, config: HeldOutSet) -> corpora.Wanted:
@@ -551,6 +580,11 @@ class Pipeline:
                 "set NMT_ABLATION_DATA to the folder it stands in"
             )
         return DataFile(path)
+
+
+def _pair(pair: str) -> corpora.Languages:
+    source, target = pair.split("-")
+    return source, target
 
 
 def _sample_key(seed: int) -> str:

@@ -27,6 +27,7 @@ def _train(folder: Path, out: str = ".", **config: Any) -> Built:
         threads=1,
         segmentation=SegmentationConfig(type="words", size=100, fit_on="pool"),
         monolingual=("source",),
+        further=(),
     )
     (folder / out).mkdir(exist_ok=True)
     given = Given(

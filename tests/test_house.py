@@ -43,7 +43,7 @@ HEAVY = {
     "fairseq": ["training", "translation", "pretrained.pretraining"],
     "fairseq_cli": ["training"],
     "torch": [
-        *("training", "translation", "model", "transfer.start"),
+        *("training", "translation", "model", "objectives", "transfer.start"),
         *("pretrained.weights", "pretrained.pretraining"),
     ],
 }

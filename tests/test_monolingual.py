@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nmt_ablation.corpus import cleaned, pool, rest
-from nmt_ablation.corpus.hold_out import HeldOutText
+from nmt_ablation.corpus.hold_out import KnownSides
 from nmt_ablation.corpus.records import RestRecord
 from nmt_ablation.corpus.text import Pair, normal_form, read_pairs, stream_lines
 from nmt_ablation.errors import UserError
@@ -205,7 +205,7 @@ class TestRest:
         folder = tmp_path_factory.mktemp("rest")
         corpora = [corpus(folder / "one", one), corpus(folder / "other", other)]
         places = folder / "pool.bin"
-        pool.build(corpora, HeldOutText(aside), folder, places)
+        pool.build(corpora, KnownSides.of(aside), folder, places)
 
         def drawn(limit: int | None, key: str) -> Iterator[Pair]:
             chosen = pool.draw(places, limit, by_tokens and limit is not None, key)

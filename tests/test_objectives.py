@@ -11,6 +11,7 @@ from nmt_ablation.objectives import (
     OBJECTIVES,
     Example,
     Objective,
+    PairObjective,
     Tokens,
     Vocabulary,
 )
@@ -19,6 +20,8 @@ VOCABULARY = Vocabulary(size=100, first=4, padding=1, end=2, mask=0)
 PAD, END, MASK = VOCABULARY.padding, VOCABULARY.end, VOCABULARY.mask
 SENTENCES = st.lists(st.integers(4, 99), min_size=1, max_size=60).map(np.array)
 SEEDS = st.integers(0, 2**31)
+OF_TOKENS = [name for name in OBJECTIVES.built_in if name != "translation-ranking"]
+"""The objectives that predict tokens."""
 
 
 def objective(name: str, **settings: object) -> Objective:
@@ -26,7 +29,11 @@ def objective(name: str, **settings: object) -> Objective:
 
 
 def examples(of: Objective, sentence: Tokens, seed: int) -> list[Example]:
-    return list(of.examples(sentence, np.random.default_rng(seed), VOCABULARY))
+    """Return the examples of a sentence, or of a pair whose other side is the sentence twice."""
+    chance = np.random.default_rng(seed)
+    if isinstance(of, PairObjective):
+        return list(of.pair_examples(sentence, np.tile(sentence, 2), chance, VOCABULARY))
+    return list(of.examples(sentence, chance, VOCABULARY))
 
 
 def one(of: Objective, sentence: Tokens, seed: int) -> Example:
@@ -47,7 +54,7 @@ def test_noise_depends_on_the_seed_alone_and_leaves_the_sentence_as_it_is(
             assert np.array_equal(getattr(first, field), getattr(second, field))
 
 
-@pytest.mark.parametrize("name", OBJECTIVES.built_in)
+@pytest.mark.parametrize("name", OF_TOKENS)
 @given(sentence=SENTENCES, seed=SEEDS)
 def test_something_is_predicted_where_something_is_read(
     name: str, sentence: Tokens, seed: int
@@ -92,6 +99,27 @@ def test_a_masked_lm_predicts_only_what_was_chosen(sentence: Tokens, seed: int) 
     chosen = it.target[:-1] != PAD
     assert (it.target[:-1][chosen] == sentence[chosen]).all()
     assert (it.source[:-1][~chosen] == sentence[~chosen]).all()
+
+
+@given(sentence=SENTENCES, seed=SEEDS)
+def test_a_translation_lm_chooses_tokens_of_both_sides(sentence: Tokens, seed: int) -> None:
+    it = one(objective("translation-lm", share=0.5), sentence, seed)
+    both = np.array([*sentence, END, *sentence, *sentence, END])
+    assert it.source is not None and len(it.source) == len(it.target) == len(both)
+    chosen = it.target != PAD
+    assert (it.target[chosen] == both[chosen]).all()
+    assert (it.source[~chosen] == both[~chosen]).all()
+    assert chosen[: len(sentence)].any() and chosen[len(sentence) + 1 :].any()
+    assert not chosen[both == END].any()
+
+
+@given(sentence=SENTENCES, seed=SEEDS)
+def test_a_parent_predicts_the_other_side(sentence: Tokens, seed: int) -> None:
+    it = one(objective("translation"), sentence, seed)
+    assert it.source is not None and it.previous is not None
+    assert it.source.tolist() == [*sentence, END]
+    assert it.previous.tolist() == [END, *sentence, *sentence]
+    assert it.target.tolist() == [*sentence, *sentence, END]
 
 
 def test_a_masked_lm_masks_80_and_replaces_10_of_a_hundred() -> None:

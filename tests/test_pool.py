@@ -12,7 +12,7 @@ from nmt_ablation.corpus import cleaned, pool
 from nmt_ablation.corpus.clean import Cleaner
 from nmt_ablation.corpus.cleaned import CleanCorpus, write
 from nmt_ablation.corpus.config import Cleaning
-from nmt_ablation.corpus.hold_out import HeldOutText, set_aside
+from nmt_ablation.corpus.hold_out import KnownSides, set_aside
 from nmt_ablation.corpus.read import RawBlock
 from nmt_ablation.corpus.text import Pair, normal_form, read_pairs
 
@@ -37,7 +37,7 @@ def forms(pairs: list[Pair], side: int) -> set[str]:
 def build(
     folder: Path, corpora: list[CleanCorpus], held_out: list[Pair]
 ) -> tuple[list[Pair], pool.Counts]:
-    counts = pool.build(corpora, HeldOutText(held_out), folder, folder / "pool.bin")
+    counts = pool.build(corpora, KnownSides.of(held_out), folder, folder / "pool.bin")
     rows = np.concatenate([np.zeros(0, pool.POOL), *pool.chunks(folder / "pool.bin")])
     assert np.all(rows["pair"][1:] > rows["pair"][:-1])
     chosen = pool.draw(folder / "pool.bin", None, False, "any")

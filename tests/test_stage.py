@@ -33,6 +33,11 @@ VARIANTS: dict[str, tuple[tuple[str, str], ...]] = {
         (SEGMENTATION, SEGMENTATION.replace("}", ", joint: true}")),
         (THING, "  word2vec: {kind: network, objective: masked-lm, updates: 9}"),
     ),
+    "further": (
+        (PARALLEL, f"{PARALLEL}  further: {{aa-en: {{pair: aa-en, parallel: [Other/v1]}}}}\n"),
+        (SEGMENTATION, SEGMENTATION.replace("}", ", joint: true}")),
+        (THING, "  word2vec: {kind: network, objective: translation, text: aa-en, updates: 9}"),
+    ),
     "rates": (("learning_rate: 0.01", "learning_rate: [0.01, 0.003]"),),
     "rest": ((MONOLINGUAL, "  monolingual: rest\n"),),
     "checkpoint": (

@@ -13,11 +13,13 @@ from torch import Tensor
 
 from nmt_ablation.model import transformer
 from nmt_ablation.model.transformer import losses, objective_loss
-from nmt_ablation.objectives import OBJECTIVES, Vocabulary
-from nmt_ablation.training.sentences import Batch, Sentences
+from nmt_ablation.objectives import OBJECTIVES, Batch, PairObjective, Vocabulary
+from nmt_ablation.training.sentences import SentencePairs, Sentences
 from nmt_ablation.transfer.start import Transfer
 from tests.conftest import Run
 from tests.stepwise import Stepwise, tuning
+
+RANKING = "translation-ranking"
 
 
 @pytest.fixture(scope="module")
@@ -156,7 +158,7 @@ def _states(model: Any, batch: Batch) -> tuple[Tensor, Tensor]:
     return found, model.decoder.output_projection.weight
 
 
-@pytest.mark.parametrize("name", OBJECTIVES.built_in)
+@pytest.mark.parametrize("name", [it for it in OBJECTIVES.built_in if it != RANKING])
 def test_losses_and_gradients_of_objectives_are_those_of_fairseq(
     training: Stepwise, name: str
 ) -> None:
@@ -168,6 +170,8 @@ def test_losses_and_gradients_of_objectives_are_those_of_fairseq(
     vocabulary = Vocabulary(len(dictionary), first=4, padding=1, end=2, mask=0)
     objective = OBJECTIVES[name].model_validate({})
     data = Sentences([text], objective, vocabulary, seed=1)
+    if isinstance(objective, PairObjective):
+        data = SentencePairs((text, text), objective, vocabulary, seed=1)
     for batch in data.collater([data[index] for index in range(len(data))])["batches"]:
         states, output = _states(model, batch)
         logits = states @ output.mT
@@ -185,6 +189,49 @@ def test_losses_and_gradients_of_objectives_are_those_of_fairseq(
         # Stacks that an objective has no use for learn nothing from it.
         assert {it.partition(".")[0] for it in found} == set(objective.stacks)
         _alike(theirs, found)
+
+
+def test_ranking_is_softmax_over_the_batch_with_a_margin(training: Stepwise) -> None:
+    """Vectors are fairseq's mean states; a sentence that stands twice is no wrong answer."""
+    model = training.model.eval()
+    dictionary = training.task.source_dictionary
+    draw = np.random.default_rng(1)
+    sides = [
+        [Tensor([*draw.integers(4, len(dictionary), n), 2]).long() for n in lengths]
+        for lengths in ((3, 9, 1, 14), (5, 2, 8, 4))
+    ]
+    sides[0][3] = sides[0][1]
+    texts: list[Any] = [
+        type("Text", (list,), {"sizes": [len(it) for it in side]})(side) for side in sides
+    ]
+    vocabulary = Vocabulary(len(dictionary), first=4, padding=1, end=2, mask=0)
+    objective = OBJECTIVES[RANKING].model_validate({"margin": 0.2, "scale": 5.0})
+    assert isinstance(objective, PairObjective)
+    data = SentencePairs((texts[0], texts[1]), objective, vocabulary, seed=1)
+    batches = data.collater([data[index] for index in range(len(data))])["batches"]
+    vectors = []
+    for batch in batches:
+        states, there = _states(model, batch)[0], (batch.source != 1)[:, :, None]
+        mean = (states * there).sum(1) / there.sum(1)
+        vectors.append(mean / mean.norm(dim=1, keepdim=True))
+    cosines, expected = vectors[0] @ vectors[1].T, 0.0
+    for by, twice in ((cosines, ()), (cosines.T, ((1, 3), (3, 1)))):
+        for right in range(4):
+            scores = [
+                5 * (float(by[right, other]) - 0.2 * (right == other))
+                for other in range(4)
+                if (right, other) not in twice
+            ]
+            own = 5 * (float(by[right, right]) - 0.2)
+            expected += np.log(np.exp(scores).sum()) - own
+    loss, predictions = objective.loss(model, batches, 1, torch.float64)
+    assert predictions == 8
+    assert float(loss) == pytest.approx(expected, rel=1e-5)
+    torch.autograd.backward(loss)
+    assert {it.partition(".")[0] for it in _gradients(model)} == {"encoder"}
+    order = torch.arange(4)
+    nearest = torch.cat([cosines.argmax(1) == order, cosines.argmax(0) == order])
+    assert objective.precision(model, [batches], 1, torch.float64) == float(nearest.float().mean())
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.3, 0.5])

@@ -11,23 +11,25 @@ from nmt_ablation.corpus.sample import Smallest, ranks
 from nmt_ablation.corpus.text import Pair, normal_form
 
 
-class HeldOutText:
-    """The hashed normal forms of all validation and test sentences, by side."""
+class KnownSides:
+    """KnownSides that pairs are compared with, side by side: the hashes of their normal forms."""
 
-    def __init__(self, pairs: Iterable[Pair] = ()) -> None:
-        self.sides: tuple[Hashes, Hashes] = (np.zeros(0, np.uint64), np.zeros(0, np.uint64))
-        self.add(pairs)
+    def __init__(self, sources: Iterable[Hashes] = (), targets: Iterable[Hashes] = ()) -> None:
+        self.sides = _distinct(sources), _distinct(targets)
 
-    def add(self, pairs: Iterable[Pair]) -> None:
+    @classmethod
+    def of(cls, pairs: Iterable[Pair]) -> "KnownSides":
+        """Return the sides of some pairs."""
         sources, targets = zip(*pairs, strict=True) if (pairs := list(pairs)) else ((), ())
-        self.sides = (
-            np.union1d(self.sides[0], form_hashes(sources)),
-            np.union1d(self.sides[1], form_hashes(targets)),
-        )
+        return cls([form_hashes(sources)], [form_hashes(targets)])
 
-    def leaks(self, source_forms: Hashes, target_forms: Hashes) -> Flags:
-        """Return a flag for each pair: one of its sides is a held-out sentence on that side."""
+    def have_a_side(self, source_forms: Hashes, target_forms: Hashes) -> Flags:
+        """Return a flag for each pair: one of its sides is a sentence of that side."""
         return among(source_forms, self.sides[0]) | among(target_forms, self.sides[1])
+
+
+def _distinct(blocks: Iterable[Hashes]) -> Hashes:
+    return np.unique(np.concatenate([np.zeros(0, np.uint64), *blocks]))
 
 
 def seen(forms: Hashes, text: Iterable[Hashes]) -> Flags:

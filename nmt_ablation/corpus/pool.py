@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from nmt_ablation.corpus.cleaned import ROWS, CleanCorpus, gather
 from nmt_ablation.corpus.hashes import firsts, pair_hashes
-from nmt_ablation.corpus.hold_out import HeldOutText
+from nmt_ablation.corpus.hold_out import KnownSides
 from nmt_ablation.corpus.sample import Smallest, ranks
 
 POOL = np.dtype([("pair", "u8"), ("place", "u8"), ("exact", "u8"), ("tokens", "u4")])
@@ -27,15 +27,22 @@ _NUMBER_BITS = np.uint64(48)
 
 @dataclass
 class Counts:
-    """Pairs of each corpus in the pool, dropped as duplicates, and dropped as leaks."""
+    """Pairs of each corpus in the pool, and of those that were dropped."""
 
     pool: list[int]
     duplicates: list[int]
     leaks: list[int]
+    """Pairs with a side that is held out."""
+    shared: list[int]
+    """Other pairs with a side of another pool."""
 
 
 def build(
-    corpora: Sequence[CleanCorpus], held_out: HeldOutText, folder: Path, path: Path
+    corpora: Sequence[CleanCorpus],
+    held_out: KnownSides,
+    folder: Path,
+    path: Path,
+    others: KnownSides | None = None,
 ) -> Counts:
     """Write the pool of some corpora.
 
@@ -47,16 +54,17 @@ def build(
         held_out: sentences that may not be trained on.
         folder: a place for temporary files.
         path: the file to write.
+        others: sentences of another pool, which this one has none of.
     """
     bits = max(0, (sum(map(len, corpora)) - 1) // _SHARE).bit_length()
     shares = [folder / f"share-{number}" for number in range(1 << bits)]
     files = [share.open("wb") for share in shares]
-    leaks = []
+    dropped = np.zeros((len(corpora), 2), np.int64)
+    apart = [held_out, others or KnownSides()]
     try:
         for number, corpus in enumerate(corpora):
-            leaks.append(0)
-            for entries, leaked in _entries(number, corpus, held_out):
-                leaks[number] += leaked
+            for entries, counts in _entries(number, corpus, apart):
+                dropped[number] += counts
                 # Sixteen bits, as those are sorted in linear time.
                 upper = (entries["pair"] >> np.uint64(48)).astype(np.uint16) >> (16 - bits)
                 entries = entries[np.argsort(upper, kind="stable")]
@@ -77,10 +85,11 @@ def build(
             kept += np.bincount(places.astype(np.int64), minlength=len(corpora))
             entries.tofile(pool)
     duplicates = [
-        len(corpus) - leaked - int(count)
-        for corpus, leaked, count in zip(corpora, leaks, kept, strict=True)
+        len(corpus) - int(counts.sum()) - int(count)
+        for corpus, counts, count in zip(corpora, dropped, kept, strict=True)
     ]
-    return Counts([int(count) for count in kept], duplicates, leaks)
+    leaks, shared = dropped.T.tolist()
+    return Counts([int(count) for count in kept], duplicates, leaks, shared)
 
 
 def draw(path: Path, limit: int | None, by_tokens: bool, key: str) -> Smallest:
@@ -125,13 +134,17 @@ def chunks(path: Path) -> Iterator[npt.NDArray[np.void]]:
 
 
 def _entries(
-    number: int, corpus: CleanCorpus, held_out: HeldOutText
-) -> Iterator[tuple[npt.NDArray[np.void], int]]:
-    """Yield the entries that may be trained on, some at a time, with the number of leaks among
-    them."""
+    number: int, corpus: CleanCorpus, apart: Sequence[KnownSides]
+) -> Iterator[tuple[npt.NDArray[np.void], list[int]]]:
+    """Yield the entries that may be trained on, some at a time, with the number of others that each
+    set of sentences drops first."""
     start = 0
     for rows in corpus.index():
-        may = ~held_out.leaks(rows["source_form"], rows["target_form"])
+        may, counts = np.ones(rows.size, np.bool_), []
+        for sentences in apart:
+            drops = may & sentences.have_a_side(rows["source_form"], rows["target_form"])
+            counts.append(int(drops.sum()))
+            may &= ~drops
         numbers = np.flatnonzero(may).astype(np.uint64) + np.uint64(start)
         start += rows.size
         rows = rows[may]
@@ -139,4 +152,4 @@ def _entries(
         entries["pair"] = pair_hashes(rows["source_form"], rows["target_form"])
         entries["place"] = (np.uint64(number) << _NUMBER_BITS) | numbers
         entries["tokens"], entries["exact"] = rows["tokens"], rows["exact"]
-        yield entries, int(may.size - may.sum())
+        yield entries, counts

@@ -7,7 +7,7 @@ from pydantic import Discriminator, Field, Tag, model_validator
 
 from nmt_ablation.corpus.config import OwnText, TextFile
 from nmt_ablation.opus.corpora import CorpusVersion, MonolingualCorpus, ParallelCorpus, TextCorpus
-from nmt_ablation.values import SIDES, Block, Side, keys_of
+from nmt_ablation.values import SIDES, Block, Name, Pair, Side, keys_of
 
 
 def _kind_of_corpus(value: Any) -> str:
@@ -49,6 +49,16 @@ def _form_of_monolingual(value: Any) -> str:
     return "both" if isinstance(value, list) else "sides"
 
 
+class Further(Block):
+    """Sentence pairs that networks may learn from. No sample has them."""
+
+    parallel: Annotated[list[Parallel], Field(min_length=1)]
+    """Corpora of sentence pairs, without any pair that has a side in common with the pool or a
+    held-out set."""
+    pair: Pair | None = None
+    """The languages of the pairs, if they aren't the experiment's: `es-en`."""
+
+
 class Corpora(Block):
     parallel: Annotated[list[Parallel], Field(min_length=1)]
     """Corpora of sentence pairs. The first also supplies the held-out pairs. Among duplicates, the
@@ -62,11 +72,18 @@ class Corpora(Block):
     """Text for pretraining and segmentation: corpora with both languages; corpora of each language,
     under `source` and `target`; or `rest`, the two sides of the pool's pairs that no sample
     holds."""
+    further: dict[Name, Further] = Field(default={}, exclude_if=lambda value: not value)
+    """Sentence pairs beside the pool, by names of the user's own: of another domain, or of another
+    pair of languages."""
 
     def of_opus(self) -> list[CorpusVersion]:
         """Return all corpora that come from OPUS."""
         texts = [text for side in SIDES for text in self.texts(side)]
-        named = [it for it in (*self.parallel, *texts) if not isinstance(it, OwnText | TextFile)]
+        pairs = [
+            *self.parallel,
+            *(it for further in self.further.values() for it in further.parallel),
+        ]
+        named = [it for it in (*pairs, *texts) if not isinstance(it, OwnText | TextFile)]
         return list(dict.fromkeys(it.corpus for it in named))
 
     def texts(self, side: Side) -> list[TextCorpus | TextFile]:
@@ -101,6 +118,10 @@ class Corpora(Block):
             return found
 
         parallel = list(map(pin, self.parallel))
+        further = {
+            name: it.model_copy(update={"parallel": list(map(pin, it.parallel))})
+            for name, it in self.further.items()
+        }
         monolingual: Any = self.monolingual
         if isinstance(monolingual, SideTexts):
             monolingual = SideTexts(
@@ -108,7 +129,9 @@ class Corpora(Block):
             )
         elif monolingual != "rest":
             monolingual = list(map(pin, monolingual))
-        return self.model_copy(update={"parallel": parallel, "monolingual": monolingual})
+        return self.model_copy(
+            update={"parallel": parallel, "monolingual": monolingual, "further": further}
+        )
 
 
 Corpus = TypeVar("Corpus", bound=MonolingualCorpus | OwnText | TextCorpus | TextFile)

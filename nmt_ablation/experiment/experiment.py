@@ -12,14 +12,14 @@ from nmt_ablation.experiment.corpora import Corpora, SideTexts
 from nmt_ablation.experiment.verdict import Prediction, VerdictRule
 from nmt_ablation.model.config import Model, Tying
 from nmt_ablation.model.parts import EMBEDDINGS, PARTS, WITH_ROWS, Part
-from nmt_ablation.objectives.auxiliary import needs_one_dictionary
-from nmt_ablation.opus.corpora import MonolingualCorpus, TextCorpus
+from nmt_ablation.opus.corpora import MonolingualCorpus, ParallelCorpus, TextCorpus
 from nmt_ablation.pretrained.kind import (
     AnyPretrained,
     PretrainedNetwork,
     PretrainedVectors,
     Setting,
 )
+from nmt_ablation.pretrained.network import problems_of_text
 from nmt_ablation.scoring.config import Scoring
 from nmt_ablation.segmentation.config import SegmentationConfig
 from nmt_ablation.training.config import Training
@@ -107,6 +107,7 @@ class Experiment(Block):
             threads=self.training.threads,
             segmentation=self.segmentation,
             monolingual=self.corpora.text_sides(),
+            further=tuple(self.corpora.further),
         )
 
     @property
@@ -170,7 +171,30 @@ class Experiment(Block):
             self._distinct(("corpora", "monolingual"), monolingual)
         elif "all" in self.sizes:
             fail(("corpora", "monolingual"), "the size all leaves no rest of the pool")
+        self._beside_the_pool()
         return self
+
+    def _beside_the_pool(self) -> None:
+        """Refuse further pairs that are the pool's, or that can't be told apart from other text."""
+        pooled = [_pairs_of(it, self.pair) for it in self.corpora.parallel]
+        for name, further in self.corpora.further.items():
+            where = "corpora", "further", name
+            if name in ("monolingual", "sample"):
+                fail(where, f"'{name}' already stands for another text; choose another name")
+            for at, corpus in enumerate(further.parallel):
+                if _pairs_of(corpus, further.pair or self.pair) in pooled:
+                    fail(
+                        (*where, "parallel", at),
+                        f"{corpus} is in corpora.parallel too, so all of its pairs are in the "
+                        "pool; name another corpus, or take it out there",
+                    )
+        for at, name in enumerate(self.segmentation.also):
+            if name not in self.corpora.further:
+                allowed = ", ".join(self.corpora.further) or "none, as there are no such pairs"
+                fail(
+                    ("segmentation", "also", at),
+                    f"'{name}' is no name under corpora.further; allowed: {allowed}",
+                )
 
     def _distinct(
         self,
@@ -290,19 +314,8 @@ class Experiment(Block):
             where = "arms", name, "auxiliary", own
             objective = auxiliary.named(own)[1]
             sides = auxiliary.sides(objective)
-            for side in sides:
-                if auxiliary.text == "monolingual" and side not in self.corpora.text_sides():
-                    fail(
-                        (*where, "text"),
-                        f"needs text in {self.language(side)}: name corpora under "
-                        "corpora.monolingual, or set languages or text",
-                    )
-            if needs_one_dictionary(objective, sides) and not self.segmentation.joint:
-                fail(
-                    where,
-                    f"{' and '.join(objective.stacks)} would read text of {' and '.join(sides)}, "
-                    "which needs one dictionary for both languages: set segmentation.joint",
-                )
+            for keys, why in problems_of_text(objective, auxiliary.text, sides, self.setting):
+                fail((*where, *keys), why)
             if self.training.processes > 1:
                 fail(where, "is learned by one process only; set training.processes to 1")
 
@@ -398,6 +411,13 @@ class Experiment(Block):
         for size in prediction.sizes or ():
             if size not in self.sizes_of(arm) or size not in self.sizes_of(than):
                 fail((*where, "sizes"), f"{arm} and {than} don't both have the size {size}")
+
+
+def _pairs_of(corpus: ParallelCorpus | OwnText, pair: str) -> tuple[object, frozenset[str]]:
+    """Return what tells the pairs of corpora apart: corpus and languages, in either order."""
+    if isinstance(corpus, OwnText):
+        return None, frozenset((corpus.source, corpus.target))
+    return corpus.corpus.name, frozenset((corpus.pair or pair).split("-"))
 
 
 class Cell(BaseModel):

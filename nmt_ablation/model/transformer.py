@@ -116,6 +116,22 @@ def objective_loss(
     return stack.losses(states[filled], output, wanted[predicted], 0.0)[0]
 
 
+def sentence_vectors(model: nn.Module, tokens: Tensor, padding: int, dtype: torch.dtype) -> Tensor:
+    """Return the direction of the mean of each sentence's encoder states (sentences x dimension, of
+    length 1, in float32).
+
+    Args:
+        model: a fairseq Transformer with pre-normalisation.
+        tokens: indices of tokens (sentences x length), padded at the end.
+        dtype: the type of matrix products; sums are in float32.
+    """
+    packed = _Packed(tokens, padding)
+    sentences, length = tokens.shape
+    states = packed.pad(_Stack([model], dtype).encode(packed))[:sentences, :length].float()
+    there = (tokens != padding).unsqueeze(2)
+    return F.normalize((states * there).sum(1), dim=1)
+
+
 class _Packed:
     """The tokens of a padded batch in one row, some padding behind them, and the way back to
     sentences."""

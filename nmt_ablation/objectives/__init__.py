@@ -1,13 +1,14 @@
-"""Objectives: what a network learns to predict from text, before it learns to translate.
+"""Objectives: what a network learns from text or from sentence pairs, before it learns to translate
+or beside.
 
 To add an objective, write a class in a file of its own here, and name it in `OBJECTIVES`; a package
 of your own names its class under the entry points `nmt_ablation.objectives`. An objective turns a
-sentence into what the encoder and the decoder read, and what they predict.
+sentence, or a pair, into what the encoder and the decoder read, and what they predict.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,10 @@ from pydantic import PlainValidator, SerializeAsAny, ValidationError
 from nmt_ablation.model.parts import Part, Sees
 from nmt_ablation.registry import Registry
 from nmt_ablation.values import Block, fail, within
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
 
 Tokens: TypeAlias = NDArray[np.int64]
 """Indices of tokens in a dictionary."""
@@ -57,6 +62,16 @@ class Example:
     """The positions that the encoder's attend to."""
 
 
+@dataclass(frozen=True)
+class Batch:
+    """Examples that are computed together, padded at the end: sentences x length each."""
+
+    source: "Tensor | None"
+    previous: "Tensor | None"
+    target: "Tensor"
+    sees: Sees = "all"
+
+
 class Objective(Block):
     """One objective, whose fields are the settings of its noise."""
 
@@ -64,6 +79,8 @@ class Objective(Block):
     """The version of the code; raised when that code gives another result."""
     stacks: ClassVar[tuple[Stack, ...]]
     """The stacks that learn."""
+    pairs: ClassVar[bool] = False
+    """True if it reads sentence pairs, not text."""
 
     def examples(
         self, sentence: Tokens, chance: np.random.Generator, vocabulary: Vocabulary
@@ -78,9 +95,60 @@ class Objective(Block):
         """
         raise NotImplementedError
 
+    def loss(
+        self, model: "nn.Module", batches: Sequence[Batch], padding: int, dtype: "torch.dtype"
+    ) -> "tuple[Tensor, int]":
+        """Return the loss of a batch in nats, and the number of predictions that it sums.
+
+        Args:
+            model: a fairseq Transformer.
+            batches: the first examples of all sentences, then the second, and so on.
+            padding: the index of padding.
+            dtype: the type of matrix products.
+        """
+        import torch
+
+        from nmt_ablation.model.transformer import objective_loss
+
+        losses = [
+            objective_loss(model, it.source, it.previous, it.target, padding, dtype, it.sees)
+            for it in batches
+        ]
+        return torch.stack(losses).sum(), sum(int((it.target != padding).sum()) for it in batches)
+
+    def precision(
+        self,
+        model: "nn.Module",
+        held_out: Sequence[Sequence[Batch]],
+        padding: int,
+        dtype: "torch.dtype",
+    ) -> float | None:
+        """Return the precision at 1 of retrieval on held-out pairs, if the objective learns it.
+
+        Args:
+            held_out: the batches of the held-out pairs.
+        """
+        return None
+
     def cites(self) -> tuple[str, ...]:
         """Return the keys of corpora/references.bib to cite."""
         return ()
+
+
+class PairObjective(Objective):
+    """An objective that reads sentence pairs."""
+
+    pairs: ClassVar[bool] = True
+
+    shuffled: bool = False
+    """True if each source sentence comes with the target sentence of another pair: a control, from
+    which no translation can be learned."""
+
+    def pair_examples(
+        self, source: Tokens, target: Tokens, chance: np.random.Generator, vocabulary: Vocabulary
+    ) -> Sequence[Example]:
+        """Return the examples that are made of one pair, as `examples` does of one sentence."""
+        raise NotImplementedError
 
 
 OBJECTIVES: Registry[Objective] = Registry(
@@ -93,6 +161,9 @@ OBJECTIVES: Registry[Objective] = Registry(
         "mass": "nmt_ablation.objectives.mass:Mass",
         "prefix-lm": "nmt_ablation.objectives.prefix_lm:PrefixLM",
         "denoising": "nmt_ablation.objectives.denoising:Denoising",
+        "translation": "nmt_ablation.objectives.translation:Translation",
+        "translation-lm": "nmt_ablation.objectives.translation_lm:TranslationLM",
+        "translation-ranking": "nmt_ablation.objectives.translation_ranking:TranslationRanking",
     },
 )
 

@@ -25,12 +25,12 @@ class Auxiliary(Block):
     every: Positive = 1
     """The number of updates in which it is learned once. Several objectives of an arm take
     turns."""
-    text: Literal["monolingual", "sample"] = "monolingual"
-    """The text: all monolingual text, or the cell's own sample. The latter is a control without
-    knowledge from outside."""
+    text: str = "monolingual"
+    """The text: all monolingual text, the cell's own sample, or sentence pairs under
+    `corpora.further`. The sample is a control without knowledge from outside."""
     languages: Literal["both", "source", "target"] | None = None
-    """The languages whose text it reads. [default: source for an encoder's objective, target for a
-    decoder's, both for one of the whole model]"""
+    """The sides whose text it reads. [default: source for an encoder's objective, target for a
+    decoder's, both for one of the whole model or of pairs]"""
     lines: Positive | None = None
     """The number of lines of each language that are used, from the start of the text; all if it is
     None."""
@@ -53,7 +53,8 @@ class Auxiliary(Block):
 
     def sides(self, objective: Objective) -> tuple[Side, ...]:
         """Return the sides whose text it reads."""
-        if self.languages == "both" or (self.languages is None and len(objective.stacks) > 1):
+        of_both = objective.pairs or len(objective.stacks) > 1
+        if self.languages == "both" or (self.languages is None and of_both):
             return SIDES
         return (self.languages or OF_STACK[objective.stacks[0]],)
 

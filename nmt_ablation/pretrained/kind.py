@@ -8,7 +8,7 @@ the experiment file, and validates, builds and cites the thing.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import PlainValidator, SerializeAsAny
 
@@ -24,7 +24,8 @@ from nmt_ablation.values import SIDES, Block, NotNegative, Side, fail
 if TYPE_CHECKING:
     from nmt_ablation.segmentation import Segmenter
 
-TextName = Literal["monolingual", "sample"]
+TextName: TypeAlias = str
+"""The name of a text: `monolingual`, `sample`, or a name under `corpora.further`."""
 Problem = tuple[tuple[str, ...], str]
 """A mistake in a block: the keys below the block, and the message."""
 
@@ -52,6 +53,8 @@ class Setting:
     segmentation: SegmentationConfig
     monolingual: tuple[Side, ...]
     """The sides that have monolingual text."""
+    further: tuple[str, ...]
+    """The names of sentence pairs beside the pool."""
 
     @property
     def dimension(self) -> int:
@@ -91,6 +94,8 @@ class GivenNetwork:
     setting: Setting
     texts: Mapping[Side, Path]
     """A folder with each side's text in fairseq's binary form."""
+    languages: Mapping[Side, str]
+    """The language of each side's text."""
     dictionaries: Mapping[Side, Path]
     """The dictionary file of each side."""
     seed: int

@@ -26,12 +26,12 @@ class Network(PretrainedNetwork):
     objective: Named
     """The objective that the network learns: its name, or `{NAME: {settings of its noise}}`."""
     text: TextName = "monolingual"
-    """The training text: all monolingual text, or both sides of the cell's own sample. The latter
-    is a control without knowledge from outside."""
+    """The text: all monolingual text, the cell's own sample, or sentence pairs under
+    `corpora.further`. The sample is a control without knowledge from outside."""
     languages: Literal["both", "source", "target"] = "both"
-    """The languages whose text it learns from."""
+    """The sides whose text it learns from."""
     lines: Positive | None = None
-    """The number of lines of each language that are used, from the start of the text; all if it is
+    """The number of lines of each side that are used, from the start of the text; all if it is
     None."""
     updates: Positive
     """The number of updates. The learning rate falls to nothing at the last."""
@@ -95,26 +95,12 @@ class Network(PretrainedNetwork):
         return tuple(part for part in PARTS if part in has)
 
     def problems(self, setting: Setting) -> Iterator[Problem]:
-        sides, stacks = self.sides(setting), self.learns.stacks
-        if self.text == "monolingual":
-            for side in sides:
-                if side not in setting.monolingual:
-                    yield (
-                        ("text",),
-                        f"needs text in {setting.languages[side]}: name corpora under "
-                        "corpora.monolingual, or set languages or text",
-                    )
-            if setting.segmentation.fit_on == "sample":
-                yield (
-                    ("text",),
-                    "the segmentation would differ with each sample, and this network is trained "
-                    "once; set segmentation.fit_on to monolingual or pool, or text to sample",
-                )
-        if needs_one_dictionary(self.learns, sides) and not setting.segmentation.joint:
+        yield from problems_of_text(self.learns, self.text, self.sides(setting), setting)
+        if self.text != "sample" and setting.segmentation.fit_on == "sample":
             yield (
-                ("objective",),
-                f"{' and '.join(stacks)} would read text of {' and '.join(sides)}, which needs one "
-                "dictionary for both languages: set segmentation.joint",
+                ("text",),
+                "the segmentation would differ with each sample, and this network is trained "
+                "once; set segmentation.fit_on to monolingual or pool, or text to sample",
             )
 
     def parameters(self, setting: Setting) -> dict[str, Any]:
@@ -137,7 +123,7 @@ class Network(PretrainedNetwork):
         return pretrain(
             Plan(
                 objective=self.learns,
-                languages=setting.languages,
+                languages=given.languages,
                 texts=given.texts,
                 dictionaries=given.dictionaries,
                 tying=tying,
@@ -164,3 +150,39 @@ class Network(PretrainedNetwork):
 
     def cites(self) -> tuple[str, ...]:
         return self.learns.cites()
+
+
+def problems_of_text(
+    objective: Objective, text: TextName, sides: tuple[Side, ...], setting: Setting
+) -> Iterator[Problem]:
+    """Yield the reasons why an objective can't read a text.
+
+    Args:
+        sides: the sides whose text it would read.
+    """
+    if text not in ("monolingual", "sample", *setting.further):
+        allowed = ", ".join(("monolingual", "sample", *setting.further))
+        yield ("text",), f"there is no text '{text}' under corpora.further; allowed: {allowed}"
+    elif objective.pairs and text == "monolingual":
+        pairs = ", ".join(("sample", *setting.further))
+        yield (
+            ("text",),
+            "the objective reads sentence pairs, and monolingual text has none; set text to one of "
+            f"{pairs}, or name further pairs under corpora.further",
+        )
+    elif text == "monolingual":
+        for side in sides:
+            if side not in setting.monolingual:
+                yield (
+                    ("text",),
+                    f"needs text in {setting.languages[side]}: name corpora under "
+                    "corpora.monolingual, or set languages or text",
+                )
+    if objective.pairs and sides != SIDES:
+        yield ("languages",), "the objective reads both sides of sentence pairs; set it to both"
+    if needs_one_dictionary(objective, sides) and not setting.segmentation.joint:
+        yield (
+            ("objective",),
+            f"{' and '.join(objective.stacks)} would read text of {' and '.join(sides)}, which "
+            "needs one dictionary for both languages: set segmentation.joint",
+        )

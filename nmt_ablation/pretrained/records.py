@@ -41,7 +41,10 @@ class HeldOutLoss:
 
     update: int
     loss: float
-    """Bits for each token that is predicted."""
+    """Bits for each prediction: of a token, or of a sentence's translation among others."""
+    precision: float | None = None
+    """The share of held-out sentences whose nearest neighbour in the other language is their
+    translation, over both directions; None if the network learns no such thing."""
 
 
 LOSSES = "held-out.json"
@@ -72,9 +75,9 @@ class NetworkRecord:
     held_out: int
     """The number of lines that it doesn't learn from."""
     tokens: int
-    """The number of tokens read: by the encoder, or by the decoder if there is no encoder."""
+    """The number of tokens read, of both sides if the text is sentence pairs."""
     predicted: int
-    """The number of tokens predicted."""
+    """The number of predictions: of tokens, or of sentences."""
     too_long: int
     """The number of lines that fit into no batch."""
     validations: list[HeldOutLoss]

@@ -25,7 +25,7 @@ class Trained(PretrainedVectors):
     """True if the models of both sides fit into memory at once, for vectors of tokens."""
     version = 3
 
-    text: TextName = "monolingual"
+    text: Literal["monolingual", "sample"] = "monolingual"
     """The training text: all monolingual text, or the cell's own sample. The latter is a control
     without knowledge from outside."""
     lines: Positive | None = None

@@ -77,6 +77,10 @@ def networks(results: Results) -> Table:
             f"{it.losses[0].loss:.2f} to {it.losses[-1].loss:.2f}" if it.losses else NOTHING
         )
 
+    def precision(it: Network) -> Entry:
+        found = it.losses[-1].precision if it.losses else None
+        return Entry(NOTHING if found is None else f"{found:.2f}", value=found)
+
     columns: list[Column[Network]] = [
         Column(Header("network", left=True), lambda it: Entry(it.name)),
         Column(Header("objective", left=True), lambda it: Entry(it.objective)),
@@ -93,17 +97,25 @@ def networks(results: Results) -> Table:
         Column(Header("cells"), starting),
         Column(Header("core-seconds a cell"), share),
     ]
+    if any(precision(it).value is not None for it in of_digest.values()):
+        columns.insert(-3, Column(Header("retrieved, held out"), precision))
     return described("Networks", columns, of_digest.values(), _network_notes(results))
 
 
 def _network_notes(results: Results) -> list[str]:
     """Return notes on the numbers, and on networks that serve several seeds."""
     notes = [
-        "Weights are those that learned. Bits are for each token that is predicted, on lines that "
-        "the network didn't learn from, at the first and the last measurement. Core-seconds are of "
+        "Weights are those that learned. Bits are for each prediction, on lines that the network "
+        "didn't learn from, at the first and the last measurement. Core-seconds are of "
         "pretraining; a cell's share is what remains of it when all cells that start from the "
         "network share its cost."
     ]
+    networks = [it for row in results.cells for it in row.networks]
+    if any(it.losses and it.losses[-1].precision is not None for it in networks):
+        notes.append(
+            "Retrieved is the share of held-out sentences whose nearest neighbour among all "
+            "held-out ones of the other language is their translation, over both directions."
+        )
     seeds: dict[tuple[str, str], set[int]] = {}
     for row in results.cells:
         for it in row.networks:
@@ -164,6 +176,14 @@ def _corpora_notes(results: Results) -> list[str]:
             f"Text in {row.language} for vectors and subwords: {row.kept:,} of {row.read:,} lines. "
             f"Left out are {row.paired:,} sides of sentence pairs and {row.leaks:,} lines of the "
             "validation or test set."
+        )
+    for pairs in results.further:
+        notes.append(
+            f"Sentence pairs {pairs.name} ({pairs.pair}) for networks: {pairs.kept:,} of "
+            f"{pairs.read:,}. Left out are {pairs.dropped:,} that filters dropped, "
+            f"{pairs.duplicates:,} duplicates, {pairs.leaks:,} with a side of the validation or "
+            f"test set and {pairs.shared:,} more with a side of the corpora that samples are drawn "
+            "from."
         )
     samples = {(row.pairs, row.seed): row.near_duplicates for row in results.cells}
     found = [

@@ -23,6 +23,7 @@ from nmt_ablation.results.rows import (
     CellRow,
     CorpusRow,
     Example,
+    FurtherRow,
     HeldOutLoss,
     MonolingualRow,
     NearDuplicates,
@@ -108,6 +109,7 @@ def gather(
         contrasts=contrast(evidence, design.contrasts, design.contrasted),
         corpora=_corpora(pipeline, records),
         monolingual=_monolingual(pipeline, records),
+        further=list(_further(pipeline, records)),
         examples=list(_examples(pipeline, workspace, kept)) if kept else [],
         translations=_translations(pipeline, workspace, kept) if kept else {},
         cited=references.as_text(experiment, references.entries()).splitlines(),
@@ -262,7 +264,8 @@ def _networks(pipeline: Pipeline, cell: Cell, records: Provenance) -> Iterator[N
     for name in dict.fromkeys(starts.values()):
         stage, thing = pipeline.network(name, cell.size, cell.seed), experiment.network(name)
         record = records[stage]
-        languages = " and ".join(experiment.language(side) for side in stage.texts)
+        of_sides = dict(zip(SIDES, stage.languages, strict=True))
+        languages = " and ".join(of_sides[side] for side in stage.texts)
         yield Network(
             name=name,
             parts=tuple(part for part, of in starts.items() if of == name),
@@ -336,6 +339,26 @@ def _monolingual(pipeline: Pipeline, records: Provenance) -> list[MonolingualRow
                 )
             )
     return rows
+
+
+def _further(pipeline: Pipeline, records: Provenance) -> Iterator[FurtherRow]:
+    """Yield a row for each set of further pairs that was used."""
+    for name in pipeline.experiment.corpora.further:
+        stage = pipeline.further(name)
+        if stage not in records:
+            continue
+        cleaned, found = [records[it] for it in stage.corpora], records[stage].corpora.values()
+        read, kept = sum(it.read for it in cleaned), sum(it.kept for it in cleaned)
+        yield FurtherRow(
+            name=name,
+            pair="-".join(stage.languages),
+            read=read,
+            kept=sum(it.pairs for it in found),
+            dropped=read - kept,
+            duplicates=sum(it.duplicates for it in found),
+            shared=sum(it.shared for it in found),
+            leaks=sum(it.dropped_as_leaks for it in found),
+        )
 
 
 def _rest(pipeline: Pipeline, records: Provenance) -> list[MonolingualRow]:

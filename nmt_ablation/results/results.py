@@ -14,6 +14,7 @@ from nmt_ablation.results.rows import (
     ContrastRow,
     CorpusRow,
     Example,
+    FurtherRow,
     MeanRow,
     MonolingualRow,
     Row,
@@ -57,6 +58,8 @@ class Results(Row):
     """Gains of one arm over another, for each size and contrast."""
     corpora: list[CorpusRow]
     monolingual: list[MonolingualRow]
+    further: list[FurtherRow] = Field(default=[], exclude_if=lambda value: not value)
+    """Sentence pairs beside the pool that networks learned from."""
     examples: list[Example]
     cited: list[str]
     """Licences and references."""

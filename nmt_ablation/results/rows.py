@@ -123,11 +123,12 @@ class Alignment(Row):
 
 
 class HeldOutLoss(Row):
-    """The loss on held-out lines after some updates of pretraining, in bits for each token that is
-    predicted."""
+    """The loss on held-out lines after some updates of pretraining, in bits for each prediction."""
 
     update: int
     loss: float
+    precision: float | None = Field(default=None, exclude_if=lambda value: value is None)
+    """Precision at 1 of retrieval among the held-out pairs, over both directions."""
 
 
 class Network(Row):
@@ -138,7 +139,8 @@ class Network(Row):
     """The parts that start from it."""
     objective: str
     text: str
-    """The text that it learned from: `monolingual` or `sample`, and the languages."""
+    """The text that it learned from, `monolingual`, `sample` or the name of further pairs, and the
+    languages."""
     seed: int
     lines: int
     """Number of lines that it learned from."""
@@ -149,7 +151,7 @@ class Network(Row):
     tokens: int
     """Number of tokens read."""
     predicted: int
-    """Number of tokens predicted."""
+    """Number of predictions: of tokens, or of sentences."""
     too_long: int
     """Number of lines that fit into no batch."""
     losses: tuple[HeldOutLoss, ...]
@@ -354,6 +356,23 @@ class MonolingualRow(Row):
     """Lines that a held-out set contains."""
     paired: int
     """Lines that are sides of sentence pairs."""
+
+
+class FurtherRow(Row):
+    """The sentence pairs beside the pool under one name: read, kept, and left out."""
+
+    name: str
+    pair: str
+    """The languages."""
+    read: int
+    kept: int
+    dropped: int
+    """Pairs dropped by filters."""
+    duplicates: int
+    shared: int
+    """Pairs with a side that the pool's corpora contain."""
+    leaks: int
+    """Pairs with a side that a held-out set contains."""
 
 
 class Example(Row):

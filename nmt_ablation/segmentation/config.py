@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from nmt_ablation.segmentation.segmenter import SEGMENTERS
 from nmt_ablation.values import Block, Name, Positive, fail
@@ -17,6 +17,9 @@ class SegmentationConfig(Block):
     fit_on: Literal["monolingual", "pool", "sample"]
     """The text it is fitted on: all monolingual text, up to a million pairs of the pool, or the
     sample. All but `sample` is knowledge from outside the sample."""
+    also: list[Name] = Field(default=[], exclude_if=lambda value: not value)
+    """Names under `corpora.further`, whose pairs it is fitted on too. A network of another pair of
+    languages needs its tokens in the dictionary."""
     joint: bool = True
     """One segmentation and dictionary for both languages, or one for each."""
     checkpoint: Name | None = None

@@ -3,9 +3,8 @@
 Modules that take long to import are imported in `build`, so that planning is quick.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -21,14 +20,11 @@ from nmt_ablation.stage import Build, DataFile, File, Stage
 from nmt_ablation.values import SIDES, Side, UnicodeForm
 
 if TYPE_CHECKING:
-    from nmt_ablation.corpus.hashes import Hashes
     from nmt_ablation.corpus.read import RawBlock
 
 Languages = tuple[str, str]
 """The source and the target language."""
 SETS = ("test", "valid")
-BLOCK = 1_000_000
-"""Lines that are hashed at once."""
 FIT_PAIRS = 1_000_000
 """Pairs of the pool that a segmentation is fitted on; more hardly change the subwords."""
 
@@ -263,6 +259,8 @@ class PooledCorpus:
     """Pairs in the pool."""
     duplicates: int
     dropped_as_leaks: int
+    shared: int = 0
+    """Other pairs that were dropped because another pool has one of their sides."""
 
 
 @dataclass(frozen=True)
@@ -290,7 +288,7 @@ class Pool(Stage[PoolRecord]):
     def build(self, to: Build) -> PoolRecord:
         from nmt_ablation.corpus import cleaned, hold_out, pool
 
-        held_out = hold_out.HeldOutText(
+        held_out = hold_out.KnownSides.of(
             pair
             for name in SETS
             for pair in text.read_pairs(to.path(self.hold_out.pairs(name)), self.languages)
@@ -302,7 +300,12 @@ class Pool(Stage[PoolRecord]):
             {
                 corpus.label: PooledCorpus(*became)
                 for corpus, *became in zip(
-                    self.corpora, counts.pool, counts.duplicates, counts.leaks, strict=True
+                    self.corpora,
+                    counts.pool,
+                    counts.duplicates,
+                    counts.leaks,
+                    counts.shared,
+                    strict=True,
                 )
             },
         )
@@ -467,68 +470,3 @@ class Rest(Stage[RestRecord]):
                 "name corpora"
             )
         return record
-
-
-@dataclass(frozen=True)
-class AddedRecord:
-    """The pairs of a test set that was added after training."""
-
-    pairs: int
-    left_out: int
-    """Pairs with a side that training could see."""
-
-
-@dataclass(frozen=True, eq=False)
-class AddTestSet(Stage[AddedRecord]):
-    """A test set that was added after training, without the pairs that training could see."""
-
-    name: ClassVar[str] = "added-test-set"
-
-    wanted: Wanted
-    corpora: tuple[Clean, ...]
-    monolingual: tuple[Monolingual, ...]
-    hold_out: HoldOut
-    """The stage that has the validation set."""
-    label: str = field(compare=False)
-    """The place of the test set in the experiment file."""
-
-    @property
-    def pairs(self) -> File:
-        """The stem of the two files, without languages."""
-        return File(self, "pairs")
-
-    def build(self, to: Build) -> AddedRecord:
-        import numpy as np
-
-        from nmt_ablation.corpus.hold_out import seen
-        from nmt_ablation.corpus.measure import form_hashes
-
-        languages = self.hold_out.languages
-        given = self.wanted.given(to, languages)
-        known = np.zeros(len(given), bool)
-        for at, side in enumerate(SIDES):
-            forms = form_hashes(pair[at] for pair in given)
-            known |= seen(forms, self._training(side, to))
-        left = [pair for pair, was_seen in zip(given, known, strict=True) if not was_seen]
-        if not left:
-            raise UserError(
-                f"{self.label}: training could see each of its {len(given):,} sentences, so "
-                "nothing is left to score"
-            )
-        text.write_pairs(left, to.path(self.pairs), languages)
-        return AddedRecord(len(left), len(given) - len(left))
-
-    def _training(self, side: Side, to: Build) -> Iterator["Hashes"]:
-        """Yield the hashed normal forms of all text of a side that training could see."""
-        from nmt_ablation.corpus import cleaned
-        from nmt_ablation.corpus.measure import form_hashes
-
-        yield form_hashes(text.stream_lines(to.path(self.hold_out.side("valid", side))))
-        for corpus in self.corpora:
-            for rows in cleaned.CleanCorpus(to.artifact(corpus), self.hold_out.languages).index():
-                yield rows[f"{side}_form"]
-        for it in self.monolingual:
-            if it.side == side:
-                lines = text.stream_lines(to.path(it.text))
-                while (block := form_hashes(islice(lines, BLOCK))).size:
-                    yield block

@@ -23,7 +23,7 @@ from nmt_ablation.pretrained.records import (
     read_losses,
 )
 from nmt_ablation.stage import Build, DataFile, File, Stage
-from nmt_ablation.stages.corpora import Sample
+from nmt_ablation.stages.corpora import Languages, Sample
 from nmt_ablation.stages.fetched import FetchPretrained
 from nmt_ablation.stages.tokens import Binarise, BinariseText, Segmentation
 from nmt_ablation.values import SIDES, Side
@@ -205,6 +205,8 @@ class Network(Stage[NetworkRecord]):
     texts: Mapping[Side, BinariseText]
     segmentation: Segmentation
     seed: int
+    languages: Languages = field(compare=False)
+    """The languages of both sides of the text."""
     thing: PretrainedNetwork = field(compare=False)
     setting: Setting = field(compare=False)
     label: str = field(compare=False)
@@ -235,6 +237,7 @@ class Network(Stage[NetworkRecord]):
                 folder=to.folder,
                 setting=self.setting,
                 texts={side: to.artifact(stage) for side, stage in self.texts.items()},
+                languages=dict(zip(SIDES, self.languages, strict=True)),
                 dictionaries={side: to.path(self.segmentation.dictionary(side)) for side in SIDES},
                 seed=self.seed,
                 progress=to.progress,

@@ -36,6 +36,8 @@ class Segmentation(Stage[dict[Side, int]]):
     """The text to fit on."""
     checkpoint: FetchPretrained | None
     """The checkpoint whose tokenizer segments, if one does."""
+    also: tuple[Mapping[Side, File], ...] = ()
+    """Further text to fit on."""
 
     def dictionary(self, side: Side) -> File:
         return File(self, dictionary_file(Path(), side).name)
@@ -53,7 +55,9 @@ class Segmentation(Stage[dict[Side, int]]):
     def build(self, to: Build) -> dict[Side, int]:
         from nmt_ablation import segmentation
 
-        texts = {side: [to.path(file)] for side, file in self.texts.items()}
+        texts = {
+            side: [to.path(of[side]) for of in (self.texts, *self.also)] for side in self.texts
+        }
         encoder = to.artifact(self.checkpoint) if self.checkpoint else None
         segmentation.fit(self.config, texts, to.folder, encoder)
         return {side: len(self.tokens(side, to)) for side in SIDES}

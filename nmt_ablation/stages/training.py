@@ -15,6 +15,7 @@ from nmt_ablation.objectives import Objective
 from nmt_ablation.objectives.auxiliary import Auxiliary
 from nmt_ablation.progress import OnProgress
 from nmt_ablation.stage import Build, File, Stage
+from nmt_ablation.stages.corpora import Languages
 from nmt_ablation.stages.pretrained import Network, Rows
 from nmt_ablation.stages.tokens import Binarise, BinariseText, Segmentation
 from nmt_ablation.training.config import Training
@@ -35,6 +36,7 @@ class Beside:
     made_with: Mapping[str, Any]
     """Everything that determines its batches and their loss, except text."""
     texts: Mapping[Side, BinariseText]
+    languages: Languages = field(compare=False)
     name: str = field(compare=False)
     objective: Objective = field(compare=False)
     settings: Auxiliary = field(compare=False)
@@ -112,7 +114,7 @@ class Train(Stage[Trained]):
     def _beside(self, it: Beside, to: Build) -> "AuxiliaryPlan":
         from nmt_ablation.training.plan import AuxiliaryPlan
 
-        languages = dict(zip(SIDES, self.binarise.languages, strict=True))
+        languages = dict(zip(SIDES, it.languages, strict=True))
         texts = {side: to.artifact(text) for side, text in it.texts.items()}
         return AuxiliaryPlan(it.name, it.objective, it.settings, languages, texts)
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from nmt_ablation.errors import UserError
 from nmt_ablation.training.plan import AuxiliaryPlan
-from nmt_ablation.training.sentences import loss_of, read
+from nmt_ablation.training.sentences import batches_of, read
 
 
 class AuxiliaryTask:
@@ -62,7 +62,8 @@ class AuxiliaryTask:
         return batches
 
     def loss(self, model: Any, turn: int, dtype: torch.dtype) -> tuple[Tensor, int]:
-        """Return the mean loss of a predicted token in a turn's batch, in nats, and the number of
-        these tokens."""
-        total, predicted = loss_of(model, self.batch(turn), self.dictionary.pad(), dtype)
+        """Return the mean loss of a prediction in a turn's batch, in nats, and the number of
+        predictions."""
+        batches = batches_of(self.batch(turn), model)
+        total, predicted = self.plan.objective.loss(model, batches, self.dictionary.pad(), dtype)
         return total / max(1, predicted), predicted

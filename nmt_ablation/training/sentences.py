@@ -1,7 +1,8 @@
-"""A data set of fairseq's: sentences as an objective presents them, with fresh noise each epoch."""
+"""Data sets of fairseq's: sentences, or pairs, as an objective presents them, with fresh noise each
+epoch."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,20 +12,15 @@ from fairseq.data import FairseqDataset, data_utils
 from torch import Tensor
 
 from nmt_ablation.model.config import SPECIAL_SYMBOLS
-from nmt_ablation.model.parts import Sees
-from nmt_ablation.model.transformer import objective_loss
-from nmt_ablation.objectives import Example, Objective, Tokens, Vocabulary
-from nmt_ablation.values import Side
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Examples that are computed together, padded at the end: sentences x length each."""
-
-    source: Tensor | None
-    previous: Tensor | None
-    target: Tensor
-    sees: Sees
+from nmt_ablation.objectives import (
+    Batch,
+    Example,
+    Objective,
+    PairObjective,
+    Tokens,
+    Vocabulary,
+)
+from nmt_ablation.values import SIDES, Side
 
 
 class Sentences(FairseqDataset):  # type: ignore[misc]
@@ -46,7 +42,7 @@ class Sentences(FairseqDataset):  # type: ignore[misc]
         self.lengths = np.concatenate([np.asarray(text.sizes) for text in texts])
 
     def __len__(self) -> int:
-        return int(self.starts[-1])
+        return len(self.lengths)
 
     def __getitem__(self, index: int) -> tuple[int, Sequence[Example]]:
         text = int(np.searchsorted(self.starts, index, side="right")) - 1
@@ -106,6 +102,40 @@ class Sentences(FairseqDataset):  # type: ignore[misc]
         return torch.from_numpy(padded)
 
 
+class SentencePairs(Sentences):
+    """Sentence pairs, whose length is that of both sides.
+
+    Args:
+        sides: fairseq's indexed data sets of source and target side.
+    """
+
+    def __init__(
+        self, sides: tuple[Any, Any], objective: PairObjective, vocabulary: Vocabulary, seed: int
+    ) -> None:
+        super().__init__(sides, objective, vocabulary, seed)
+        self.learned = objective
+        source, target = (np.asarray(side.sizes) for side in sides)
+        self.partners = np.arange(len(source))
+        if objective.shuffled:
+            self.partners = _derangement(len(source), seed)
+        self.lengths = source + target[self.partners]
+
+    def __getitem__(self, index: int) -> tuple[int, Sequence[Example]]:
+        source: Tokens = self.texts[0][index].numpy()
+        target: Tokens = self.texts[1][int(self.partners[index])].numpy()
+        chance = np.random.default_rng((self.seed, self.epoch, index))
+        examples = self.learned.pair_examples(source[:-1], target[:-1], chance, self.vocabulary)
+        return index, examples
+
+
+def _derangement(number: int, seed: int) -> Tokens:
+    """Return an order in which nothing stays in its place: one cycle through all."""
+    cycle = np.random.default_rng(seed).permutation(number)
+    found = np.empty(number, np.int64)
+    found[cycle] = np.roll(cycle, 1)
+    return found
+
+
 def read(
     texts: Mapping[Side, Path],
     languages: Mapping[Side, str],
@@ -121,9 +151,10 @@ def read(
         split: `train` or `valid`.
         dictionary: fairseq's dictionary of all sides.
     """
-    stems = (
-        path / f"{split}.{languages[side]}-None.{languages[side]}" for side, path in texts.items()
-    )
+    stems = {
+        side: path / f"{split}.{languages[side]}-None.{languages[side]}"
+        for side, path in texts.items()
+    }
     vocabulary = Vocabulary(
         size=len(dictionary),
         first=SPECIAL_SYMBOLS,
@@ -131,21 +162,25 @@ def read(
         end=dictionary.eos(),
         mask=dictionary.bos(),
     )
-    found = [data_utils.load_indexed_dataset(str(stem), dictionary) for stem in stems]
-    return Sentences(found, objective, vocabulary, seed)
+    found = {
+        side: data_utils.load_indexed_dataset(str(stem), dictionary) for side, stem in stems.items()
+    }
+    if isinstance(objective, PairObjective):
+        source, target = (found[side] for side in SIDES)
+        return SentencePairs((source, target), objective, vocabulary, seed)
+    return Sentences(list(found.values()), objective, vocabulary, seed)
 
 
-def loss_of(
-    model: Any, sample: dict[str, Any], padding: int, dtype: torch.dtype
-) -> tuple[Tensor, int]:
-    """Return the loss of a batch in nats, and the number of tokens that it predicts."""
+def batches_of(sample: dict[str, Any], model: Any) -> list[Batch]:
+    """Return a sample's batches, on the device of a model."""
     device = next(model.parameters()).device
-    losses, predicted = [], 0
-    for batch in sample["batches"]:
-        source, previous = (
-            None if it is None else it.to(device) for it in (batch.source, batch.previous)
+
+    def there(tokens: Tensor | None) -> Tensor | None:
+        return None if tokens is None else tokens.to(device)
+
+    return [
+        replace(
+            it, source=there(it.source), previous=there(it.previous), target=it.target.to(device)
         )
-        target = batch.target.to(device)
-        predicted += int((target != padding).sum())
-        losses.append(objective_loss(model, source, previous, target, padding, dtype, batch.sees))
-    return torch.stack(losses).sum(), predicted
+        for it in sample["batches"]
+    ]

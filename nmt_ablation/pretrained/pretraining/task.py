@@ -19,7 +19,7 @@ from nmt_ablation.pretrained.pretraining.plan import Plan, State
 from nmt_ablation.pretrained.records import HeldOutLoss, write_losses
 from nmt_ablation.training.glue import EndedError
 from nmt_ablation.training.resumable import ResumableTask
-from nmt_ablation.training.sentences import loss_of, read
+from nmt_ablation.training.sentences import batches_of, read
 from nmt_ablation.transfer.start import tie
 
 
@@ -103,7 +103,7 @@ class PretrainingTask(ResumableTask):
             raise EndedError
         training.update, training.ended = update, update >= plan.updates
         if update and (training.ended or update % plan.validate_every == 0):
-            training.validations.append(HeldOutLoss(update, self._held_out_loss()))
+            training.validations.append(self._validate())
             write_losses(plan.weights.parent, training.validations)
         plan.progress(update, plan.updates)
         if training.ended:
@@ -119,19 +119,30 @@ class PretrainingTask(ResumableTask):
         self.training.diverged = True
 
     def _loss(self, sample: dict[str, Any]) -> tuple[Tensor, int]:
-        dtype = getattr(torch, self.plan.precision)
-        return loss_of(self.model, sample, self.dictionary.pad(), dtype)
+        batches = batches_of(sample, self.model)
+        return self.plan.objective.loss(self.model, batches, self.dictionary.pad(), self._dtype)
 
-    def _held_out_loss(self) -> float:
-        """Return the loss on the held-out lines, whose noise is always the same, in bits for each
-        token that is predicted."""
+    @property
+    def _dtype(self) -> torch.dtype:
+        found: torch.dtype = getattr(torch, self.plan.precision)
+        return found
+
+    def _validate(self) -> HeldOutLoss:
+        """Measure the loss on the held-out lines, whose noise is always the same."""
         if not self.held_out:
             self.held_out = list(self._held_out_batches())
         self.model.eval()
         with torch.no_grad():
             found = [self._loss(batch) for batch in self.held_out]
+            precision = self.plan.objective.precision(
+                self.model,
+                [batches_of(batch, self.model) for batch in self.held_out],
+                self.dictionary.pad(),
+                self._dtype,
+            )
         nats = sum(float(loss) for loss, _ in found)
-        return nats / math.log(2) / max(1, sum(predicted for _, predicted in found))
+        bits = nats / math.log(2) / max(1, sum(predicted for _, predicted in found))
+        return HeldOutLoss(self.training.update, bits, precision)
 
     def _held_out_batches(self) -> Iterator[dict[str, Any]]:
         self.load_dataset("valid")
