@@ -10,7 +10,8 @@ from nmt_ablation.model.config import SPECIAL_SYMBOLS, Model
 from nmt_ablation.objectives.auxiliary import Auxiliary
 from nmt_ablation.opus.card import Card
 from nmt_ablation.pipeline import Pipeline
-from nmt_ablation.pretrained.kind import PretrainedNetwork
+from nmt_ablation.stages.pretrained import Network
+from nmt_ablation.stages.training import Train
 from nmt_ablation.training.config import Training
 from nmt_ablation.values import SIDES, size_limit
 from nmt_ablation.workspace import Workspace
@@ -131,14 +132,20 @@ def with_auxiliary(auxiliary: Iterable[Auxiliary], training: Training) -> float:
     return 1 + sum(it.batch_tokens / it.every for it in auxiliary) / tokens
 
 
-def network_seconds(experiment: Experiment, network: PretrainedNetwork, of_update: float) -> float:
-    """Return about the longest time that a network takes, whose updates may have other sizes.
+def network_seconds(experiment: Experiment, network: Network | Train, of_update: float) -> float:
+    """Return about the longest time that a network or a parent takes, whose updates may have other
+    sizes.
 
     Args:
         of_update: the seconds of an update of a cell's training.
     """
-    share = network.batch_tokens / experiment.training.batch_tokens
-    return network.updates * share * of_update * BESIDES_UPDATES + START_SECONDS
+    if isinstance(network, Train):
+        learning = network.training
+        updates, tokens = learning.max_updates, learning.batch_tokens
+        of_update *= with_auxiliary((it.settings for it in network.auxiliary), learning)
+    else:
+        updates, tokens = network.thing.updates, network.thing.batch_tokens
+    return training_seconds(updates, of_update * tokens / experiment.training.batch_tokens)
 
 
 def _checkpoints(experiment: Experiment) -> int:

@@ -24,6 +24,7 @@ from nmt_ablation.stages import corpora, pretrained, scoring, tokens, training
 from nmt_ablation.stages.added import AddTestSet
 from nmt_ablation.stages.fetched import FetchPretrained
 from nmt_ablation.stages.further import FurtherPairs
+from nmt_ablation.stages.parent import Parent
 from nmt_ablation.values import SIDES, Side, Size, size_limit
 
 Arguments = ParamSpec("Arguments")
@@ -47,13 +48,28 @@ def _once(method: Callable[Arguments, Made]) -> Callable[Arguments, Made]:
 
 
 class Pipeline:
-    """All stages of an experiment."""
+    """All stages of an experiment.
 
-    def __init__(self, file: ExperimentFile, places: Places) -> None:
+    Args:
+        file: the experiment.
+        places: the folders of this machine.
+        parents: if another experiment starts from a cell of this one, the name under which it does;
+            before it, the name under which yet another starts from a cell of that.
+        apart: those experiments, whose sentences no text may have.
+    """
+
+    def __init__(
+        self,
+        file: ExperimentFile,
+        places: Places,
+        parents: tuple[str, ...] = (),
+        apart: tuple[corpora.Apart, ...] = (),
+    ) -> None:
         self.file = file
         self.experiment = file.experiment
         self.places = places
         self.lock = Lock.beside(file.path)
+        self._parents, self._apart_from = parents, apart
         self.languages = self.experiment.source, self.experiment.target
         self.made: dict[Any, Any] = {}
         """Stages made so far, by method and arguments."""
@@ -147,7 +163,8 @@ class Pipeline:
     @_once
     def pool(self) -> corpora.Pool:
         """Return the stage that lists all distinct pairs that may be trained on."""
-        return corpora.Pool(self._clean_corpora(), self.hold_out(), self.languages)
+        own = self._clean_corpora()
+        return corpora.Pool(own, self.hold_out(), self.languages, self._apart_from)
 
     @_once
     def sample(self, size: Size, seed: int) -> corpora.Sample:
@@ -181,6 +198,7 @@ class Pipeline:
             self._clean_corpora(),
             self.hold_out(),
             limits,
+            self._apart_from,
         )
 
     @_once
@@ -205,10 +223,14 @@ class Pipeline:
         return FurtherPairs(
             tuple(self.clean(corpus, languages) for corpus in config.parallel),
             languages,
-            self._clean_corpora(),
-            self.hold_out(),
+            self._apart(),
             f"{self.file.path}: corpora.further.{name}",
         )
+
+    def _apart(self) -> tuple[corpora.Apart, ...]:
+        """Return this experiment, and those that start from it: no text beside the pool may have
+        their sentences."""
+        return (corpora.Apart(self._clean_corpora(), self.hold_out()), *self._apart_from)
 
     def _languages(self, text: TextName) -> corpora.Languages:
         """Return the languages of both sides of a text."""
@@ -228,7 +250,8 @@ class Pipeline:
         tops = [*self._clean_corpora(), *(self.text(side).stage for side in sides), *others]
         needed = (stage for top in tops for stage in top.ancestors())
         found = [stage for stage in needed if isinstance(stage, corpora.Fetch)]
-        return list(dict.fromkeys(found))
+        of_parents = (it for name in self.file.parents for it in self.parent(name).fetched())
+        return list(dict.fromkeys([*found, *of_parents]))
 
     # From samples to numbers.
 
@@ -348,7 +371,7 @@ class Pipeline:
             seed=thing.seed_of(seed),
             thing=thing,
             setting=setting,
-            label="-".join([name, *self._of_network(thing, size, seed)]),
+            label="-".join([*self._parents, name, *self._of_network(thing, size, seed)]),
         )
 
     @staticmethod
@@ -359,10 +382,30 @@ class Pipeline:
         if thing.text == "sample" or thing.seed_of(seed) != thing.seed_of(seed + 1):
             yield f"s{seed}"
 
-    def networks(self, arm: Arm, size: Size, seed: int) -> dict[Part, pretrained.Network]:
-        """Return the stages that train the networks that parts start from."""
+    @_once
+    def parent(self, name: str) -> "Pipeline":
+        """Return the pipeline of a parent's experiment."""
+        parents = *self._parents, name
+        return Pipeline(self.file.parents[name], self.places, parents, self._apart())
+
+    @_once
+    def adopted(self, name: str, size: Size, seed: int) -> Parent:
+        """Return the stage that fits a parent to the dictionary."""
+        thing, there = self.experiment.parent(name), self.parent(name)
+        cell = there.file.cell(thing.cell)
+        matching = thing.rows == "matching"
+        return Parent(
+            there.model(cell),
+            there.segmentation(cell.size, cell.seed),
+            self.segmentation(size, seed),
+            matching,
+            0 if matching else seed,
+        )
+
+    def networks(self, arm: Arm, size: Size, seed: int) -> dict[Part, pretrained.Weights[Any]]:
+        """Return the stages with the networks and parents that parts start from."""
         return {
-            part: self.network(name, size, seed)
+            part: (self.adopted if name in self.file.parents else self.network)(name, size, seed)
             for part, name in self.experiment.network_starts(arm).items()
         }
 
@@ -385,7 +428,8 @@ class Pipeline:
         networks = self.networks(arm, cell.size, cell.seed)
         rates = experiment.training.rates
         rate = rates[0] if rate is None else rate
-        label = f"{cell}-at-{rate:g}" if len(rates) > 1 else str(cell)
+        label = "-".join(("network", *self._parents)) if self._parents else str(cell)
+        label += f"-at-{rate:g}" if len(rates) > 1 else ""
         return training.Train(
             binarise=self.binarise(cell.size, cell.seed),
             segmentation=self.segmentation(cell.size, cell.seed),
@@ -406,7 +450,7 @@ class Pipeline:
                 self._beside(name, auxiliary, cell.size, cell.seed)
                 for name, auxiliary in arm.auxiliary.items()
             ),
-            one_of_several=len(rates) > 1,
+            alone=bool(self._parents) or len(rates) > 1,
         )
 
     def _beside(self, name: str, auxiliary: Auxiliary, size: Size, seed: int) -> training.Beside:
@@ -522,16 +566,21 @@ class Pipeline:
         cells = cells or self.experiment.cells()
         samples = [self.sample(cell.size, cell.seed) for cell in reversed(cells)]
         alike = [self.near_duplicates(cell.size, cell.seed) for cell in cells]
-        needed = [it for cell in cells for it in self.train(cell).inputs.values()]
-        of_networks = [it for stage in needed if stage.alone for it in stage.inputs.values()]
-        others = [stage for stage in needed if not stage.alone]
+        needed = [it for cell in cells for it in _untrained(self.train(cell))]
         added = [test_set.stage for test_set in self.test_sets().values()]
-        return list(dict.fromkeys([*samples, *alike, *added, *others, *of_networks]))
+        return list(dict.fromkeys([*samples, *alike, *added, *needed]))
 
-    def networks_of(self, cells: Sequence[Cell]) -> dict[str, pretrained.Network]:
-        """Return the networks that some cells start from, by the names of their jobs."""
-        stages = (it for cell in cells for it in self.train(cell).networks.values())
-        return {stage.title: stage for stage in stages}
+    def networks_of(self, cells: Sequence[Cell]) -> dict[str, pretrained.Network | training.Train]:
+        """Return the networks and parents that some cells need, by the names of their jobs; each
+        comes behind those that it needs itself."""
+        found: dict[str, pretrained.Network | training.Train] = {}
+        for cell in cells:
+            for stage in self.train(cell).ancestors():
+                if isinstance(stage, pretrained.Network | training.Train) and stage.alone:
+                    found[stage.title] = stage
+            for own in self.trainings(cell):
+                found.pop(own.title, None)
+        return found
 
     def _sample(
         self, limit: int | None, by_tokens: bool, key: str, where: str | None
@@ -580,6 +629,15 @@ class Pipeline:
                 "set NMT_ABLATION_DATA to the folder it stands in"
             )
         return DataFile(path)
+
+
+def _untrained(stage: Stage[Any]) -> Iterator[Stage[Any]]:
+    """Yield the last stages before a training that need nothing that is trained."""
+    for needed in stage.inputs.values():
+        if needed.alone or needed.waits:
+            yield from _untrained(needed)
+        else:
+            yield needed
 
 
 def _pair(pair: str) -> corpora.Languages:

@@ -164,7 +164,7 @@ class Runner:
             if self.workspace.done(stage):
                 record = self.workspace.record(stage)
                 try:
-                    self.pipeline.lock.pin_file(record.file, record.bytes, record.sha256)
+                    stage.lock.pin_file(record.file, record.bytes, record.sha256)
                 except ChangedError as error:
                     raise UserError(
                         f"{error}; the one that is now is in {self.workspace.path(stage)}: remove "

@@ -29,7 +29,7 @@ def group(
     """
     groups: dict[object, list[Cell]] = {}
     for cell in cells:
-        waits = frozenset(it for it in pipeline.model(cell).inputs.values() if it.alone)
+        waits = pipeline.networks_of([cell]).values()
         unbuilt = frozenset(it for it in waits if not workspace.done(it))
         key = (cell.size, cell.seed, unbuilt) if together else cell
         groups.setdefault(key, []).append(cell)
@@ -59,14 +59,15 @@ def jobs(
     """
     asked: dict[str, Work] = {}
     for name, cells in groups.items():
-        trained = [it for cell in cells if not (it := pipeline.train(cell)).alone]
+        own = [it for cell in cells if not (it := pipeline.train(cell)).alone]
         if prepare_only:
             asked[f"preparation-{name}"] = Work(pipeline.preparation(cells))
         else:
-            together = trained if len(trained) > 1 else ()
+            together = own if len(own) > 1 else ()
             asked[name] = Work(pipeline.scores(cells), cells, together)
     users = _users(workspace, asked)
-    for_training = _ancestors(pipeline.preparation([it for of in groups.values() for it in of]))
+    trained = [pipeline.train(cell) for of in groups.values() for cell in of]
+    for_training = _ancestors(it for stage in trained for it in stage.inputs.values())
     stages: dict[str, list[AnyStage]] = {}
     owner: dict[AnyStage, str] = {}
     shared: dict[tuple[str, ...], str] = {}

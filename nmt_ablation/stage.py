@@ -94,6 +94,11 @@ class Stage(Generic[Record]):
         """The need of a process of its own, where nothing else was built."""
         return False
 
+    @cached_property
+    def waits(self) -> bool:
+        """True if something that it needs is built alone."""
+        return any(it.alone or it.waits for it in self.inputs.values())
+
     @property
     def title(self) -> str:
         """A name for the job that builds the stage, if it is built alone."""

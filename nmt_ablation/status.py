@@ -17,6 +17,7 @@ from nmt_ablation.slurm import queue
 from nmt_ablation.slurm.submission import Element, Submissions
 from nmt_ablation.stage import AnyStage
 from nmt_ablation.stages.pretrained import Network
+from nmt_ablation.stages.training import Train
 from nmt_ablation.workspace import Workspace
 
 LOG_LINES = 5
@@ -48,7 +49,8 @@ class CellStatus:
     metric: str | None = None
     """The name of the primary metric."""
     shown: str | None = None
-    """The score as text; for a network, the loss on held-out lines in bits for each token."""
+    """The score as text; for a network, the loss on held-out lines in bits for each prediction, or
+    for a parent BLEU on its validation set."""
     queue: str | None = None
     """SLURM's own words for the state of the cell's element."""
     why: str | None = None
@@ -95,10 +97,14 @@ _Place: TypeAlias = tuple[Element | None, queue.State | None]
 
 
 def _of_network(
-    runner: Runner, stage: Network, element: Element | None, queued: queue.State | None
+    runner: Runner, stage: Network | Train, element: Element | None, queued: queue.State | None
 ) -> CellStatus:
-    workspace, losses = runner.workspace, stage.losses(runner.workspace)
-    shown = f"{losses[-1].loss:.2f} bits on held-out lines" if losses else None
+    workspace, shown = runner.workspace, None
+    if isinstance(stage, Network):
+        losses = stage.losses(workspace)
+        shown = f"{losses[-1].loss:.2f} bits on held-out lines" if losses else None
+    elif workspace.done(stage):
+        shown = f"BLEU {workspace.record(stage).valid_bleu:.1f} on its validation set"
     if workspace.done(stage):
         return CellStatus(stage.title, None, "done", shown=shown)
     return _unfinished(runner, (stage.title, None), [stage], element, queued, shown)

@@ -43,7 +43,7 @@ HEAVY = {
     "fairseq": ["training", "translation", "pretrained.pretraining"],
     "fairseq_cli": ["training"],
     "torch": [
-        *("training", "translation", "model", "objectives", "transfer.start"),
+        *("training", "translation", "model", "objectives", "transfer.start", "transfer.adopt"),
         *("pretrained.weights", "pretrained.pretraining"),
     ],
 }

@@ -16,7 +16,7 @@ from nmt_ablation.pipeline import Pipeline
 from nmt_ablation.places import Places
 from nmt_ablation.stage import DataFile, File, Stage
 from nmt_ablation.translation.config import Decoding
-from tests.conftest import NewRun
+from tests.conftest import TINY, NewRun
 
 PARALLEL, MONOLINGUAL = "  parallel: [Synthetic/v1]\n", "  monolingual: [Synthetic/v1]\n"
 THING = "  word2vec: {kind: word2vec, epochs: 2}"
@@ -38,6 +38,10 @@ VARIANTS: dict[str, tuple[tuple[str, str], ...]] = {
         (SEGMENTATION, SEGMENTATION.replace("}", ", joint: true}")),
         (THING, "  word2vec: {kind: network, objective: translation, text: aa-en, updates: 9}"),
     ),
+    "parent": (
+        (SEGMENTATION, SEGMENTATION.replace("}", ", joint: true}")),
+        (THING, "  word2vec: {kind: parent, experiment: parent.yaml, cell: 50-random-s1}"),
+    ),
     "rates": (("learning_rate: 0.01", "learning_rate: [0.01, 0.003]"),),
     "rest": ((MONOLINGUAL, "  monolingual: rest\n"),),
     "checkpoint": (
@@ -53,6 +57,7 @@ def write_files(folder: Path) -> None:
     for path in (folder / "t.xx", folder / "t.en", folder / "checkpoint" / "config.json"):
         path.parent.mkdir(exist_ok=True)
         path.write_text("a b\n")
+    (folder / "parent.yaml").write_text(TINY)
 
 
 def scored(pipeline: Pipeline) -> list[Stage[Any]]:
@@ -76,7 +81,7 @@ def of_each_class(pipelines: list[Pipeline]) -> dict[type, Stage[Any]]:
 def classes(above: type[Stage[Any]] = Stage) -> Iterator[type[Stage[Any]]]:
     """Yield all classes of stages that the package has."""
     for each in above.__subclasses__():
-        if each.__module__.startswith("nmt_ablation."):
+        if each.__module__.startswith("nmt_ablation.") and hasattr(each, "name"):
             yield each
         yield from classes(each)
 

@@ -116,6 +116,9 @@ def load_file(experiment: Path, mirror: str | None) -> "ExperimentFile":
 
         return catalogue.latest(name, pair, mirror, partial(click.echo, err=True))
 
-    file = load(experiment)
-    resolved = resolve(file.experiment, Lock.beside(experiment), latest)
-    return file.model_copy(update={"experiment": resolved})
+    def resolved(file: "ExperimentFile") -> "ExperimentFile":
+        found = resolve(file.experiment, Lock.beside(file.path), latest)
+        parents = {name: resolved(parent) for name, parent in file.parents.items()}
+        return file.model_copy(update={"experiment": found, "parents": parents})
+
+    return resolved(load(experiment))

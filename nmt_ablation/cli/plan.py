@@ -142,17 +142,23 @@ def _hours(runner: "Runner", budgets: Sequence[tuple[int, float]]) -> Iterator[s
 def _of_networks(runner: "Runner") -> Iterator[str]:
     """Yield a line about each network that is not trained yet."""
     from nmt_ablation import cost
+    from nmt_ablation.stages.training import Train
 
     experiment, calibration = runner.file.experiment, runner.pipeline.calibration()
     for name, stage in runner.pipeline.networks_of(experiment.cells()).items():
         if runner.workspace.done(stage):
             continue
-        thing = stage.thing
-        line = f"{name}: {thing.says}, {thing.updates:,} updates of up to "
-        line += f"{thing.batch_tokens:,} tokens"
+        if isinstance(stage, Train):
+            learning = stage.training
+            line = f"{name}: translation, up to {learning.max_updates:,} updates of up to "
+            line += f"{learning.batch_tokens:,} tokens"
+        else:
+            thing = stage.thing
+            line = f"{name}: {thing.says}, {thing.updates:,} updates of up to "
+            line += f"{thing.batch_tokens:,} tokens"
         if runner.workspace.done(calibration):
             seconds = runner.workspace.record(calibration).seconds
-            hours = cost.network_seconds(experiment, thing, seconds) / 3600
+            hours = cost.network_seconds(experiment, stage, seconds) / 3600
             line += f", about {hours:,.1f} hours"
         yield f"{line}."
 

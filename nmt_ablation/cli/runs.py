@@ -261,7 +261,7 @@ def status(
 
 
 def _networks(runner: "Runner", names: Sequence[str]) -> dict[str, "Work"]:
-    """Return the jobs of some networks.
+    """Return the jobs of some networks, and of those that they need.
 
     Raises:
         UserError: there is no such network.
@@ -273,7 +273,12 @@ def _networks(runner: "Runner", names: Sequence[str]) -> dict[str, "Work"]:
         if name not in there:
             allowed = ", ".join(there) or "none: no arm starts from a network"
             raise UserError(f"{runner.file.path}: has no network '{name}'; allowed: {allowed}")
-    return {name: Work([there[name]]) for name in names}
+    found: dict[str, Work] = {}
+    for name, stage in there.items():
+        if any(stage in there[asked].ancestors() for asked in names):
+            needed = set(stage.ancestors()) - {stage}
+            found[name] = Work([stage], needs=[it for it in found if there[it] in needed])
+    return found
 
 
 def _refuse_copies() -> None:

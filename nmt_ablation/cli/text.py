@@ -97,17 +97,17 @@ def fill_mirror(experiment: Path, to: Path, mirror: str | None, max_bytes: int |
 
     places = Places(mirror=mirror, data=experiment.parent, max_bytes=max_bytes)
     pipeline = Pipeline(load_file(experiment, mirror), places)
-    files = dict.fromkeys(stage.file for stage in pipeline.fetched())
+    files = {stage.file: stage.lock for stage in pipeline.fetched()}
     arrived, failed = [], []
     with machine_lock(f"mirror {to.resolve()}"), transfers() as bars:
-        for file in files:
+        for file, lock in files.items():
             bar = bars.add_task(short_name(file), total=None)
 
             def progress(done: float, whole: float, bar: "TaskID" = bar) -> None:
                 bars.update(bar, completed=done, total=whole or None)
 
             try:
-                add(file, to, mirror, progress, pipeline.lock, max_bytes)
+                add(file, to, mirror, progress, lock, max_bytes)
                 arrived.append(file)
             except UserError as error:
                 failed.append(str(error))

@@ -20,6 +20,7 @@ from nmt_ablation.pretrained.kind import (
     Setting,
 )
 from nmt_ablation.pretrained.network import problems_of_text
+from nmt_ablation.pretrained.parent import Parent
 from nmt_ablation.scoring.config import Scoring
 from nmt_ablation.segmentation.config import SegmentationConfig
 from nmt_ablation.training.config import Training
@@ -112,7 +113,7 @@ class Experiment(Block):
 
     @property
     def names_of_vectors(self) -> tuple[str, ...]:
-        """The names of the pretrained things that are vectors; all others are networks."""
+        """The names of the pretrained things that are vectors; all others have layers."""
         return tuple(
             name for name, it in self.pretrained.items() if isinstance(it, PretrainedVectors)
         )
@@ -129,8 +130,14 @@ class Experiment(Block):
         assert isinstance(thing, PretrainedNetwork)
         return thing
 
+    def parent(self, name: str) -> Parent:
+        """Return a pretrained thing that is a parent."""
+        thing = self.pretrained[name]
+        assert isinstance(thing, Parent)
+        return thing
+
     def network_starts(self, arm: Arm) -> dict[Part, str]:
-        """Return the network that each part of an arm starts from, by name."""
+        """Return the network or parent that each part of an arm starts from, by name."""
         vectors = self.names_of_vectors
         return {part: name for part, name in arm.starts.items() if name not in vectors}
 

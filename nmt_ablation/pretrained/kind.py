@@ -266,6 +266,7 @@ KINDS: Registry[Pretrained] = Registry(
         "vectors": "nmt_ablation.pretrained.vectors:Vectors",
         "checkpoint": "nmt_ablation.pretrained.checkpoint:Checkpoint",
         "network": "nmt_ablation.pretrained.network:Network",
+        "parent": "nmt_ablation.pretrained.parent:Parent",
     },
 )
 

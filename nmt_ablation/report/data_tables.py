@@ -72,6 +72,9 @@ def networks(results: Results) -> Table:
         seconds = it.core_seconds / len(found[it.digest])
         return Entry(f"{seconds:,.0f}", value=seconds)
 
+    def known(value: int | None) -> Entry:
+        return Entry(NOTHING) if value is None else number(value)
+
     def losses(it: Network) -> Entry:
         return Entry(
             f"{it.losses[0].loss:.2f} to {it.losses[-1].loss:.2f}" if it.losses else NOTHING
@@ -88,9 +91,9 @@ def networks(results: Results) -> Table:
         Column(Header("seed"), lambda it: number(it.seed)),
         Column(Header("lines"), lambda it: number(it.lines)),
         Column(Header("updates"), lambda it: number(it.updates)),
-        Column(Header("epochs"), lambda it: number(it.epochs)),
-        Column(Header("tokens read"), lambda it: number(it.tokens)),
-        Column(Header("predicted"), lambda it: number(it.predicted)),
+        Column(Header("epochs"), lambda it: known(it.epochs)),
+        Column(Header("tokens read"), lambda it: known(it.tokens)),
+        Column(Header("predicted"), lambda it: known(it.predicted)),
         Column(Header("weights"), lambda it: number(it.parameters)),
         Column(Header("bits, held out"), losses),
         Column(Header("core-seconds"), lambda it: number(round(it.core_seconds))),
@@ -116,6 +119,9 @@ def _network_notes(results: Results) -> list[str]:
             "Retrieved is the share of held-out sentences whose nearest neighbour among all "
             "held-out ones of the other language is their translation, over both directions."
         )
+    for name, it in {it.name: it for it in networks if it.rows}.items():
+        rows = ", ".join(f"{number:,} {side} tokens" for side, number in (it.rows or {}).items())
+        notes.append(f"{name} is a parent, and has rows for {rows}; all others start at random.")
     seeds: dict[tuple[str, str], set[int]] = {}
     for row in results.cells:
         for it in row.networks:

@@ -57,7 +57,7 @@ def _networks(row: CellRow) -> Flat:
     return {
         "networks": " ".join(it.name for it in row.networks),
         "pretraining_core_seconds": sum(it.core_seconds for it in row.networks),
-        "pretraining_tokens": sum(it.tokens for it in row.networks),
+        "pretraining_tokens": sum(it.tokens or 0 for it in row.networks),
     }
 
 

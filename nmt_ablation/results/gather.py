@@ -262,13 +262,17 @@ def _networks(pipeline: Pipeline, cell: Cell, records: Provenance) -> Iterator[N
     experiment = pipeline.experiment
     starts = experiment.network_starts(experiment.arms[cell.arm])
     for name in dict.fromkeys(starts.values()):
+        parts = tuple(part for part, of in starts.items() if of == name)
+        if name in pipeline.file.parents:
+            yield _parent(pipeline, name, parts, cell, records)
+            continue
         stage, thing = pipeline.network(name, cell.size, cell.seed), experiment.network(name)
         record = records[stage]
         of_sides = dict(zip(SIDES, stage.languages, strict=True))
         languages = " and ".join(of_sides[side] for side in stage.texts)
         yield Network(
             name=name,
-            parts=tuple(part for part, of in starts.items() if of == name),
+            parts=parts,
             objective=thing.says,
             text=f"{thing.text}, {languages}",
             seed=stage.seed,
@@ -276,6 +280,43 @@ def _networks(pipeline: Pipeline, cell: Cell, records: Provenance) -> Iterator[N
             digest=stage.digest,
             **{key: value for key, value in asdict(record).items() if key in Network.model_fields},
         )
+
+
+def _parent(
+    pipeline: Pipeline, name: str, parts: tuple[str, ...], cell: Cell, records: Provenance
+) -> Network:
+    """Return the row of a parent that parts of a cell's model start from."""
+    thing, there = pipeline.experiment.parent(name), pipeline.parent(name)
+    adopted, its_cell = pipeline.adopted(name, cell.size, cell.seed), there.file.cell(thing.cell)
+    train = training_of(there, its_cell, records.__getitem__)
+    record, training = records[train], train.training
+    source, target = there.languages
+    return Network(
+        name=name,
+        parts=parts,
+        objective=f"translation, {thing.rows} rows",
+        text=f"{there.experiment.name} {thing.cell}, {source} and {target}",
+        seed=its_cell.seed,
+        lines=records[there.sample(its_cell.size, its_cell.seed)].pairs,
+        held_out=records[there.hold_out()]["valid"].pairs,
+        updates=record.updates,
+        epochs=None,
+        tokens=None,
+        predicted=None,
+        too_long=record.too_long,
+        losses=tuple(
+            HeldOutLoss(update=it.update, loss=it.loss)
+            for it in record.validations
+            if it.loss is not None
+        ),
+        seconds=record.training_seconds / record.together,
+        threads=training.threads * training.processes,
+        parameters=record.parameters,
+        weights=record.weights,
+        rows=records[adopted].rows,
+        device=record.device,
+        digest=train.digest,
+    )
 
 
 def _measures(experiment: Experiment) -> dict[str, Measure]:

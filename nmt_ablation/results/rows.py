@@ -139,19 +139,20 @@ class Network(Row):
     """The parts that start from it."""
     objective: str
     text: str
-    """The text that it learned from, `monolingual`, `sample` or the name of further pairs, and the
-    languages."""
+    """The text that it learned from, `monolingual`, `sample`, the name of further pairs or a
+    parent's cell, and the languages."""
     seed: int
     lines: int
     """Number of lines that it learned from."""
     held_out: int
     """Number of lines that its loss is measured on."""
     updates: int
-    epochs: int
-    tokens: int
-    """Number of tokens read."""
-    predicted: int
-    """Number of predictions: of tokens, or of sentences."""
+    epochs: int | None
+    """Number of times that the text was begun; None for a parent."""
+    tokens: int | None
+    """Number of tokens read; None for a parent."""
+    predicted: int | None
+    """Number of predictions: of tokens, or of sentences; None for a parent."""
     too_long: int
     """Number of lines that fit into no batch."""
     losses: tuple[HeldOutLoss, ...]
@@ -161,6 +162,8 @@ class Network(Row):
     """Number of weights that learned."""
     weights: str
     """Digest of the weights."""
+    rows: dict[Side, int] | None = Field(default=None, exclude_if=lambda value: value is None)
+    """Number of tokens of each side that have a row of a parent's; None for other networks."""
     device: str
     digest: str
     """Digest of everything that determines the network."""

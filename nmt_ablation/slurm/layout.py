@@ -212,7 +212,7 @@ def _time(
     def seconds(name: str) -> float:
         """Return the longest time that a network takes, or a cell with networks of its own."""
         if name in networks:
-            return cost.network_seconds(experiment, networks[name].thing, update)
+            return cost.network_seconds(experiment, networks[name], update)
         cell = runner.file.cell(name)
         own = pipeline.networks_of([cell])
         left = [it for it, stage in own.items() if not runner.workspace.done(stage)]

@@ -3,7 +3,7 @@
 Modules that take long to import are imported in `build`, so that planning is quick.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -20,6 +20,7 @@ from nmt_ablation.stage import Build, DataFile, File, Stage
 from nmt_ablation.values import SIDES, Side, UnicodeForm
 
 if TYPE_CHECKING:
+    from nmt_ablation.corpus.hashes import Hashes
     from nmt_ablation.corpus.read import RawBlock
 
 Languages = tuple[str, str]
@@ -252,6 +253,44 @@ class HoldOut(Stage[dict[str, HeldOutRecord]]):
 
 
 @dataclass(frozen=True)
+class Apart:
+    """An experiment whose sentences other text must not have, side by side of one language."""
+
+    pool: tuple[Clean, ...]
+    """The corpora of its pool."""
+    hold_out: HoldOut
+
+    def held_out(self, language: str, to: Build) -> Iterator["Hashes"]:
+        """Yield the hashed normal forms of held-out sentences in a language."""
+        from nmt_ablation.corpus.measure import form_hashes
+
+        for side in self._sides(language):
+            for name in SETS:
+                yield form_hashes(text.stream_lines(to.path(self.hold_out.side(name, side))))
+
+    def pooled(self, language: str, to: Build) -> Iterator["Hashes"]:
+        """Yield the hashed normal forms of the pool's sentences in a language."""
+        from nmt_ablation.corpus.cleaned import CleanCorpus
+
+        for side in self._sides(language):
+            for corpus in self.pool:
+                for rows in CleanCorpus(to.artifact(corpus), self.hold_out.languages).index():
+                    yield rows[f"{side}_form"].copy()  # a view would keep the whole index in memory
+
+    def _sides(self, language: str) -> Iterator[Side]:
+        for side, of in zip(SIDES, self.hold_out.languages, strict=True):
+            if of == language:
+                yield side
+
+
+def known_to(aparts: Sequence[Apart], language: str, to: Build) -> Iterator["Hashes"]:
+    """Yield the hashed normal forms of all sentences in a language that others have."""
+    for it in aparts:
+        yield from it.held_out(language, to)
+        yield from it.pooled(language, to)
+
+
+@dataclass(frozen=True)
 class PooledCorpus:
     """Numbers of one corpus's clean pairs: in the pool, and dropped."""
 
@@ -280,6 +319,8 @@ class Pool(Stage[PoolRecord]):
     """Corpora in the order of preference: among duplicates, the earliest corpus's pair is kept."""
     hold_out: HoldOut
     languages: Languages
+    apart: tuple[Apart, ...] = ()
+    """Other experiments, whose sentences the pool must not have."""
 
     @property
     def places(self) -> File:
@@ -294,7 +335,8 @@ class Pool(Stage[PoolRecord]):
             for pair in text.read_pairs(to.path(self.hold_out.pairs(name)), self.languages)
         )
         corpora = [cleaned.CleanCorpus(to.artifact(it), self.languages) for it in self.corpora]
-        counts = pool.build(corpora, held_out, to.folder, to.path(self.places))
+        others = hold_out.KnownSides(*(known_to(self.apart, it, to) for it in self.languages))
+        counts = pool.build(corpora, held_out, to.folder, to.path(self.places), others)
         return PoolRecord(
             sum(counts.pool),
             {
@@ -401,6 +443,8 @@ class Monolingual(Stage[TextRecord]):
     corpora: tuple[Clean, ...]
     hold_out: HoldOut
     limits: Cleaning = field(compare=False)
+    apart: tuple[Apart, ...] = ()
+    """Other experiments, whose sentences the text must not have."""
 
     @property
     def text(self) -> File:
@@ -409,19 +453,16 @@ class Monolingual(Stage[TextRecord]):
     def build(self, to: Build) -> TextRecord:
         import numpy as np
 
-        from nmt_ablation.corpus import clean, cleaned, measure, read
+        from nmt_ablation.corpus import clean, measure, read
 
         held_out = measure.form_hashes(
             line
             for name in reversed(SETS)
             for line in text.stream_lines(to.path(self.hold_out.side(name, self.side)))
         )
-        forms = [
-            rows[f"{self.side}_form"].copy()  # a view would keep the whole index in memory
-            for corpus in self.corpora
-            for rows in cleaned.CleanCorpus(to.artifact(corpus), self.hold_out.languages).index()
-        ]
-        cleaner = clean.TextCleaner(self.limits, self.language, held_out, np.concatenate(forms))
+        own = Apart(self.corpora, self.hold_out).pooled(self.language, to)
+        forms = np.concatenate([*own, *known_to(self.apart, self.language, to)])
+        cleaner = clean.TextCleaner(self.limits, self.language, held_out, forms)
         with to.path(self.text).open("wb") as file:
             for source in self.sources:
                 path = source.path if isinstance(source, DataFile) else to.path(source)

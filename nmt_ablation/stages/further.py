@@ -1,17 +1,12 @@
 """The stage that prepares sentence pairs beside the pool, for networks to learn from."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
-from nmt_ablation.corpus import text
 from nmt_ablation.errors import UserError
 from nmt_ablation.stage import Build, File, Stage
-from nmt_ablation.stages.corpora import SETS, Clean, HoldOut, Languages, PooledCorpus, PoolRecord
+from nmt_ablation.stages.corpora import Apart, Clean, Languages, PooledCorpus, PoolRecord
 from nmt_ablation.values import SIDES, Side
-
-if TYPE_CHECKING:
-    from nmt_ablation.corpus.hashes import Hashes
 
 KEY = "further pairs"
 """The key by which the pairs are ordered, so that the first lines are a fair sample."""
@@ -19,7 +14,7 @@ KEY = "further pairs"
 
 @dataclass(frozen=True, eq=False)
 class FurtherPairs(Stage[PoolRecord]):
-    """Distinct pairs that have no side in common with a pool or its held-out sets.
+    """Distinct pairs that have no side in common with a pool or with held-out sets.
 
     Sides are compared where they are of the same language, by their normal forms.
     """
@@ -28,9 +23,8 @@ class FurtherPairs(Stage[PoolRecord]):
 
     corpora: tuple[Clean, ...]
     languages: Languages
-    pool: tuple[Clean, ...]
-    """The corpora of the pool, whose languages the held-out sets have."""
-    hold_out: HoldOut
+    apart: tuple[Apart, ...]
+    """The experiments whose sentences the pairs must not have."""
     where: str = field(compare=False)
     """The place in the experiment file, for messages."""
 
@@ -49,8 +43,16 @@ class FurtherPairs(Stage[PoolRecord]):
         from nmt_ablation.corpus import cleaned, pool
         from nmt_ablation.corpus.hold_out import KnownSides
 
-        held_out = KnownSides(*(self._held_out(language, to) for language in self.languages))
-        pooled = KnownSides(*(self._pooled(language, to) for language in self.languages))
+        # Lists, as generators would all read the last language.
+        held_out, pooled = (
+            KnownSides(
+                *(
+                    [each for it in self.apart for each in of(it, language, to)]
+                    for language in self.languages
+                )
+            )
+            for of in (Apart.held_out, Apart.pooled)
+        )
         corpora = [cleaned.CleanCorpus(to.artifact(it), self.languages) for it in self.corpora]
         places = to.folder / "places.bin"
         counts = pool.build(corpora, held_out, to.folder, places, pooled)
@@ -68,24 +70,3 @@ class FurtherPairs(Stage[PoolRecord]):
         return PoolRecord(
             sum(counts.pool), {of.label: PooledCorpus(*numbers) for *numbers, of in found}
         )
-
-    def _held_out(self, language: str, to: Build) -> Iterator["Hashes"]:
-        """Yield the hashed normal forms of held-out sentences in a language."""
-        from nmt_ablation.corpus.measure import form_hashes
-
-        for side, of in zip(SIDES, self.hold_out.languages, strict=True):
-            if of == language:
-                for name in SETS:
-                    lines = text.stream_lines(to.path(self.hold_out.side(name, side)))
-                    yield form_hashes(lines)
-
-    def _pooled(self, language: str, to: Build) -> Iterator["Hashes"]:
-        """Yield the hashed normal forms of the pool's sentences in a language."""
-        from nmt_ablation.corpus.cleaned import CleanCorpus
-
-        for side, of in zip(SIDES, self.hold_out.languages, strict=True):
-            if of == language:
-                for corpus in self.pool:
-                    for rows in CleanCorpus(to.artifact(corpus), self.hold_out.languages).index():
-                        # A view would keep the whole index in memory.
-                        yield rows[f"{side}_form"].copy()

@@ -22,7 +22,7 @@ from nmt_ablation.pretrained.records import (
     NetworkRecord,
     read_losses,
 )
-from nmt_ablation.stage import Build, DataFile, File, Stage
+from nmt_ablation.stage import Build, DataFile, File, Record, Stage
 from nmt_ablation.stages.corpora import Languages, Sample
 from nmt_ablation.stages.fetched import FetchPretrained
 from nmt_ablation.stages.tokens import Binarise, BinariseText, Segmentation
@@ -193,8 +193,18 @@ class Rows(Stage[RowsRecord]):
         return RowsRecord(len(placed.tokens), placed.lengths, covered["train"], covered["test"])
 
 
+class Weights(Stage[Record]):
+    """A stage whose artifact has weights for parts of a model, in its architecture."""
+
+    @property
+    def weights(self) -> File:
+        """The weights by name, under the key `model`; rows that it has nothing for are no
+        numbers."""
+        raise NotImplementedError
+
+
 @dataclass(frozen=True, eq=False)
-class Network(Stage[NetworkRecord]):
+class Network(Weights[NetworkRecord]):
     """A network of the NMT model's architecture, trained by its kind."""
 
     name: ClassVar[str] = "network"

@@ -16,7 +16,7 @@ from nmt_ablation.objectives.auxiliary import Auxiliary
 from nmt_ablation.progress import OnProgress
 from nmt_ablation.stage import Build, File, Stage
 from nmt_ablation.stages.corpora import Languages
-from nmt_ablation.stages.pretrained import Network, Rows
+from nmt_ablation.stages.pretrained import Rows, Weights
 from nmt_ablation.stages.tokens import Binarise, BinariseText, Segmentation
 from nmt_ablation.training.config import Training
 from nmt_ablation.training.record import BEST, Calibrated, Chosen, Trained
@@ -54,8 +54,8 @@ class Train(Stage[Trained]):
     segmentation: Segmentation
     rows: Mapping[Side, Rows]
     """The vectors that each side's embeddings start from, if they do."""
-    networks: Mapping[Part, Network]
-    """The network that each part starts from, if it does."""
+    networks: Mapping[Part, Weights[Any]]
+    """The network or parent that each part starts from, if it does."""
     control: Control | None
     """The control under which parts start from networks."""
     projection: bool
@@ -72,12 +72,8 @@ class Train(Stage[Trained]):
     events: Path | None = field(compare=False)
     """The folder of TensorBoard's files, if they are wanted."""
     auxiliary: tuple[Beside, ...] = ()
-    one_of_several: bool = field(default=False, compare=False)
-    """True if the cell's model is chosen among several trainings."""
-
-    @property
-    def alone(self) -> bool:
-        return self.one_of_several
+    alone: bool = field(default=False, compare=False)
+    """True if another model starts from this one, or is chosen among several like it."""
 
     @property
     def title(self) -> str:

@@ -17,7 +17,7 @@ each matrix."""
 def controlled(
     weight: NDArray[np.float32], name: str, part: Part, control: Control | None, seed: int
 ) -> NDArray[np.float32]:
-    """Return the weight that a part starts from under a control.
+    """Return the weight that a part starts from under a control. What is no number stays.
 
     Each part has a permutation of its own: under a common one, rows of a token in different parts
     would stay matched. Special symbols keep their rows, among them the zeros of padding.
@@ -29,14 +29,16 @@ def controlled(
         seed: the seed of the permutations.
     """
     first = SPECIAL_SYMBOLS if part in WITH_ROWS else 0
+    shuffled, rest = weight.copy(), weight[first:]
     if control == "shuffled" and part in WITH_ROWS:
-        order = np.random.default_rng((seed, PARTS.index(part))).permutation(len(weight) - first)
-        return np.concatenate([weight[:first], weight[first:][order]])
+        there = ~np.isnan(rest).any(1)
+        order = np.random.default_rng((seed, PARTS.index(part))).permutation(int(there.sum()))
+        shuffled[first:][there] = rest[there][order]
     if control == "shuffled-weights":
-        rest = weight[first:]
-        order = np.random.default_rng(seed_of(name, seed)).permutation(rest.size)
-        return np.concatenate([weight[:first], rest.flatten()[order].reshape(rest.shape)])
-    return weight
+        there = ~np.isnan(rest)
+        order = np.random.default_rng(seed_of(name, seed)).permutation(int(there.sum()))
+        shuffled[first:][there] = rest[there][order]
+    return shuffled
 
 
 def seed_of(name: str, seed: int) -> int:

@@ -34,7 +34,7 @@ class Transfer:
     """True if the vectors keep their own dimension, and are projected to the model's."""
     networks: Mapping[Part, Path] = field(default_factory=dict)
     """The checkpoint of the network that each part starts from, of the model's own architecture and
-    dictionaries."""
+    dictionaries. Weights that are no numbers there start at random."""
     control: Control | None = None
     """The control under which parts start from networks. Vectors come shuffled already."""
     tuning: Mapping[Part, tuple[Tuning, ...]] = field(default_factory=dict)
@@ -94,8 +94,8 @@ class Transfer:
             for name, weight in model.named_parameters():
                 if (part := place_of(name, *depths).part) in parts:
                     own = network[name].numpy()
-                    found = controlled(own, name, part, self.control, self.seed)
-                    weight.copy_(torch.from_numpy(found))
+                    found = torch.from_numpy(controlled(own, name, part, self.control, self.seed))
+                    weight.copy_(torch.where(found.isnan(), weight, found))
 
 
 def embeddings(model: nn.Module, side: str) -> nn.Embedding:
