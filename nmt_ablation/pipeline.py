@@ -4,6 +4,7 @@ Stages only name their inputs; nothing runs until `Workspace.ensure`.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import wraps
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -19,9 +20,11 @@ from nmt_ablation.opus.corpora import ParallelCorpus
 from nmt_ablation.opus.lock import Lock
 from nmt_ablation.places import Places
 from nmt_ablation.pretrained.kind import Pretrained, PretrainedNetwork, TextName
+from nmt_ablation.scoring.bleu import WITHOUT_SPACES
 from nmt_ablation.stage import DataFile, File, Stage
 from nmt_ablation.stages import corpora, pretrained, scoring, tokens, training
 from nmt_ablation.stages.added import AddTestSet
+from nmt_ablation.stages.back_translation import BackTranslate, Excerpt
 from nmt_ablation.stages.fetched import FetchPretrained
 from nmt_ablation.stages.further import FurtherPairs
 from nmt_ablation.stages.parent import Parent
@@ -409,6 +412,52 @@ class Pipeline:
             for part, name in self.experiment.network_starts(arm).items()
         }
 
+    @_once
+    def reverse(self, size: Size, seed: int) -> training.Train:
+        """Return the stage that trains a random model of the other direction."""
+        experiment = self.experiment
+        label = "-".join(("network", *self._parents, "reverse", f"{size}-s{seed}"))
+        spaced = not experiment.source.startswith(WITHOUT_SPACES)
+        return training.Train(
+            binarise=replace(self.binarise(size, seed), backwards=True),
+            segmentation=self.segmentation(size, seed),
+            rows={},
+            projection=False,
+            networks={},
+            control=None,
+            tuning={},
+            tying=experiment.model.tying,
+            model=experiment.model.model_copy(update={"tying": "none"}),
+            training=experiment.training.at(experiment.training.rates[0], size),
+            seed=seed,
+            bleu_tokenizer="13a" if spaced else "zh",
+            label=label,
+            events=self.places.events and self.places.events / label,
+            alone=True,
+        )
+
+    @_once
+    def back_translate(self, arm: str, size: Size, seed: int) -> BackTranslate:
+        """Return the stage that translates target text back for an arm."""
+        config = self.experiment.arms[arm].back_translation
+        assert config is not None
+        excerpt = Excerpt(
+            self.text("target"),
+            self.sample(size, seed),
+            config.ratio,
+            self.experiment.cleaning.unicode,
+            f"{self.file.path}: arms.{arm}.back_translation",
+        )
+        reverse = self.reverse(size, seed)
+        return BackTranslate(
+            reverse,
+            reverse.binarise,
+            reverse.segmentation,
+            excerpt,
+            self.experiment.decoding,
+            self.experiment.training.threads,
+        )
+
     # From numbers to scores.
 
     @_once
@@ -430,8 +479,12 @@ class Pipeline:
         rate = rates[0] if rate is None else rate
         label = "-".join(("network", *self._parents)) if self._parents else str(cell)
         label += f"-at-{rate:g}" if len(rates) > 1 else ""
+        binarise = self.binarise(cell.size, cell.seed)
+        if arm.back_translation:
+            pairs = self.back_translate(cell.arm, cell.size, cell.seed)
+            binarise = replace(binarise, synthetic=pairs, tagged=arm.back_translation.tagged)
         return training.Train(
-            binarise=self.binarise(cell.size, cell.seed),
+            binarise=binarise,
             segmentation=self.segmentation(cell.size, cell.seed),
             rows=self.rows(arm, cell.size, cell.seed),
             projection=arm.dimension == "projection",

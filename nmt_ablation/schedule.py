@@ -25,13 +25,14 @@ def group(
     Args:
         cells: cells in their order.
         together: put the arms of one size and seed into one job, unless they wait for different
-            networks or try several learning rates.
+            networks, learn from different pairs or try several learning rates.
     """
     groups: dict[object, list[Cell]] = {}
     for cell in cells:
         waits = pipeline.networks_of([cell]).values()
         unbuilt = frozenset(it for it in waits if not workspace.done(it))
-        key = (cell.size, cell.seed, unbuilt) if together else cell
+        data = pipeline.train(cell).binarise
+        key = (cell.size, cell.seed, data, unbuilt) if together else cell
         groups.setdefault(key, []).append(cell)
     found: dict[str, list[Cell]] = {}
     for of in groups.values():

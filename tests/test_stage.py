@@ -42,6 +42,7 @@ VARIANTS: dict[str, tuple[tuple[str, str], ...]] = {
         (SEGMENTATION, SEGMENTATION.replace("}", ", joint: true}")),
         (THING, "  word2vec: {kind: parent, experiment: parent.yaml, cell: 50-random-s1}"),
     ),
+    "back-translation": (("baseline: r", "  back: {back_translation: {ratio: 0.5}}\nbaseline: r"),),
     "rates": (("learning_rate: 0.01", "learning_rate: [0.01, 0.003]"),),
     "rest": ((MONOLINGUAL, "  monolingual: rest\n"),),
     "checkpoint": (

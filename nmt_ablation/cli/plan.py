@@ -63,6 +63,7 @@ def plan(runner: "Runner") -> None:
         _hours(runner, budgets),
         _of_networks(runner),
         _of_auxiliary(runner),
+        _of_back_translation(runner),
         _needs(runner),
         _power(runner),
     )
@@ -170,6 +171,16 @@ def _of_auxiliary(runner: "Runner") -> Iterator[str]:
             yield (
                 f"{arm}: {auxiliary.named(name)[0]} beside translation, up to "
                 f"{auxiliary.batch_tokens:,} tokens of {auxiliary.text} text an update."
+            )
+
+
+def _of_back_translation(runner: "Runner") -> Iterator[str]:
+    """Yield a line about each arm that learns from pairs translated back."""
+    for arm, it in runner.file.experiment.arms.items():
+        if it.back_translation:
+            yield (
+                f"{arm}: {it.back_translation.ratio:g} lines translated back for each pair of the "
+                "sample, by a model of the other direction for each size and seed."
             )
 
 

@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -13,6 +13,16 @@ from nmt_ablation.objectives.auxiliary import Auxiliary
 from nmt_ablation.transfer.control import Control
 from nmt_ablation.transfer.tuning import Tuning, Ways
 from nmt_ablation.values import Block, Name, Sizes, fail
+
+
+class BackTranslation(Block):
+    """Target text with translations by the random model of the other direction, of the same size
+    and seed (Sennrich et al. 2016)."""
+
+    ratio: Annotated[float, Field(gt=0)] = 1.0
+    """The number of synthetic pairs for each pair of the sample."""
+    tagged: bool = True
+    """True if synthetic sources begin with a tag (Caswell et al. 2019)."""
 
 
 class Arm(Block):
@@ -35,6 +45,11 @@ class Arm(Block):
     is frozen without a start is a control, which shows the effect of freezing alone."""
     auxiliary: dict[Name, Auxiliary] = Field(default={}, exclude_if=lambda value: not value)
     """The objectives that are learned beside translation, by their names or names of your own."""
+    back_translation: BackTranslation | None = Field(
+        default=None, exclude_if=lambda value: value is None
+    )
+    """Pairs translated back that it is trained on beside the sample, within the same budget of
+    updates."""
     control: Control | None = None
     """A control with the same numbers and without the knowledge: `shuffled` gives each token the
     vector of another, `shuffled-weights` shuffles the numbers within each matrix of a network."""

@@ -316,7 +316,13 @@ class Experiment(Block):
         return self
 
     def _beside(self, name: str, arm: Arm) -> None:
-        """Refuse auxiliary objectives without text, or of text in another dictionary."""
+        """Refuse what is learned beside translation of the sample without text for it."""
+        if arm.back_translation and "target" not in self.corpora.text_sides():
+            fail(
+                ("arms", name, "back_translation"),
+                f"needs text in {self.target} to translate back: name corpora under "
+                "corpora.monolingual",
+            )
         for own, auxiliary in arm.auxiliary.items():
             where = "arms", name, "auxiliary", own
             objective = auxiliary.named(own)[1]

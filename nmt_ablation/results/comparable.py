@@ -9,7 +9,9 @@ from nmt_ablation.scoring.metric import Measure
 
 
 def _same_batches(one: CellRow, other: CellRow) -> bool:
-    """Compare batches up to the update that both arms reached."""
+    """Compare batches up to the update that both arms reached, if their pairs are the same."""
+    if one.back_translation != other.back_translation:
+        return True
     mine, theirs = one.pairing.batches, other.pairing.batches
     return all(mine[update] == theirs[update] for update in mine.keys() & theirs.keys())
 

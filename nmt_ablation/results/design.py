@@ -24,6 +24,7 @@ class DesignedArm(BaseModel):
     start: dict[str, str] = {}
     tuning: dict[str, dict[str, JsonValue]] = {}
     auxiliary: dict[str, dict[str, JsonValue]] = {}
+    back_translation: dict[str, JsonValue] | None = None
     control: str | None = None
     tying: str | None = None
     sizes: list[Size] | None = None
@@ -40,7 +41,7 @@ class DesignedArm(BaseModel):
 
     @property
     def how(self) -> str:
-        """The tuning, auxiliary objectives, control and tying."""
+        """The tuning, auxiliary objectives, back-translation, control and tying."""
         said = []
         for part, ways in self.tuning.items():
             for way, value in ways.items():
@@ -48,6 +49,8 @@ class DesignedArm(BaseModel):
                 said.append(f"{way}{at}" if part in self.start else f"{part}: {way}{at}")
         said = said or (["fine-tuned"] if self.start else [])
         said += [f"learns {name} beside" for name in self.auxiliary]
+        if self.back_translation:
+            said.append(f"back-translation at {self.back_translation['ratio']:g} to 1")
         said += [self.control] if self.control else []
         return ", ".join([*said, f"tying: {self.tying}"] if self.tying else said)
 

@@ -20,6 +20,7 @@ from nmt_ablation.results.means import Evidence, contrast, summarise
 from nmt_ablation.results.results import Results
 from nmt_ablation.results.rows import (
     Alignment,
+    BackTranslation,
     CellRow,
     CorpusRow,
     Example,
@@ -199,13 +200,14 @@ def _cell_row(pipeline: Pipeline, workspace: Workspace, records: Provenance, cel
         warnings=tuple(scored.warnings),
         training=_training(records[train], train.training),
         pairing=Pairing(
-            data=train.binarise.digest,
+            data=pipeline.binarise(cell.size, cell.seed).digest,
             initial_weights=records[train].initial_weights,
             batches=records[train].batches,
         ),
         coverage=_coverage(train, records),
         alignment=_alignment(train, records),
         networks=tuple(_networks(pipeline, cell, records)),
+        back_translation=_back_translation(pipeline, cell, records),
         near_duplicates=(
             NearDuplicates(**{name: NearDuplicatesOf(**asdict(it)) for name, it in counts.items()})
             if (counts := workspace.done(alike) and workspace.record(alike))
@@ -258,7 +260,7 @@ def _alignment(train: Train, records: Provenance) -> Alignment | None:
 
 
 def _networks(pipeline: Pipeline, cell: Cell, records: Provenance) -> Iterator[Network]:
-    """Yield the networks that parts of a cell's model start from."""
+    """Yield the networks that parts of a cell's model start from, and that translate back."""
     experiment = pipeline.experiment
     starts = experiment.network_starts(experiment.arms[cell.arm])
     for name in dict.fromkeys(starts.values()):
@@ -280,6 +282,38 @@ def _networks(pipeline: Pipeline, cell: Cell, records: Provenance) -> Iterator[N
             digest=stage.digest,
             **{key: value for key, value in asdict(record).items() if key in Network.model_fields},
         )
+    if experiment.arms[cell.arm].back_translation:
+        yield _reverse(pipeline, cell, records)
+
+
+def _back_translation(
+    pipeline: Pipeline, cell: Cell, records: Provenance
+) -> BackTranslation | None:
+    """Return the record of the pairs that a cell's arm translated back, if it did."""
+    if pipeline.experiment.arms[cell.arm].back_translation is None:
+        return None
+    record = records[pipeline.back_translate(cell.arm, cell.size, cell.seed)]
+    digest = pipeline.train(cell).binarise.digest
+    return BackTranslation(pairs=record.pairs, empty=record.empty, digest=digest)
+
+
+def _reverse(pipeline: Pipeline, cell: Cell, records: Provenance) -> Network:
+    """Return the row of the model that translated back for a cell."""
+    stage = pipeline.back_translate(cell.arm, cell.size, cell.seed)
+    translated = records[stage]
+    source, target = pipeline.languages
+    row = _trained(
+        stage.train,
+        records,
+        name="reverse",
+        parts=(),
+        objective="translation, for back-translation",
+        text=f"sample, {target} and {source}",
+        lines=records[pipeline.sample(cell.size, cell.seed)].pairs,
+        held_out=records[pipeline.hold_out()]["valid"].pairs,
+    )
+    seconds = translated.seconds * translated.threads / row.threads
+    return row.model_copy(update={"seconds": row.seconds + seconds})
 
 
 def _parent(
@@ -288,17 +322,30 @@ def _parent(
     """Return the row of a parent that parts of a cell's model start from."""
     thing, there = pipeline.experiment.parent(name), pipeline.parent(name)
     adopted, its_cell = pipeline.adopted(name, cell.size, cell.seed), there.file.cell(thing.cell)
-    train = training_of(there, its_cell, records.__getitem__)
-    record, training = records[train], train.training
     source, target = there.languages
-    return Network(
+    return _trained(
+        training_of(there, its_cell, records.__getitem__),
+        records,
         name=name,
         parts=parts,
         objective=f"translation, {thing.rows} rows",
         text=f"{there.experiment.name} {thing.cell}, {source} and {target}",
-        seed=its_cell.seed,
         lines=records[there.sample(its_cell.size, its_cell.seed)].pairs,
         held_out=records[there.hold_out()]["valid"].pairs,
+        rows=records[adopted].rows,
+    )
+
+
+def _trained(train: Train, records: Provenance, **facts: Any) -> Network:
+    """Return the row of a whole NMT model that is trained for another one.
+
+    Args:
+        facts: what its record doesn't say.
+    """
+    record, training = records[train], train.training
+    return Network(
+        **facts,
+        seed=train.seed,
         updates=record.updates,
         epochs=None,
         tokens=None,
@@ -313,7 +360,6 @@ def _parent(
         threads=training.threads * training.processes,
         parameters=record.parameters,
         weights=record.weights,
-        rows=records[adopted].rows,
         device=record.device,
         digest=train.digest,
     )

@@ -66,7 +66,8 @@ class Training(Row):
 
 
 class Pairing(Row):
-    """Digests that must be equal for all arms of a size and seed."""
+    """Digests that must be equal for all arms of a size and seed; those of batches for arms that
+    learn from the same pairs."""
 
     data: str
     initial_weights: str
@@ -174,6 +175,16 @@ class Network(Row):
         return self.seconds * self.threads
 
 
+class BackTranslation(Row):
+    """Pairs translated back that a cell was trained on beside its sample."""
+
+    pairs: int
+    empty: int
+    """Number of lines left out, as their translations are empty."""
+    digest: str
+    """Digest of everything that determines sample and pairs together."""
+
+
 class NearDuplicatesOf(Row):
     """Near-duplicates between a sample and one held-out set."""
 
@@ -219,7 +230,10 @@ class CellRow(Row):
     """The vectors of each side that starts from some."""
     alignment: Alignment | None
     networks: tuple[Network, ...] = ()
-    """The networks that parts of the model start from."""
+    """The networks that parts of the model start from, and the model that translated back."""
+    back_translation: BackTranslation | None = Field(
+        default=None, exclude_if=lambda value: value is None
+    )
     near_duplicates: NearDuplicates | None
     test_sentences: int
     digest: str

@@ -10,6 +10,8 @@ from nmt_ablation.scoring.sacre import SacreMetric
 if TYPE_CHECKING:
     from sacrebleu.metrics.base import Metric as Counter
 
+WITHOUT_SPACES = ("ja", "zh")
+"""Languages without spaces between words, whose characters sacreBLEU's tokenizer zh parts."""
 BleuTokenizer = Literal["13a", "intl", "zh", "char", "none", "ja-mecab", "ko-mecab", "flores200"]
 
 AGREEMENT = ((0.0, 0.5), (0.78, 0.6), (1.39, 0.7), (2.34, 0.8), (3.35, 0.85))

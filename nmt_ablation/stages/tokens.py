@@ -3,15 +3,15 @@
 import random
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from nmt_ablation.corpus import text
 from nmt_ablation.errors import UserError
 from nmt_ablation.segmentation import dictionary_file, read_dictionary
 from nmt_ablation.segmentation.config import SegmentationConfig
-from nmt_ablation.stage import Build, File, Stage
+from nmt_ablation.stage import Build, File, Record, Stage
 from nmt_ablation.stages.corpora import HoldOut, Languages, Sample
 from nmt_ablation.stages.fetched import FetchPretrained
 from nmt_ablation.values import SIDES, Side, UnicodeForm
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from nmt_ablation.segmentation import Segmenter
 
 SPLITS = ("train", "valid", "test")
+TAG = "<s>"
+"""The symbol before sources that were translated back (Caswell et al. 2019). Translation never uses
+it otherwise, so the dictionary stays as it is."""
 HELD_OUT = 1000
 """Lines of a text that are held out of pretraining, at most; never more than a tenth of it."""
 
@@ -63,6 +66,14 @@ class Segmentation(Stage[dict[Side, int]]):
         return {side: len(self.tokens(side, to)) for side in SIDES}
 
 
+class SyntheticPairs(Stage[Record]):
+    """A stage whose artifact has sentence pairs to train on beside a sample."""
+
+    def side(self, side: Side) -> File:
+        """Return the file of a side's text."""
+        raise NotImplementedError
+
+
 @dataclass(frozen=True, eq=False)
 class Binarise(Stage[None]):
     """Training, validation and test pairs, segmented and in fairseq's binary form."""
@@ -74,10 +85,21 @@ class Binarise(Stage[None]):
     hold_out: HoldOut
     segmentation: Segmentation
     unicode: UnicodeForm
+    backwards: bool = False
+    """True if the sample's target is the source here."""
+    synthetic: SyntheticPairs[Any] | None = None
+    """Pairs to train on beside the sample."""
+    tagged: bool = False
+    """True if the sources of those begin with `TAG`."""
 
     @property
     def languages(self) -> Languages:
-        return self.sample.languages
+        source, target = self.sample.languages
+        return (target, source) if self.backwards else (source, target)
+
+    def from_side(self, side: Side) -> Side:
+        """Return the side of the sample that a side here has the text of."""
+        return SIDES[1 - SIDES.index(side)] if self.backwards else side
 
     @property
     def data(self) -> File:
@@ -90,7 +112,7 @@ class Binarise(Stage[None]):
     def tokens_per_character(self, to: Build) -> float:
         """Return the tokens that the model predicts for each character of the validation set's
         references."""
-        lines = text.stream_lines(to.path(self.hold_out.side("valid", "target")))
+        lines = text.stream_lines(to.path(self.hold_out.side("valid", self.from_side("target"))))
         characters = sum(len(text.tidy(line, self.unicode)) for line in lines)
         segmented = text.stream_lines(to.path(self.segmented("valid", "target")))
         tokens = sum(len(line.split()) + 1 for line in segmented)  # the end of a sentence too
@@ -100,18 +122,22 @@ class Binarise(Stage[None]):
         from nmt_ablation.training.binarise import binarise
 
         (to.folder / "segmented").mkdir()
-        for side in SIDES:
-            segmenter = self.segmentation.segmenter(side, to)
+        dictionaries = {}
+        for side, language in zip(SIDES, self.languages, strict=True):
+            own = self.from_side(side)
+            dictionaries[language] = to.path(self.segmentation.dictionary(own))
+            segmenter = self.segmentation.segmenter(own, to)
             for split in SPLITS:
                 train = split == "train"
-                file = self.sample.side(side) if train else self.hold_out.side(split, side)
+                file = self.sample.side(own) if train else self.hold_out.side(split, own)
                 lines = text.stream_lines(to.path(file))
                 segmented = _segmented(lines, segmenter, self.unicode)
+                if train and self.synthetic is not None:
+                    more = text.stream_lines(to.path(self.synthetic.side(side)))
+                    tag = f"{TAG} " if self.tagged and side == "source" else ""
+                    added = (tag + it for it in _segmented(more, segmenter, self.unicode))
+                    segmented = chain(segmented, added)
                 text.write_lines(to.path(self.segmented(split, side)), segmented)
-        dictionaries = {
-            language: to.path(self.segmentation.dictionary(side))
-            for side, language in zip(SIDES, self.languages, strict=True)
-        }
         binarise(to.folder / "segmented", dictionaries, to.path(self.data))
 
 

@@ -183,7 +183,7 @@ def _train(stages: Sequence[Train], builds: Sequence[Build]) -> list[Trained | U
         model=first.model,
         training=first.training,
         seed=first.seed,
-        segmenter=first.segmentation.segmenter("target", to),
+        segmenter=first.segmentation.segmenter(first.binarise.from_side("target"), to),
         bleu_tokenizer=first.bleu_tokenizer,
     )
     plans = [stage.plan(build) for stage, build in zip(stages, builds, strict=True)]
