@@ -51,10 +51,11 @@ ARMS = (
   labse: {start: {encoder: labse}}
   own: {start: {encoder: own}}
   beside: {auxiliary: {translation-lm: {weight: 0.5, text: zz-en}}}
+  cvt: {auxiliary: {partial-views: {weight: 0.5, text: sample}}}
 baseline: random""",
 )
 WHOLE = (FURTHER, JOINT, NETWORKS, ARMS)
-OF_ARMS = ("random", "parent", "chance", "cove", "tlm", "labse", "own", "beside")
+OF_ARMS = ("random", "parent", "chance", "cove", "tlm", "labse", "own", "beside", "cvt")
 
 
 def _write_pairs(
@@ -151,7 +152,7 @@ def test_arms_are_paired_and_the_report_says_what_was_left_out(trained: Run) -> 
     assert len({record.initial_weights for record in records.values()}) == 1
     assert len({tuple(record.batches.items()) for record in records.values()}) == 1
     assert len({record.weights for record in records.values()}) == len(OF_ARMS)
-    assert records["beside"].auxiliary_tokens > 0
+    assert records["beside"].auxiliary_tokens > 0 and records["cvt"].auxiliary_tokens > 0
     result = trained.call("report", "--data", str(trained.file.parent))
     assert result.returncode == 0, result.stderr
     text = (trained.workspace_root / "tiny" / "report" / "tiny.md").read_text()
@@ -213,6 +214,7 @@ MISTAKES = {
     "text without pairs": ("text: zz-en, updates", "updates", 15, "has none; set text to one of"),
     "one side": ("text: zz-en, updates", "text: zz-en, languages: source, updates", 15, "both"),
     "two dictionaries": ("joint: true", "joint: false", 15, "set segmentation.joint"),
+    "its own teacher": ("objective: translation,", "objective: partial-views,", 15, "under an arm"),
     "nothing to fit on": ("also: [zz-en]", "also: [zzz]", 12, "allowed: zz-en, other"),
     "beside, no such text": ("0.5, text: zz-en", "0.5, text: zz", 32, "there is no text 'zz'"),
 }

@@ -158,7 +158,11 @@ def _states(model: Any, batch: Batch) -> tuple[Tensor, Tensor]:
     return found, model.decoder.output_projection.weight
 
 
-@pytest.mark.parametrize("name", [it for it in OBJECTIVES.built_in if it != RANKING])
+OF_TOKENS = [it for it in OBJECTIVES.built_in if it not in (RANKING, "partial-views")]
+"""The objectives whose loss is of tokens."""
+
+
+@pytest.mark.parametrize("name", OF_TOKENS)
 def test_losses_and_gradients_of_objectives_are_those_of_fairseq(
     training: Stepwise, name: str
 ) -> None:
@@ -232,6 +236,43 @@ def test_ranking_is_softmax_over_the_batch_with_a_margin(training: Stepwise) -> 
     order = torch.arange(4)
     nearest = torch.cat([cosines.argmax(1) == order, cosines.argmax(0) == order])
     assert objective.precision(model, [batches], 1, torch.float64) == float(nearest.float().mean())
+
+
+def test_a_partial_view_learns_what_the_whole_one_predicts(training: Stepwise) -> None:
+    model = training.model.eval()
+    dictionary = training.task.source_dictionary
+    draw = np.random.default_rng(2)
+    texts: list[Any] = []
+    for lengths in ((3, 9, 1, 14), (5, 2, 8, 4)):
+        side = [Tensor([*draw.integers(4, len(dictionary), n), 2]).long() for n in lengths]
+        texts.append(type("Text", (list,), {"sizes": [len(it) for it in side]})(side))
+    vocabulary = Vocabulary(len(dictionary), first=4, padding=1, end=2, mask=0)
+    objective = OBJECTIVES["partial-views"].model_validate({})
+    assert isinstance(objective, PairObjective)
+    data = SentencePairs((texts[0], texts[1]), objective, vocabulary, seed=1)
+    whole, part = data.collater([data[index] for index in range(len(data))])["batches"]
+    assert (whole.source != part.source).any() and (part.source == 0).any()
+    whole_log, part_log = (
+        torch.log_softmax(states @ output.mT, 2)
+        for states, output in (_states(model, it) for it in (whole, part))
+    )
+    there = part.target != 1
+    expected = (whole_log.exp() * (whole_log - part_log)).sum(2)[there].sum()
+    torch.autograd.backward(
+        (whole_log.exp().detach() * (whole_log.detach() - part_log)).sum(2)[there].sum()
+    )
+    theirs = _gradients(model)
+    # With dropout on, the whole view still has none; both views the same are no divergence.
+    loss, predicted = objective.loss(model, [whole, part], 1, torch.float64)
+    assert predicted == int(there.sum())
+    assert float(loss) == pytest.approx(float(expected), rel=1e-6)
+    torch.autograd.backward(loss)
+    _alike(theirs, _gradients(model))
+    same = objective.loss(model, [whole, whole], 1, torch.float64)[0]
+    assert float(same) == pytest.approx(0, abs=1e-9)
+    model.train()
+    assert float(objective.loss(model, [whole, whole], 1, torch.float64)[0]) > 1e-3
+    model.eval()
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.3, 0.5])

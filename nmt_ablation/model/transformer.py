@@ -116,6 +116,42 @@ def objective_loss(
     return stack.losses(states[filled], output, wanted[predicted], 0.0)[0]
 
 
+def divergence(
+    model: nn.Module,
+    sources: tuple[Tensor, Tensor],
+    previous: Tensor,
+    target: Tensor,
+    padding: int,
+    dtype: torch.dtype,
+) -> Tensor:
+    """Return the divergence (Kullback and Leibler) of predictions from one source from those from
+    another, summed over target tokens, in nats.
+
+    Args:
+        model: a fairseq Transformer with pre-normalisation.
+        sources: indices of the encoder's tokens (sentences x length each). Predictions from the
+            first have no dropout and get no gradient; those from the second learn.
+        previous: indices of the decoder's tokens (sentences x length).
+        target: indices of the predicted tokens (sentences x length); padding where none counts.
+        dtype: the type of matrix products; sums are in float32.
+    """
+    packed = _Packed(previous, padding)
+    counts = (packed.pack(target) != padding).nonzero().squeeze(1)
+
+    def predictions(source: Tensor, stack: _Stack) -> Tensor:
+        encoder = _Packed(source, padding)
+        states = stack.decode(packed, encoder, stack.encode(encoder))
+        products = states[counts].to(dtype) @ stack.output().to(dtype).T
+        return F.log_softmax(products.float() if dtype == torch.bfloat16 else products, 1)
+
+    still = _Stack([model], dtype)
+    still.dropout = 0.0
+    with torch.no_grad():
+        wanted = predictions(sources[0], still)
+    found = predictions(sources[1], _Stack([model], dtype))
+    return F.kl_div(found, wanted, reduction="sum", log_target=True)
+
+
 def sentence_vectors(model: nn.Module, tokens: Tensor, padding: int, dtype: torch.dtype) -> Tensor:
     """Return the direction of the mean of each sentence's encoder states (sentences x dimension, of
     length 1, in float32).

@@ -81,6 +81,9 @@ class Objective(Block):
     """The stacks that learn."""
     pairs: ClassVar[bool] = False
     """True if it reads sentence pairs, not text."""
+    teaches_itself: ClassVar[bool] = False
+    """True if the model learns from its own predictions, which say something only beside
+    translation."""
 
     def examples(
         self, sentence: Tokens, chance: np.random.Generator, vocabulary: Vocabulary
@@ -163,6 +166,7 @@ OBJECTIVES: Registry[Objective] = Registry(
         "denoising": "nmt_ablation.objectives.denoising:Denoising",
         "translation": "nmt_ablation.objectives.translation:Translation",
         "translation-lm": "nmt_ablation.objectives.translation_lm:TranslationLM",
+        "partial-views": "nmt_ablation.objectives.partial_views:PartialViews",
         "translation-ranking": "nmt_ablation.objectives.translation_ranking:TranslationRanking",
     },
 )

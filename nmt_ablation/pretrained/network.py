@@ -95,6 +95,12 @@ class Network(PretrainedNetwork):
         return tuple(part for part in PARTS if part in has)
 
     def problems(self, setting: Setting) -> Iterator[Problem]:
+        if self.learns.teaches_itself:
+            yield (
+                ("objective",),
+                f"a network alone learns nothing from {self.says}, its own predictions; name it "
+                "under an arm's auxiliary",
+            )
         yield from problems_of_text(self.learns, self.text, self.sides(setting), setting)
         if self.text != "sample" and setting.segmentation.fit_on == "sample":
             yield (
