@@ -12,6 +12,7 @@ from typing import Any, ParamSpec, TypeVar
 from nmt_ablation.corpus.config import HeldOutSet, OwnText, TextFile
 from nmt_ablation.errors import UserError
 from nmt_ablation.experiment import Arm, Cell
+from nmt_ablation.experiment.arms import Features
 from nmt_ablation.experiment.file import ExperimentFile
 from nmt_ablation.model.parts import EMBEDDINGS, Part
 from nmt_ablation.objectives.auxiliary import Auxiliary
@@ -503,7 +504,24 @@ class Pipeline:
                 self._beside(name, auxiliary, cell.size, cell.seed)
                 for name, auxiliary in arm.auxiliary.items()
             ),
+            features=tuple(
+                self._fed_by(side, features, cell.size, cell.seed)
+                for side, features in arm.features.items()
+            ),
             alone=bool(self._parents) or len(rates) > 1,
+        )
+
+    def _fed_by(self, side: Side, features: Features, size: Size, seed: int) -> training.FedBy:
+        """Return features with the stage that trains their network."""
+        stack, views = self.experiment.network(features.of).reads
+        return training.FedBy(
+            side,
+            None if features.control else self.network(features.of, size, seed),
+            stack,
+            # A decoder reads from left to right, also through a network of both directions.
+            views if side == "source" else ("earlier",),
+            features.enters == "instead",
+            features.tuned,
         )
 
     def _beside(self, name: str, auxiliary: Auxiliary, size: Size, seed: int) -> training.Beside:

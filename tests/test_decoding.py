@@ -9,6 +9,7 @@ from fairseq import utils
 
 from nmt_ablation.transfer.start import Transfer
 from nmt_ablation.translation.engine import Engine
+from nmt_ablation.translation.generator import Generator
 from tests.conftest import Run
 from tests.stepwise import Stepwise
 
@@ -62,6 +63,25 @@ def test_hypotheses_are_those_of_fairseqs_search(trained: Any, beam: int) -> Non
     same = sum(one == other for one, other in zip(ours, theirs, strict=True))
     assert same >= 0.9 * len(ours)
     assert len({tuple(hypothesis) for hypothesis in ours}) > 0.5 * len(ours)
+
+
+def test_fairseqs_search_translates_alike_where_it_has_to(trained: Any) -> None:
+    """For models with features, which CTranslate2 doesn't know."""
+    dictionaries = trained.task.source_dictionary, trained.task.target_dictionary
+    theirs = Generator(trained.model, *dictionaries).translate(
+        trained.sentences, 5, 1.0, lambda *_: None
+    )
+    ours = _translate(_engine(trained), trained.sentences)
+    same = sum(one == other for one, other in zip(ours, theirs, strict=True))
+    assert same >= 0.9 * len(ours)
+    bias = trained.model.encoder.layers[0].fc1.bias.data
+    whole = bias.clone()
+    bias[0] = torch.nan
+    broken = Generator(trained.model, *dictionaries)
+    bias.copy_(whole)
+    assert broken.translate(trained.sentences, 5, 1.0, lambda *_: None) == [
+        [] for _ in trained.sentences
+    ]
 
 
 def test_rounded_weights_take_the_same_for_likely(trained: Any) -> None:

@@ -43,7 +43,8 @@ HEAVY = {
     "fairseq": ["training", "translation", "pretrained.pretraining"],
     "fairseq_cli": ["training"],
     "torch": [
-        *("training", "translation", "model", "objectives", "transfer.start", "transfer.adopt"),
+        *("training", "translation", "model", "objectives"),
+        *("transfer.start", "transfer.adopt", "transfer.features"),
         *("pretrained.weights", "pretrained.pretraining"),
     ],
 }

@@ -12,7 +12,26 @@ from nmt_ablation.objectives import OBJECTIVES
 from nmt_ablation.objectives.auxiliary import Auxiliary
 from nmt_ablation.transfer.control import Control
 from nmt_ablation.transfer.tuning import Tuning, Ways
-from nmt_ablation.values import Block, Name, Sizes, fail
+from nmt_ablation.values import Block, Name, Side, Sizes, fail
+
+
+class Features(Block):
+    """The states of a network's layers, mixed by learned weights, for the embeddings of one side
+    (Peters et al. 2018)."""
+
+    of: Name
+    """The network, by its name under `pretrained`."""
+    enters: Literal["beside", "instead"] = "beside"
+    """The place of the states: added to the embeddings, or instead of them."""
+    tuned: bool = False
+    """True if the network learns with the model; otherwise it is frozen, without dropout."""
+    control: Literal["random"] | None = None
+    """The control without knowledge: the same network as it is drawn."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, value: Any) -> Any:
+        return {"of": value} if isinstance(value, str) else value
 
 
 class BackTranslation(Block):
@@ -43,6 +62,8 @@ class Arm(Block):
     tuning: dict[PartName, Ways] = Field(default={})
     """The tuning of each part: frozen, fine-tuned, or ways of tuning with their values. A part that
     is frozen without a start is a control, which shows the effect of freezing alone."""
+    features: dict[Side, Features] = Field(default={}, exclude_if=lambda value: not value)
+    """The networks whose states feed the embeddings of each side."""
     auxiliary: dict[Name, Auxiliary] = Field(default={}, exclude_if=lambda value: not value)
     """The objectives that are learned beside translation, by their names or names of your own."""
     back_translation: BackTranslation | None = Field(

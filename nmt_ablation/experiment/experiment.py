@@ -313,6 +313,7 @@ class Experiment(Block):
                 fail(("arms", name, "tuning"), "all parts are frozen, so nothing would learn")
             self._tied(name, arm)
             self._beside(name, arm)
+            self._fed(name, arm)
         return self
 
     def _beside(self, name: str, arm: Arm) -> None:
@@ -331,6 +332,41 @@ class Experiment(Block):
                 fail((*where, *keys), why)
             if self.training.processes > 1:
                 fail(where, "is learned by one process only; set training.processes to 1")
+
+    def _fed(self, name: str, arm: Arm) -> None:
+        """Refuse features that a network doesn't have, or that would show later tokens."""
+        for side, features in arm.features.items():
+            where = "arms", name, "features", side
+            networks = [
+                it for it, thing in self.pretrained.items() if isinstance(thing, PretrainedNetwork)
+            ]
+            if features.of not in networks:
+                thing = self.pretrained.get(features.of)
+                why = (
+                    f"'{features.of}' is of the kind {thing.kind}, whose dictionary or shape is "
+                    "another than the model's"
+                    if thing
+                    else f"nothing pretrained is called '{features.of}'"
+                )
+                allowed = ", ".join(networks) or "none"
+                fail(where, f"{why}; name a thing of the kind network: {allowed}")
+            stack, views = self.network(features.of).reads
+            if side == "source" and stack != "encoder":
+                fail(where, f"'{features.of}' has no encoder that learned; name a network that has")
+            if side == "target" and "earlier" not in views:
+                fail(
+                    where,
+                    f"'{features.of}' reads a sentence in both directions at once, and would see "
+                    "the tokens to predict; name one of causal-lm or bidirectional-lm",
+                )
+            if side not in self.network(features.of).sides(self.setting):
+                fail(where, f"'{features.of}' has learned no text in {self.language(side)}")
+            if arm.dimension == "projection" or any(
+                way.rank for ways in arm.tunings.values() for _, way in ways
+            ):
+                fail(where, "can't be joined with projected vectors or updates of low rank")
+            if self.training.processes > 1:
+                fail(where, "are learned by one process only; set training.processes to 1")
 
     def _controlled(self, name: str, arm: Arm) -> None:
         """Refuse a control that would shuffle nothing."""

@@ -40,12 +40,20 @@ def read(path: Path) -> dict[str, Any]:
     return checkpoint
 
 
-def write(path: Path, weights: Mapping[str, Tensor], configuration: Any, updates: int) -> None:
+def write(
+    path: Path,
+    weights: Mapping[str, Tensor],
+    configuration: Any,
+    updates: int,
+    features: Sequence[Mapping[str, Any]] = (),
+) -> None:
     """Write the weights of one model as the checkpoint of a stock translation task.
 
     Args:
         configuration: fairseq's configuration of the training.
         updates: the number of updates that the model has had.
+        features: the shapes of the features that feed it, as plain values. Stock fairseq can't load
+            such a model.
     """
     stock: Any = OmegaConf.to_container(configuration, resolve=True, enum_to_str=True)
     stock["task"]["_name"] = "translation"
@@ -64,7 +72,7 @@ def write(path: Path, weights: Mapping[str, Tensor], configuration: Any, updates
             }
         ],
         "task_state": {},
-        "extra_state": {},
+        "extra_state": {"features": list(features)} if features else {},
     }
     beside = beside_it(path)
     torch.save(checkpoint, beside)

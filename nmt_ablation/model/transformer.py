@@ -152,6 +152,31 @@ def divergence(
     return F.kl_div(found, wanted, reduction="sum", log_target=True)
 
 
+def layer_states(
+    stack: Any, tokens: Tensor, padding: int, dtype: torch.dtype, sees: Sees
+) -> Tensor:
+    """Return the states of a stack's embeddings and layers, without cross-attention: layers x
+    sentences x length x dimension.
+
+    Args:
+        stack: fairseq's encoder or decoder, with pre-normalisation.
+        tokens: indices of tokens (sentences x length), padded anywhere.
+        dtype: the type of matrix products; sums are in float32.
+        sees: the positions that a position attends to.
+    """
+    packed, one = _Packed(tokens, padding), _Stack([], dtype)
+    one.dropout = stack.dropout_module.p if stack.training else 0.0
+    unseen = packed.unseen_by(sees)
+    x = one._embed([stack], packed)
+    states = [x]
+    for layer in stack.layers:
+        x = one._self_attention(x, [layer], packed, unseen)
+        x = one._feed_forward(x, [layer])
+        states.append(x)
+    sentences, length = tokens.shape
+    return packed.pad(torch.stack(states))[:, :sentences, :length]
+
+
 def sentence_vectors(model: nn.Module, tokens: Tensor, padding: int, dtype: torch.dtype) -> Tensor:
     """Return the direction of the mean of each sentence's encoder states (sentences x dimension, of
     length 1, in float32).
@@ -177,6 +202,8 @@ class _Packed:
         columns, rows = _rounded(length, "length"), _rounded(sentences, "sentences")
         tokens = F.pad(tokens, (0, columns - length, 0, rows - sentences), value=padding)
         there = tokens != padding
+        self.tokens = tokens
+        """All tokens, with padding: sentences x length."""
         self.sentences, self.length = tokens.shape
         # Stable: tokens keep their order, and padding follows.
         in_order = (~there).flatten().to(torch.uint8).argsort(stable=True)
@@ -218,7 +245,8 @@ class _Stack:
 
     def __init__(self, models: Sequence[Any], dtype: torch.dtype) -> None:
         self.models, self.dtype = models, dtype
-        self.dropout = models[0].encoder.dropout_module.p if models[0].training else 0.0
+        drops = bool(models) and models[0].training
+        self.dropout = models[0].encoder.dropout_module.p if drops else 0.0
 
     def encode(self, tokens: _Packed, sees: Sees = "all") -> Tensor:
         unseen = tokens.unseen_by(sees)
@@ -258,11 +286,19 @@ class _Stack:
 
     def _embed(self, stacks: Sequence[Any], tokens: _Packed) -> Tensor:
         tables = [stack.embed_tokens for stack in stacks]
-        found = [F.embedding(tokens.indices, table.weight, table.padding_idx) for table in tables]
+        found = [self._rows(table, tokens) for table in tables]
         first = stacks[0].embed_positions
         first(torch.ones(1, int(tokens.length), device=tokens.indices.device))  # fills its weights
         positions = first.weights[tokens.positions + first.padding_idx + 1]
         return self._drop(torch.add(positions, _stacked(found), alpha=stacks[0].embed_scale))
+
+    def _rows(self, table: Any, tokens: _Packed) -> Tensor:
+        """Return the embeddings of tokens, with the features that feed them."""
+        own = F.embedding(tokens.indices, table.weight, table.padding_idx)
+        if (features := getattr(table, "features", None)) is None:
+            return own
+        fed: Tensor = table.fed(own, tokens.unpad(features(tokens.tokens, self.dtype)))
+        return fed
 
     def _self_attention(
         self, x: Tensor, layers: Sequence[Any], tokens: _Packed, unseen: Tensor

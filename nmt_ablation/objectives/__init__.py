@@ -79,6 +79,8 @@ class Objective(Block):
     """The version of the code; raised when that code gives another result."""
     stacks: ClassVar[tuple[Stack, ...]]
     """The stacks that learn."""
+    views: ClassVar[tuple[Sees, ...]] = ("all",)
+    """The positions that a position attends to, once for each direction in which text is read."""
     pairs: ClassVar[bool] = False
     """True if it reads sentence pairs, not text."""
     teaches_itself: ClassVar[bool] = False

@@ -19,6 +19,7 @@ class BidirectionalLM(Objective):
     them."""
 
     stacks = ("encoder",)
+    views = ("earlier", "later")
 
     def examples(
         self, sentence: Tokens, chance: np.random.Generator, vocabulary: Vocabulary

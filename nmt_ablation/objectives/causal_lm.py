@@ -17,6 +17,7 @@ class CausalLM(Objective):
     cross-attention, predicts each token from those before it."""
 
     stacks = ("decoder",)
+    views = ("earlier",)
 
     def examples(
         self, sentence: Tokens, chance: np.random.Generator, vocabulary: Vocabulary

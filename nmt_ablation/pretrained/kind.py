@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeAlias
 from pydantic import PlainValidator, SerializeAsAny
 
 from nmt_ablation.model.config import Model
-from nmt_ablation.model.parts import EMBEDDINGS, Part
+from nmt_ablation.model.parts import EMBEDDINGS, Part, Sees
+from nmt_ablation.objectives import Stack
 from nmt_ablation.pretrained.records import NetworkRecord
 from nmt_ablation.progress import OnProgress
 from nmt_ablation.registry import Registry
@@ -240,6 +241,11 @@ class PretrainedNetwork(Pretrained):
     def says(self) -> str:
         """The name of what the network learns, for a report."""
         return self.kind
+
+    @property
+    def reads(self) -> tuple[Stack, tuple[Sees, ...]]:
+        """The stack whose states are features, and the positions that each position attends to."""
+        raise NotImplementedError
 
     def seed_of(self, cell: int) -> int:
         """Return the network's seed, for the cells of a seed."""

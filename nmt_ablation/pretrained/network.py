@@ -4,8 +4,8 @@ from typing import Any, Literal
 from pydantic import model_validator
 
 from nmt_ablation.model.config import Tying
-from nmt_ablation.model.parts import PARTS, Part
-from nmt_ablation.objectives import PARTS_OF, Named, Objective
+from nmt_ablation.model.parts import PARTS, Part, Sees
+from nmt_ablation.objectives import PARTS_OF, Named, Objective, Stack
 from nmt_ablation.objectives.auxiliary import needs_one_dictionary
 from nmt_ablation.pretrained.kind import (
     GivenNetwork,
@@ -71,6 +71,10 @@ class Network(PretrainedNetwork):
     @property
     def says(self) -> str:
         return next(iter(self.objective))
+
+    @property
+    def reads(self) -> tuple[Stack, tuple[Sees, ...]]:
+        return self.learns.stacks[0], self.learns.views
 
     @property
     def shared(self) -> bool:

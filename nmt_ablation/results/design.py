@@ -23,6 +23,7 @@ class DesignedArm(BaseModel):
 
     start: dict[str, str] = {}
     tuning: dict[str, dict[str, JsonValue]] = {}
+    features: dict[str, dict[str, JsonValue]] = {}
     auxiliary: dict[str, dict[str, JsonValue]] = {}
     back_translation: dict[str, JsonValue] | None = None
     control: str | None = None
@@ -31,8 +32,9 @@ class DesignedArm(BaseModel):
 
     @property
     def what(self) -> str:
-        """The pretrained things that it starts from, or `nothing`: its family."""
-        return " and ".join(dict.fromkeys(self.start.values())) or "nothing"
+        """The pretrained things that it starts from or is fed by, or `nothing`: its family."""
+        fed = [str(it["of"]) for it in self.features.values()]
+        return " and ".join(dict.fromkeys([*self.start.values(), *fed])) or "nothing"
 
     @property
     def where(self) -> str:
@@ -41,13 +43,17 @@ class DesignedArm(BaseModel):
 
     @property
     def how(self) -> str:
-        """The tuning, auxiliary objectives, back-translation, control and tying."""
+        """The tuning, features, auxiliary objectives, back-translation, control and tying."""
         said = []
         for part, ways in self.tuning.items():
             for way, value in ways.items():
                 at = "" if value is True else f" {value}"
                 said.append(f"{way}{at}" if part in self.start else f"{part}: {way}{at}")
         said = said or (["fine-tuned"] if self.start else [])
+        for side, it in self.features.items():
+            words = ["tuned "] if it["tuned"] else []
+            words += ["random "] if it["control"] else []
+            said.append(f"{''.join(words)}features {it['enters']} {side}-embeddings")
         said += [f"learns {name} beside" for name in self.auxiliary]
         if self.back_translation:
             said.append(f"back-translation at {self.back_translation['ratio']:g} to 1")

@@ -11,7 +11,8 @@ import numpy as np
 from nmt_ablation import references
 from nmt_ablation.corpus.text import Pair, read_pairs, stream_lines
 from nmt_ablation.errors import UserError
-from nmt_ablation.experiment import Cell, Experiment
+from nmt_ablation.experiment import Arm, Cell, Experiment
+from nmt_ablation.model.parts import Part
 from nmt_ablation.pipeline import Pipeline
 from nmt_ablation.results import pairwise
 from nmt_ablation.results.comparable import check_pairing, check_signatures, with_gains
@@ -262,9 +263,10 @@ def _alignment(train: Train, records: Provenance) -> Alignment | None:
 def _networks(pipeline: Pipeline, cell: Cell, records: Provenance) -> Iterator[Network]:
     """Yield the networks that parts of a cell's model start from, and that translate back."""
     experiment = pipeline.experiment
-    starts = experiment.network_starts(experiment.arms[cell.arm])
-    for name in dict.fromkeys(starts.values()):
-        parts = tuple(part for part, of in starts.items() if of == name)
+    starts, fed = _uses(experiment, experiment.arms[cell.arm])
+    for name in dict.fromkeys([*starts.values(), *fed.values()]):
+        parts: tuple[str, ...] = tuple(part for part, of in starts.items() if of == name)
+        parts += tuple(f"features of {side}" for side, of in fed.items() if of == name)
         if name in pipeline.file.parents:
             yield _parent(pipeline, name, parts, cell, records)
             continue
@@ -284,6 +286,12 @@ def _networks(pipeline: Pipeline, cell: Cell, records: Provenance) -> Iterator[N
         )
     if experiment.arms[cell.arm].back_translation:
         yield _reverse(pipeline, cell, records)
+
+
+def _uses(experiment: Experiment, arm: Arm) -> tuple[dict[Part, str], dict[Side, str]]:
+    """Return the network that each part starts from, and that feeds each side, if it is trained."""
+    fed = {side: it.of for side, it in arm.features.items() if it.control is None}
+    return experiment.network_starts(arm), fed
 
 
 def _back_translation(

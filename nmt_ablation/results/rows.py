@@ -137,7 +137,7 @@ class Network(Row):
 
     name: str
     parts: tuple[str, ...]
-    """The parts that start from it."""
+    """The parts that start from it, and the sides whose embeddings its states feed."""
     objective: str
     text: str
     """The text that it learned from, `monolingual`, `sample`, the name of further pairs or a

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from nmt_ablation.errors import UserError
 from nmt_ablation.model.config import Model, Tying
-from nmt_ablation.model.parts import Part, Place
-from nmt_ablation.objectives import Objective
+from nmt_ablation.model.parts import Part, Place, Sees
+from nmt_ablation.objectives import Objective, Stack
 from nmt_ablation.objectives.auxiliary import Auxiliary
 from nmt_ablation.progress import OnProgress
 from nmt_ablation.stage import Build, File, Stage
 from nmt_ablation.stages.corpora import Languages
-from nmt_ablation.stages.pretrained import Rows, Weights
+from nmt_ablation.stages.pretrained import Network, Rows, Weights
 from nmt_ablation.stages.tokens import Binarise, BinariseText, Segmentation
 from nmt_ablation.training.config import Training
 from nmt_ablation.training.record import BEST, Calibrated, Chosen, Trained
@@ -27,6 +27,11 @@ from nmt_ablation.workspace import Workspace
 
 if TYPE_CHECKING:
     from nmt_ablation.training.plan import ArmPlan, AuxiliaryPlan
+    from nmt_ablation.transfer.features import Fed
+
+
+FED_SEEDS = 2**31
+"""The first seed of networks as they are drawn: none of an experiment's."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,19 @@ class Beside:
     name: str = field(compare=False)
     objective: Objective = field(compare=False)
     settings: Auxiliary = field(compare=False)
+
+
+@dataclass(frozen=True)
+class FedBy:
+    """A network whose states feed one side of a model."""
+
+    side: Side
+    network: Network | None
+    """The network; None for one as it is drawn."""
+    stack: Stack
+    views: tuple[Sees, ...]
+    instead: bool
+    tuned: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +90,7 @@ class Train(Stage[Trained]):
     events: Path | None = field(compare=False)
     """The folder of TensorBoard's files, if they are wanted."""
     auxiliary: tuple[Beside, ...] = ()
+    features: tuple[FedBy, ...] = ()
     alone: bool = field(default=False, compare=False)
     """True if another model starts from this one, or is chosen among several like it."""
 
@@ -102,10 +121,19 @@ class Train(Stage[Trained]):
             control=self.control,
             tuning={part: tuple(way for _, way in ways) for part, ways in self.tuning.items()},
             tying=self.tying,
+            features=tuple(self._fed(it, to) for it in self.features),
             seed=self.seed,
         )
         auxiliary = [self._beside(it, to) for it in self.auxiliary]
         return ArmPlan(transfer, to.folder, self._lineage(), auxiliary, self.events)
+
+    def _fed(self, it: FedBy, to: Build) -> "Fed":
+        from nmt_ablation.transfer.features import Fed
+
+        weights = to.path(it.network.weights) if it.network else None
+        # Another seed than the model's: the network would be its copy otherwise.
+        seed = self.seed + FED_SEEDS
+        return Fed(it.side, it.stack, it.views, it.instead, it.tuned, seed, weights)
 
     def _beside(self, it: Beside, to: Build) -> "AuxiliaryPlan":
         from nmt_ablation.training.plan import AuxiliaryPlan

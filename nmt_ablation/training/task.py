@@ -15,6 +15,7 @@ import functools
 import hashlib
 import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 import torch
@@ -29,11 +30,12 @@ from nmt_ablation.training.auxiliary import AuxiliaryTask
 from nmt_ablation.training.collective import agreed, first_ones, is_first
 from nmt_ablation.training.events import Events
 from nmt_ablation.training.glue import EndedError
-from nmt_ablation.training.plan import Plan
+from nmt_ablation.training.plan import ArmPlan, Plan
 from nmt_ablation.training.record import BEST, LAST, Validation
 from nmt_ablation.training.resumable import ResumableTask
 from nmt_ablation.training.state import TrainingState
 from nmt_ablation.training.validation import ValidationSet, batch_losses
+from nmt_ablation.transfer.features import attach, features_of
 from nmt_ablation.transfer.start import fold
 
 LOG_EVERY = 10
@@ -70,10 +72,31 @@ class ArmsTask(ResumableTask):
                 model = super().build_model(cfg, from_checkpoint)
             state.initial_weights = digest_of_weights(model.state_dict())
             arm.transfer.apply(model, self.plan.training.max_updates)
+            self._feed(model, arm, cfg)
             for weight in model.parameters():
                 weight.model_number = number
             self.models.append(model)
         return Arms(self.models)
+
+    def _feed(self, model: Any, arm: ArmPlan, cfg: Any) -> None:
+        """Feed a model with the features of its arm."""
+        for fed in arm.transfer.features:
+            with utils.set_torch_seed(fed.seed):
+                network = super().build_model(cfg)
+            attach(model, fed, network)
+
+    def begin_epoch(self, epoch: int, model: nn.Module) -> None:
+        super().begin_epoch(epoch, model)
+        self._keep_states()
+
+    def _keep_states(self) -> None:
+        """Compute the states of the training pairs that features need, once."""
+        for features in (it for one in self.models for it in features_of(one)):
+            pairs, side = self.dataset("train"), features.fed.side
+            sentences = (pairs[at][side] for at in range(len(pairs)))
+            if side == "target":  # as a decoder reads it: the end comes first
+                sentences = (it.roll(1) for it in sentences)
+            features.keep(sentences, getattr(torch, self.plan.training.precision))
 
     def train_step(
         self,
@@ -212,19 +235,27 @@ class ArmsTask(ResumableTask):
                 left = (plan.training.max_updates - update) // plan.training.validate_every
                 if left < plan.training.average and is_first():
                     path = plan.arms[number].folder / LAST.replace("*", str(update))
-                    checkpoint.write(path, fold(model.state_dict()), plan.configuration, update)
+                    self._write(path, number, update)
                 continue
             if arm.best is None or bleu > arm.best:
                 arm.best, arm.best_update, arm.validations_since_best = bleu, update, 0
                 if is_first():
                     path = plan.arms[number].folder / BEST
-                    weights = fold(model.state_dict())
-                    checkpoint.write(path, weights, plan.configuration, update)
+                    self._write(path, number, update)
             elif arm.best > 0:
                 # Validations before the first correct word don't count: training has hardly begun.
                 arm.validations_since_best += 1
             if arm.validations_since_best >= plan.training.patience:
                 self.training.end(number, "patience")
+
+    def _write(self, path: Path, number: int, update: int) -> None:
+        """Write an arm's model."""
+        weights, features = fold(self.models[number].state_dict()), self._shapes(number)
+        checkpoint.write(path, weights, self.plan.configuration, update, features)
+
+    def _shapes(self, number: int) -> list[dict[str, Any]]:
+        """Return the shapes of an arm's features, as plain values."""
+        return [it.plain() for it in self.plan.arms[number].transfer.features]
 
     def _average(self, number: int) -> None:
         """Average an arm's last models into the one that is scored, and score it on the validation
@@ -235,8 +266,10 @@ class ArmsTask(ResumableTask):
         def scores() -> tuple[float | None, float]:
             folder = plan.arms[number].folder
             weights = checkpoint.average(sorted(folder.glob(LAST)))
-            checkpoint.write(folder / BEST, weights, plan.configuration, arm.best_update)
+            shapes = self._shapes(number)
+            checkpoint.write(folder / BEST, weights, plan.configuration, arm.best_update, shapes)
             model = super(ArmsTask, self).build_model(plan.configuration.model)
+            self._feed(model, plan.arms[number], plan.configuration.model)
             model.load_state_dict(weights)
             return self._valid_scores(model.to(next(self.models[number].parameters()).device))
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from nmt_ablation.model.transformer import losses
 from nmt_ablation.segmentation import Segmenter
 from nmt_ablation.training.config import Training
-from nmt_ablation.translation.engine import Engine
+from nmt_ablation.translation.engine import engine_of
 
 UNKNOWN_HYPOTHESIS, UNKNOWN_REFERENCE = "UNKNOWN-HYPOTHESIS", "UNKNOWN-REFERENCE"
 """Words in place of unknown tokens. They differ, so that unknown tokens never match."""
@@ -57,7 +57,7 @@ class ValidationSet:
 
     def bleu(self, model: Any) -> float:
         """Return the BLEU of greedy translations, as text."""
-        engine = Engine(model, *self.dictionaries, self.training.threads)
+        engine = engine_of(model, *self.dictionaries, self.training.threads)
         found = engine.translate(self.sources, beam=1, length_penalty=1, progress=lambda *_: None)
         hypotheses = [self._text(tokens, UNKNOWN_HYPOTHESIS) for tokens in found]
         score: float = self.metric.corpus_score(hypotheses, [self.references]).score

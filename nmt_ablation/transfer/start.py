@@ -20,6 +20,7 @@ from nmt_ablation.model import checkpoint
 from nmt_ablation.model.config import SPECIAL_SYMBOLS, Tying
 from nmt_ablation.model.parts import Part, place_of
 from nmt_ablation.transfer.control import Control, controlled, seed_of
+from nmt_ablation.transfer.features import Fed
 from nmt_ablation.transfer.tuning import Tuned, Tuning
 from nmt_ablation.values import Side
 
@@ -39,6 +40,8 @@ class Transfer:
     """The control under which parts start from networks. Vectors come shuffled already."""
     tuning: Mapping[Part, tuple[Tuning, ...]] = field(default_factory=dict)
     tying: Tying = "none"
+    features: tuple[Fed, ...] = ()
+    """The networks whose states feed the model."""
     seed: int = 1
     """The seed of everything drawn besides the model."""
 

@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from fairseq import checkpoint_utils
+from fairseq import checkpoint_utils, tasks
 
 from nmt_ablation.absent import without
 from nmt_ablation.model.checkpoint import readable
 from nmt_ablation.progress import OnProgress
 from nmt_ablation.segmentation import Segmenter
+from nmt_ablation.transfer.features import Fed, attach, features_of
 from nmt_ablation.translation.config import Decoding
+from nmt_ablation.translation.generator import Generator
 
 # CTranslate2 imports all of transformers, where it is installed, for other converters.
 with without("transformers"):
@@ -46,15 +48,36 @@ def translate(
         threads: batches at once.
         progress: a callback, called with sentences.
     """
-    with readable():
-        models, _, task = checkpoint_utils.load_model_ensemble_and_task(
-            [str(checkpoint)], arg_overrides={"data": str(data)}
-        )
+    model, task = _load(checkpoint, data)
     dictionaries = task.source_dictionary, task.target_dictionary
-    engine = Engine(models[0], *dictionaries, threads, decoding.precision)
+    engine = engine_of(model, *dictionaries, threads, decoding.precision)
     tokens = [segmenters[0].encode(sentence) for sentence in sentences]
     found = engine.translate(tokens, decoding.beam, decoding.length_penalty, progress)
     return [segmenters[1].decode(hypothesis) for hypothesis in found]
+
+
+def _load(checkpoint: Path, data: Path) -> tuple[Any, Any]:
+    """Return the model of a checkpoint, with the features that feed it, and fairseq's task."""
+    with readable():
+        state = checkpoint_utils.load_checkpoint_to_cpu(
+            str(checkpoint), arg_overrides={"data": str(data)}
+        )
+    configuration = state["cfg"]
+    task = tasks.setup_task(configuration.task)
+    model = task.build_model(configuration.model)
+    for plain in state["extra_state"].get("features", ()):
+        attach(model, Fed.of(plain), task.build_model(configuration.model))
+    model.load_state_dict(state["model"])
+    return model, task
+
+
+def engine_of(
+    model: Any, source: Any, target: Any, threads: int, precision: str = "float32"
+) -> "Engine | Generator":
+    """Return a model ready to translate, as `Engine` takes it; CTranslate2 knows no features."""
+    if features_of(model):
+        return Generator(model, source, target)
+    return Engine(model, source, target, threads, precision)
 
 
 class Engine:
