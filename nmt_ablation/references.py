@@ -13,6 +13,7 @@ FILE = Path(__file__).parents[1] / "corpora" / "references.bib"
 
 # OPUS; the model; the toolkit; resampling the test set.
 ALWAYS = ("tiedemann-2012", "vaswani-2017", "ott-2019", "koehn-2004")
+FEATURES = ("peters-2018",)
 BACK_TRANSLATION = ("sennrich-2016-monolingual", "caswell-2019")
 
 
@@ -51,8 +52,8 @@ def keys(experiment: Experiment) -> list[str]:
     for arm in experiment.arms.values():
         for name, auxiliary in arm.auxiliary.items():
             cited += auxiliary.named(name)[1].cites()
-        if arm.back_translation:
-            cited += BACK_TRANSLATION
+        cited += FEATURES if arm.features else ()
+        cited += BACK_TRANSLATION if arm.back_translation else ()
     return list(dict.fromkeys(cited))
 
 

@@ -1,0 +1,5 @@
+#!/usr/bin/env bash
+# Features, auxiliary objectives, parents and back-translation, on Tatoeba. See docs/results/tatoeba/README.md:
+#   bash recipes/tatoeba.sh --mirror FOLDER/mirror --data FOLDER/data
+set -euo pipefail
+exec bash "$(dirname "${BASH_SOURCE[0]}")/ablation.sh" tatoeba "$@"
