@@ -79,7 +79,7 @@ class ArmsTask(ResumableTask):
         return Arms(self.models)
 
     def _feed(self, model: Any, arm: ArmPlan, cfg: Any) -> None:
-        """Feed a model with the features of its arm."""
+        """Add the features of an arm to its model."""
         for fed in arm.transfer.features:
             with utils.set_torch_seed(fed.seed):
                 network = super().build_model(cfg)

@@ -193,7 +193,7 @@ class Fuller(nn.Embedding):
 
 
 def attach(model: Any, fed: Fed, network: Any) -> None:
-    """Feed a model with the states of a network.
+    """Add features, the states of a network, to a model.
 
     Args:
         model: a fairseq Transformer.
