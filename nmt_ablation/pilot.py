@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from nmt_ablation.errors import UserError
 from nmt_ablation.experiment import Cell, Experiment
-from nmt_ablation.results.gather import training_of
 from nmt_ablation.runner import Runner
 from nmt_ablation.values import Size
 
@@ -69,9 +68,7 @@ def bests(runner: Runner) -> list[Best]:
     """Return the course of each training of a pilot that has run."""
     found = []
     for cell in runner.file.experiment.cells():
-        record = runner.workspace.record(
-            training_of(runner.pipeline, cell, runner.workspace.record)
-        )
+        record = runner.workspace.record(runner.pipeline.training_of(cell, runner.workspace.record))
         found.append(
             Best(cell, record.best_update, record.valid_bleu, record.updates, record.ended_by)
         )

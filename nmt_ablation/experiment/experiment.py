@@ -7,11 +7,12 @@ from typing import Annotated, Any, ClassVar
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from nmt_ablation.corpus.config import Cleaning, HeldOut, OwnText, TextFile
+from nmt_ablation.experiment.arm_rules import check_arm
 from nmt_ablation.experiment.arms import Arm, ready_made
 from nmt_ablation.experiment.corpora import Corpora, SideTexts
 from nmt_ablation.experiment.verdict import Prediction, VerdictRule
 from nmt_ablation.model.config import Model, Tying
-from nmt_ablation.model.parts import EMBEDDINGS, PARTS, WITH_ROWS, Part
+from nmt_ablation.model.parts import Part
 from nmt_ablation.opus.corpora import MonolingualCorpus, ParallelCorpus, TextCorpus
 from nmt_ablation.pretrained.kind import (
     AnyPretrained,
@@ -19,7 +20,6 @@ from nmt_ablation.pretrained.kind import (
     PretrainedVectors,
     Setting,
 )
-from nmt_ablation.pretrained.network import problems_of_text
 from nmt_ablation.pretrained.parent import Parent
 from nmt_ablation.scoring.config import Scoring
 from nmt_ablation.segmentation.config import SegmentationConfig
@@ -37,13 +37,6 @@ from nmt_ablation.values import (
     fail,
     size_limit,
 )
-
-TIED: dict[Tying, tuple[Part, ...]] = {
-    "none": (),
-    "decoder": (EMBEDDINGS["target"], "output-layer"),
-    "all": (*EMBEDDINGS.values(), "output-layer"),
-}
-"""The parts that each `tying` makes one matrix."""
 
 
 class Experiment(Block):
@@ -273,153 +266,8 @@ class Experiment(Block):
     @model_validator(mode="after")
     def _arms_that_can_be(self) -> "Experiment":
         for name, arm in self.arms.items():
-            for part_name, thing in arm.start.items():
-                if thing not in self.pretrained:
-                    allowed = ", ".join(self.pretrained) or "none: there is no key pretrained"
-                    fail(
-                        ("arms", name, "start", part_name),
-                        f"nothing pretrained is called '{thing}'; allowed: {allowed}",
-                    )
-            for part, thing in arm.starts.items():
-                if part not in (can := self.pretrained[thing].parts(self.setting)):
-                    allowed = ", ".join(it for it in PARTS if it in can)
-                    fail(
-                        ("arms", name, "start"),
-                        f"{part} can't start from '{thing}', which is of the kind "
-                        f"{self.pretrained[thing].kind}; parts that can: {allowed}",
-                    )
-            self._controlled(name, arm)
-            of_rank = (
-                part for part, ways in arm.tunings.items() if any(way.rank for _, way in ways)
-            )
-            for part in WITH_ROWS.intersection(of_rank):
-                fail(
-                    ("arms", name, "tuning"),
-                    f"updates of low rank are of the matrices in layers, and {part} has none; name "
-                    "encoder-layers, decoder-layers, cross-attention or layers",
-                )
-            of_vectors = {"scale", "dimension"} & arm.model_fields_set
-            if of_vectors and not set(arm.starts.values()) & set(self.names_of_vectors):
-                names = ", ".join(sorted(of_vectors))
-                fail(
-                    ("arms", name, min(of_vectors)),
-                    f"{names}: speaks of vectors, and this arm starts from none",
-                )
-            for at, size in enumerate(arm.sizes or ()):
-                if size not in self.sizes:
-                    fail(("arms", name, "sizes", at), f"{size} is none of the experiment's sizes")
-            frozen = [part for part, ways in arm.tunings.items() if "frozen" in dict(ways)]
-            if set(frozen) == set(PARTS):
-                fail(("arms", name, "tuning"), "all parts are frozen, so nothing would learn")
-            self._tied(name, arm)
-            self._beside(name, arm)
-            self._fed(name, arm)
+            check_arm(self, name, arm)
         return self
-
-    def _beside(self, name: str, arm: Arm) -> None:
-        """Refuse what is learned beside translation of the sample without text for it."""
-        if arm.back_translation and "target" not in self.corpora.text_sides():
-            fail(
-                ("arms", name, "back_translation"),
-                f"needs text in {self.target} to translate back: name corpora under "
-                "corpora.monolingual",
-            )
-        for own, auxiliary in arm.auxiliary.items():
-            where = "arms", name, "auxiliary", own
-            objective = auxiliary.named(own)[1]
-            sides = auxiliary.sides(objective)
-            for keys, why in problems_of_text(objective, auxiliary.text, sides, self.setting):
-                fail((*where, *keys), why)
-            if self.training.processes > 1:
-                fail(where, "is learned by one process only; set training.processes to 1")
-
-    def _fed(self, name: str, arm: Arm) -> None:
-        """Refuse features that a network doesn't have, or that would show later tokens."""
-        for side, features in arm.features.items():
-            where = "arms", name, "features", side
-            networks = [
-                it for it, thing in self.pretrained.items() if isinstance(thing, PretrainedNetwork)
-            ]
-            if features.of not in networks:
-                thing = self.pretrained.get(features.of)
-                why = (
-                    f"'{features.of}' is of the kind {thing.kind}, whose dictionary or shape is "
-                    "another than the model's"
-                    if thing
-                    else f"nothing pretrained is called '{features.of}'"
-                )
-                allowed = ", ".join(networks) or "none"
-                fail(where, f"{why}; name a thing of the kind network: {allowed}")
-            stack, views = self.network(features.of).reads
-            if side == "source" and stack != "encoder":
-                fail(where, f"'{features.of}' has no encoder that learned; name a network that has")
-            if side == "target" and "earlier" not in views:
-                fail(
-                    where,
-                    f"'{features.of}' reads a sentence in both directions at once, and would see "
-                    "the tokens to predict; name one of causal-lm or bidirectional-lm",
-                )
-            if side not in self.network(features.of).sides(self.setting):
-                fail(where, f"'{features.of}' has learned no text in {self.language(side)}")
-            if arm.dimension == "projection" or any(
-                way.rank for ways in arm.tunings.values() for _, way in ways
-            ):
-                fail(where, "can't be joined with projected vectors or updates of low rank")
-            if self.training.processes > 1:
-                fail(where, "are learned by one process only; set training.processes to 1")
-
-    def _controlled(self, name: str, arm: Arm) -> None:
-        """Refuse a control that would shuffle nothing."""
-        if arm.control == "shuffled" and not set(arm.starts) & WITH_ROWS:
-            fail(
-                ("arms", name, "control"),
-                "shuffled gives each token the embedding of another, and no embeddings of this arm "
-                "start from anything",
-            )
-        if arm.control == "shuffled-weights" and not self.network_starts(arm):
-            fail(
-                ("arms", name, "control"),
-                "shuffled-weights shuffles a network's numbers, and this arm starts from none",
-            )
-
-    def _tied(self, name: str, arm: Arm) -> None:
-        """Refuse starts, tunings and dimensions that shared embeddings can't have."""
-        tying = self.tying(arm)
-        shared = TIED[tying]
-        of_shared = [dict(arm.tunings.get(part, ())) for part in shared]
-        for ways, part in zip(of_shared, shared, strict=True):
-            if ways != of_shared[-1]:
-                fail(
-                    ("arms", name),
-                    f"{part} and output-layer are one matrix (tying: {tying}), and can't be tuned "
-                    "apart; tune both alike, or tie less",
-                )
-        if shared and arm.dimension == "projection":
-            fail(("arms", name), "embeddings with a projection can't be tied; set tying to none")
-        things = {arm.starts.get(part) for part in shared if part != "output-layer"}
-        if shared and (output := arm.starts.get("output-layer")) and things != {output}:
-            fail(
-                ("arms", name),
-                f"{shared[0]} and output-layer are one matrix (tying: {tying}), and must start "
-                "alike; tie less, or name both",
-            )
-        if tying != "all":
-            return
-        if not self.segmentation.joint:
-            fail(("arms", name), "tying: all needs one dictionary; set segmentation.joint")
-        if len(things) > 1:
-            fail(
-                ("arms", name),
-                "tying: all leaves one embedding matrix, so both sides must start alike",
-            )
-        for thing in things - {None}:
-            if thing is not None and not self.pretrained[thing].shared:
-                fail(
-                    ("arms", name),
-                    f"tying: all leaves one embedding matrix, and '{thing}' has two sets of "
-                    "vectors, one for each side; train them with joint: true, or name one file "
-                    "for both",
-                )
 
     @model_validator(mode="after")
     def _arms_to_compare(self) -> "Experiment":

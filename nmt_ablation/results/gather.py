@@ -1,51 +1,44 @@
 """Results, gathered from a pipeline and its workspace, which no other module here knows."""
 
 import random
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
-from typing import Any
 
 import numpy as np
 
 from nmt_ablation import references
 from nmt_ablation.corpus.text import Pair, read_pairs, stream_lines
 from nmt_ablation.errors import UserError
-from nmt_ablation.experiment import Arm, Cell, Experiment
-from nmt_ablation.model.parts import Part
+from nmt_ablation.experiment import Cell, Experiment
 from nmt_ablation.pipeline import Pipeline
 from nmt_ablation.results import pairwise
 from nmt_ablation.results.comparable import check_pairing, check_signatures, with_gains
 from nmt_ablation.results.design import Design
 from nmt_ablation.results.means import Evidence, contrast, summarise
+from nmt_ablation.results.networks import back_translation_of, networks_of_cell
 from nmt_ablation.results.results import Results
 from nmt_ablation.results.rows import (
     Alignment,
-    BackTranslation,
     CellRow,
-    CorpusRow,
     Example,
-    FurtherRow,
-    HeldOutLoss,
-    MonolingualRow,
     NearDuplicates,
     NearDuplicatesOf,
-    Network,
     Pairing,
     SideCoverage,
     Training,
     Validation,
 )
+from nmt_ablation.results.texts import corpora_rows, further_rows, monolingual_rows
 from nmt_ablation.scoring import loss
 from nmt_ablation.scoring.metric import Measure
 from nmt_ablation.scoring.resample import COUNT, Scores, load_scores
 from nmt_ablation.scoring.test_sets import measures
-from nmt_ablation.stage import AnyStage
 from nmt_ablation.stages.pretrained import Align
-from nmt_ablation.stages.training import Choose, Train
+from nmt_ablation.stages.training import Train
 from nmt_ablation.training.config import Training as TrainingSetting
 from nmt_ablation.training.record import Trained
-from nmt_ablation.values import SIDES, Side
+from nmt_ablation.values import Side
 from nmt_ablation.workspace import Provenance, Workspace
 
 EXAMPLES = 6
@@ -109,9 +102,9 @@ def gather(
         unfinished=[str(cell) for cell in experiment.cells() if cell not in resamples],
         means=summarise(evidence, experiment.baseline, design.compared),
         contrasts=contrast(evidence, design.contrasts, design.contrasted),
-        corpora=_corpora(pipeline, records),
-        monolingual=_monolingual(pipeline, records),
-        further=list(_further(pipeline, records)),
+        corpora=corpora_rows(pipeline, records),
+        monolingual=monolingual_rows(pipeline, records),
+        further=list(further_rows(pipeline, records)),
         examples=list(_examples(pipeline, workspace, kept)) if kept else [],
         translations=_translations(pipeline, workspace, kept) if kept else {},
         cited=references.as_text(experiment, references.entries()).splitlines(),
@@ -146,7 +139,7 @@ def cell_score(pipeline: Pipeline, workspace: Workspace, cell: Cell) -> CellScor
 def outcome(pipeline: Pipeline, workspace: Workspace, cell: Cell) -> str:
     """Describe a cell that was just finished: its scores, and the end of its training."""
     scored = workspace.record(pipeline.score(cell))
-    trained = workspace.record(training_of(pipeline, cell, workspace.record))
+    trained = workspace.record(pipeline.training_of(cell, workspace.record))
     measures = pipeline.experiment.scoring.measures
     scores = ", ".join(
         f"{measure.label} {scored.scores[name].value:.{measure.decimals}f}"
@@ -182,7 +175,7 @@ def _cell_row(pipeline: Pipeline, workspace: Workspace, records: Provenance, cel
     """Return the row of a finished cell, without gains."""
     experiment = pipeline.experiment
     score = pipeline.score(cell)
-    train = training_of(pipeline, cell, records.__getitem__)
+    train = pipeline.training_of(cell, records.__getitem__)
     compare, alike = pipeline.compare(cell), pipeline.near_duplicates(cell.size, cell.seed)
     scored = workspace.record(score)
     losses = (it.loss for it in records[train].validations)
@@ -207,8 +200,8 @@ def _cell_row(pipeline: Pipeline, workspace: Workspace, records: Provenance, cel
         ),
         coverage=_coverage(train, records),
         alignment=_alignment(train, records),
-        networks=tuple(_networks(pipeline, cell, records)),
-        back_translation=_back_translation(pipeline, cell, records),
+        networks=tuple(networks_of_cell(pipeline, cell, records)),
+        back_translation=back_translation_of(pipeline, cell, records),
         near_duplicates=(
             NearDuplicates(**{name: NearDuplicatesOf(**asdict(it)) for name, it in counts.items()})
             if (counts := workspace.done(alike) and workspace.record(alike))
@@ -217,12 +210,6 @@ def _cell_row(pipeline: Pipeline, workspace: Workspace, records: Provenance, cel
         test_sentences=_test_sentences(pipeline, records),
         digest=score.digest,
     )
-
-
-def training_of(pipeline: Pipeline, cell: Cell, record: Callable[[AnyStage], Any]) -> Train:
-    """Return the training that a cell's scores are of, by the records of stages."""
-    model = pipeline.model(cell)
-    return model.chosen(record(model)) if isinstance(model, Choose) else model
 
 
 def _training(record: Trained, setting: TrainingSetting) -> Training:
@@ -260,119 +247,6 @@ def _alignment(train: Train, records: Provenance) -> Alignment | None:
     return Alignment.model_validate(asdict(records[aligned[0]])) if aligned else None
 
 
-def _networks(pipeline: Pipeline, cell: Cell, records: Provenance) -> Iterator[Network]:
-    """Yield the networks that parts of a cell's model start from, and that translate back."""
-    experiment = pipeline.experiment
-    starts, fed = _uses(experiment, experiment.arms[cell.arm])
-    for name in dict.fromkeys([*starts.values(), *fed.values()]):
-        parts: tuple[str, ...] = tuple(part for part, of in starts.items() if of == name)
-        parts += tuple(f"features of {side}" for side, of in fed.items() if of == name)
-        if name in pipeline.file.parents:
-            yield _parent(pipeline, name, parts, cell, records)
-            continue
-        stage, thing = pipeline.network(name, cell.size, cell.seed), experiment.network(name)
-        record = records[stage]
-        of_sides = dict(zip(SIDES, stage.languages, strict=True))
-        languages = " and ".join(of_sides[side] for side in stage.texts)
-        yield Network(
-            name=name,
-            parts=parts,
-            objective=thing.says,
-            text=f"{thing.text}, {languages}",
-            seed=stage.seed,
-            losses=tuple(HeldOutLoss(**asdict(each)) for each in record.validations),
-            digest=stage.digest,
-            **{key: value for key, value in asdict(record).items() if key in Network.model_fields},
-        )
-    if experiment.arms[cell.arm].back_translation:
-        yield _reverse(pipeline, cell, records)
-
-
-def _uses(experiment: Experiment, arm: Arm) -> tuple[dict[Part, str], dict[Side, str]]:
-    """Return the network that each part starts from, and that feeds each side, if it is trained."""
-    fed = {side: it.of for side, it in arm.features.items() if it.control is None}
-    return experiment.network_starts(arm), fed
-
-
-def _back_translation(
-    pipeline: Pipeline, cell: Cell, records: Provenance
-) -> BackTranslation | None:
-    """Return the record of the pairs that a cell's arm translated back, if it did."""
-    if pipeline.experiment.arms[cell.arm].back_translation is None:
-        return None
-    record = records[pipeline.back_translate(cell.arm, cell.size, cell.seed)]
-    digest = pipeline.train(cell).binarise.digest
-    return BackTranslation(pairs=record.pairs, empty=record.empty, digest=digest)
-
-
-def _reverse(pipeline: Pipeline, cell: Cell, records: Provenance) -> Network:
-    """Return the row of the model that translated back for a cell."""
-    stage = pipeline.back_translate(cell.arm, cell.size, cell.seed)
-    translated = records[stage]
-    source, target = pipeline.languages
-    row = _trained(
-        stage.train,
-        records,
-        name="reverse",
-        parts=(),
-        objective="translation, for back-translation",
-        text=f"sample, {target} and {source}",
-        lines=records[pipeline.sample(cell.size, cell.seed)].pairs,
-        held_out=records[pipeline.hold_out()]["valid"].pairs,
-    )
-    seconds = translated.seconds * translated.threads / row.threads
-    return row.model_copy(update={"seconds": row.seconds + seconds})
-
-
-def _parent(
-    pipeline: Pipeline, name: str, parts: tuple[str, ...], cell: Cell, records: Provenance
-) -> Network:
-    """Return the row of a parent that parts of a cell's model start from."""
-    thing, there = pipeline.experiment.parent(name), pipeline.parent(name)
-    adopted, its_cell = pipeline.adopted(name, cell.size, cell.seed), there.file.cell(thing.cell)
-    source, target = there.languages
-    return _trained(
-        training_of(there, its_cell, records.__getitem__),
-        records,
-        name=name,
-        parts=parts,
-        objective=f"translation, {thing.rows} rows",
-        text=f"{there.experiment.name} {thing.cell}, {source} and {target}",
-        lines=records[there.sample(its_cell.size, its_cell.seed)].pairs,
-        held_out=records[there.hold_out()]["valid"].pairs,
-        rows=records[adopted].rows,
-    )
-
-
-def _trained(train: Train, records: Provenance, **facts: Any) -> Network:
-    """Return the row of a whole NMT model that is trained for another one.
-
-    Args:
-        facts: what its record doesn't say.
-    """
-    record, training = records[train], train.training
-    return Network(
-        **facts,
-        seed=train.seed,
-        updates=record.updates,
-        epochs=None,
-        tokens=None,
-        predicted=None,
-        too_long=record.too_long,
-        losses=tuple(
-            HeldOutLoss(update=it.update, loss=it.loss)
-            for it in record.validations
-            if it.loss is not None
-        ),
-        seconds=record.training_seconds / record.together,
-        threads=training.threads * training.processes,
-        parameters=record.parameters,
-        weights=record.weights,
-        device=record.device,
-        digest=train.digest,
-    )
-
-
 def _measures(experiment: Experiment) -> dict[str, Measure]:
     """Return the facts about all outcomes, the primary one first."""
     of_metrics = experiment.scoring.measures | {loss.NAME: loss.MEASURE}
@@ -394,83 +268,6 @@ def _records(pipeline: Pipeline, workspace: Workspace, cells: Iterable[Cell]) ->
     for cell in cells:
         records = records | workspace.provenance(pipeline.score(cell))
     return records
-
-
-def _corpora(pipeline: Pipeline, records: Provenance) -> list[CorpusRow]:
-    pool = records[pipeline.pool()].corpora
-    rows = []
-    for corpus in pipeline.experiment.corpora.parallel:
-        cleaned, left = records[pipeline.clean(corpus)], pool[str(corpus)]
-        rows.append(
-            CorpusRow(
-                corpus=str(corpus),
-                read=cleaned.read,
-                dropped={name: it.pairs for name, it in cleaned.dropped.items() if it.pairs},
-                duplicates=left.duplicates,
-                leaks=left.dropped_as_leaks,
-                pool=left.pairs,
-            )
-        )
-    return rows
-
-
-def _monolingual(pipeline: Pipeline, records: Provenance) -> list[MonolingualRow]:
-    """Return a row for each language whose text was used."""
-    experiment = pipeline.experiment
-    if experiment.corpora.monolingual == "rest":
-        return _rest(pipeline, records)
-    rows = []
-    for side in experiment.corpora.text_sides():
-        stage = pipeline.monolingual(side)
-        if stage in records:
-            record = records[stage]
-            rows.append(
-                MonolingualRow(
-                    language=experiment.language(side),
-                    read=record.read,
-                    kept=record.kept,
-                    leaks=record.dropped_as_leaks,
-                    paired=record.in_parallel_corpora,
-                )
-            )
-    return rows
-
-
-def _further(pipeline: Pipeline, records: Provenance) -> Iterator[FurtherRow]:
-    """Yield a row for each set of further pairs that was used."""
-    for name in pipeline.experiment.corpora.further:
-        stage = pipeline.further(name)
-        if stage not in records:
-            continue
-        cleaned, found = [records[it] for it in stage.corpora], records[stage].corpora.values()
-        read, kept = sum(it.read for it in cleaned), sum(it.kept for it in cleaned)
-        yield FurtherRow(
-            name=name,
-            pair="-".join(stage.languages),
-            read=read,
-            kept=sum(it.pairs for it in found),
-            dropped=read - kept,
-            duplicates=sum(it.duplicates for it in found),
-            shared=sum(it.shared for it in found),
-            leaks=sum(it.dropped_as_leaks for it in found),
-        )
-
-
-def _rest(pipeline: Pipeline, records: Provenance) -> list[MonolingualRow]:
-    """Return a row for each language of the rest of the pool, if the rest was used."""
-    if (stage := pipeline.rest()) not in records:
-        return []
-    record = records[stage]
-    return [
-        MonolingualRow(
-            language=pipeline.experiment.language(side),
-            read=record.pairs,
-            kept=kept,
-            leaks=0,
-            paired=record.in_samples + repeated,
-        )
-        for side, kept, repeated in zip(SIDES, record.kept, record.repeated, strict=True)
-    ]
 
 
 def _examples(
