@@ -6,10 +6,10 @@
   python recipes/tatoeba.py translation hoang OPUS-MT-testsets FOLDER
   bash recipes/tatoeba.sh --mirror FOLDER/mirror --data FOLDER/data
 
-The mirror has the pairs, which are manythings.org's, as Tatoeba/v2018-05, and all German and English
-sentences of other pairs' test sets as TatoebaTestSets/v2021-08-07; the data folder has the test set
-of German and English (Tiedemann 2020). White space is made single. It says where a text isn't that of
-the results in docs/results.
+The mirror has the pairs, which are manythings.org's, as Tatoeba/v2018-05, and all German and
+English sentences of other pairs' test sets as TatoebaTestSets/v2021-08-07; the data folder has the
+test set of German and English (Tiedemann 2020). White space is made single. It says where a text
+isn't that of the results in docs/results.
 """
 
 import argparse
