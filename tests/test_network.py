@@ -252,6 +252,18 @@ def test_a_text_too_short_to_hold_lines_out_is_refused(new_run: NewRun, tmp_path
     assert "200-xlm-s1: the monolingual text in" in said
 
 
+def test_a_text_too_short_for_its_updates_is_refused(prepared: None, new_run: NewRun) -> None:
+    run = new_run(*NETWORKS, ("text: sample, updates: 20}", "text: sample, updates: 9000}"))
+    result = run.call("run", "--cell=50-own-s1")
+    assert result.returncode == 1
+    (said,) = set(re.findall(r"tiny.yaml: pretrained.own: its text has 90 lines.*", result.stderr))
+    found = re.search("would read ([0-9,]+) times; .* or set updates to ([0-9,]+) at most", said)
+    assert found is not None
+    times, most = (int(it.replace(",", "")) for it in found.groups())
+    assert times > 1000 and most == pytest.approx(9000 * 1000 / times, rel=0.01)
+    assert "Traceback" not in result.stderr
+
+
 def test_a_diverging_pretraining_ends_its_arms_and_no_others(
     prepared: None, new_run: NewRun
 ) -> None:

@@ -53,7 +53,7 @@ baseline: random""",
 OF_ARMS = ("random", "parent", "cove", "layers", "any", "shuffled")
 
 
-def _write_other(folder: Path, *replacements: tuple[str, str]) -> Path:
+def write_other(folder: Path, *replacements: tuple[str, str]) -> Path:
     """Write the parent's experiment, a third of whose pairs share a side with the pool."""
     text = TINY
     for old, new in (*OTHER, *replacements):
@@ -70,7 +70,7 @@ def _write_other(folder: Path, *replacements: tuple[str, str]) -> Path:
 
 
 def _new(folder: Path, mirror: Path) -> Run:
-    _write_other(folder)
+    write_other(folder)
     return tiny(folder, mirror, PARENTS, ARMS)
 
 
@@ -256,7 +256,7 @@ def test_a_mistake_names_its_line_and_the_remedy(
     tmp_path: Path, mirror: Path, mistake: str
 ) -> None:
     which, replacement, words = MISTAKES[mistake]
-    _write_other(tmp_path, *([replacement] if which == "other" else []))
+    write_other(tmp_path, *([replacement] if which == "other" else []))
     run = tiny(tmp_path, mirror, PARENTS, ARMS, *([replacement] if which == "tiny" else []))
     with pytest.raises(UserError) as error:
         load(run.file)

@@ -19,6 +19,7 @@ from nmt_ablation import cost
 from nmt_ablation.errors import UserError
 from nmt_ablation.slurm import cluster, scripts
 from tests.conftest import NewRun, Run, two_arms, until
+from tests.test_parent import write_other
 
 ROOT = Path(__file__).parents[1]
 GOLDEN = Path(__file__).parent / "golden"
@@ -234,6 +235,31 @@ def test_networks_are_elements_of_their_own_and_only_what_needs_them_waits(
     assert here.call("run", "--network", "network-bart").returncode == 0
     one, other = (each.workspace.record(stage) for each in (run, here))
     assert (one.weights, one.validations) == (other.weights, other.validations)
+
+
+def test_a_parent_is_an_element_and_so_is_a_model_that_two_arms_translate_back_with(
+    slurm: None, prepared: None, new_run: NewRun, tmp_path: Path
+) -> None:
+    write_other(tmp_path)
+    run = new_run(
+        (
+            "  word2vec: {kind: word2vec, epochs: 2}\n",
+            "  parent: {kind: parent, experiment: other.yaml, cell: 150-random-s1}\n",
+        ),
+        (NO_FROZEN[0], "  whole: {start: {model: parent}}\n"),
+        (NO_FINETUNED[0], "  back: {back_translation: {}}\n"),
+        (NO_SOURCE[0], "  plain: {back_translation: {tagged: false}, sizes: [50]}\n"),
+    )
+    jobs = _submitted(run)
+    scripts = run.workspace_root / "tiny" / "slurm" / "001"
+    # The model of 200 pairs serves one cell, whose element trains it.
+    assert (scripts / "networks.txt").read_text().splitlines() == [
+        "--network=network-parent",
+        "--network=network-reverse-50-s1",
+    ]
+    until(lambda: _ended(jobs))
+    assert _states(run) == {"done"}
+    assert _reported(run) == {"random", "whole", "back", "plain"}
 
 
 def test_an_element_out_of_time_queues_again(

@@ -151,6 +151,7 @@ class Things(Texts):
             thing=thing,
             setting=setting,
             label="-".join([*self.parents, name, *self._of_network(thing, size, seed)]),
+            where=f"{self.file.path}: pretrained.{name}",
         )
 
     @staticmethod

@@ -100,6 +100,8 @@ class GivenNetwork:
     dictionaries: Mapping[Side, Path]
     """The dictionary file of each side."""
     seed: int
+    where: str
+    """The network's place in the experiment file, for messages."""
     progress: OnProgress
 
     @property

@@ -149,6 +149,7 @@ class Network(PretrainedNetwork):
                 threads=setting.threads,
                 seed=given.seed,
                 weights=given.weights,
+                where=given.where,
                 progress=given.progress,
             )
         )

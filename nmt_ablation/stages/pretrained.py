@@ -221,6 +221,8 @@ class Network(Weights[NetworkRecord]):
     setting: Setting = field(compare=False)
     label: str = field(compare=False)
     """The name of the network, for messages."""
+    where: str = field(compare=False)
+    """Its place in the experiment file, for messages."""
 
     @property
     def alone(self) -> bool:
@@ -250,6 +252,7 @@ class Network(Weights[NetworkRecord]):
                 languages=dict(zip(SIDES, self.languages, strict=True)),
                 dictionaries={side: to.path(self.segmentation.dictionary(side)) for side in SIDES},
                 seed=self.seed,
+                where=self.where,
                 progress=to.progress,
             )
         )

@@ -38,6 +38,8 @@ class Plan:
     seed: int
     weights: Path
     """The file of the finished network; log and checkpoints stand beside it."""
+    where: str
+    """The network's place in the experiment file, for messages."""
     progress: OnProgress
     configuration: Any = None
     """fairseq's configuration, once it is made, to be written into checkpoints."""

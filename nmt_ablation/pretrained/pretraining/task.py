@@ -14,13 +14,18 @@ from fairseq.tasks import register_task
 from fairseq.tasks.translation import TranslationConfig
 from torch import Tensor, nn
 
+from nmt_ablation.errors import UserError
 from nmt_ablation.model import checkpoint
 from nmt_ablation.pretrained.pretraining.plan import Plan, State
 from nmt_ablation.pretrained.records import HeldOutLoss, write_losses
 from nmt_ablation.training.glue import EndedError
 from nmt_ablation.training.resumable import ResumableTask
-from nmt_ablation.training.sentences import batches_of, read
+from nmt_ablation.training.sentences import Sentences, batches_of, read
 from nmt_ablation.transfer.start import tie
+
+MOST_EPOCHS = 1000
+"""The most times that a text is read: beyond it a network learns the text by heart, and a number of
+updates is likely a mistake."""
 
 
 @register_task("pretraining", dataclass=TranslationConfig)
@@ -48,9 +53,25 @@ class PretrainingTask(ResumableTask):
         found = read(plan.texts, plan.languages, split, self.dictionary, plan.objective, plan.seed)
         self.datasets[split] = found
         if split == "train":
+            self._check_length(found)
             self.training.lines = len(found)
         else:
             self.training.held_out = len(found)
+
+    def _check_length(self, text: Sentences) -> None:
+        """Refuse a text that is far too short.
+
+        Raises:
+            UserError: it would be read more than `MOST_EPOCHS` times.
+        """
+        plan, tokens = self.plan, int(text.sizes.sum())
+        times = plan.updates * plan.batch_tokens // tokens
+        if times > MOST_EPOCHS:
+            most = MOST_EPOCHS * tokens // plan.batch_tokens
+            raise UserError(
+                f"{plan.where}: its text has {len(text):,} lines, which {plan.updates:,} updates "
+                f"would read {times:,} times; name more text, or set updates to {most:,} at most"
+            )
 
     def begin_epoch(self, epoch: int, model: nn.Module) -> None:
         super().begin_epoch(epoch, model)
