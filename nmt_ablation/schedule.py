@@ -29,7 +29,8 @@ def group(
     """
     groups: dict[object, list[Cell]] = {}
     for cell in cells:
-        waits = pipeline.networks_of([cell]).values()
+        own = (it for it in pipeline.trainings(cell) if it.alone)
+        waits = [*pipeline.networks_of([cell]).values(), *own]
         unbuilt = frozenset(it for it in waits if not workspace.done(it))
         data = pipeline.train(cell).binarise
         key = (cell.size, cell.seed, data, unbuilt) if together else cell

@@ -49,6 +49,13 @@ def test_together_the_arms_of_a_size_and_seed_are_one_job_if_they_wait_for_one_n
     assert {cell.arm for cell in groups["50-s2"]} == {"random", "frozen", "finetuned", "source"}
 
 
+def test_arms_that_try_several_rates_are_no_job_together(new_run: NewRun) -> None:
+    run = new_run(("learning_rate: 0.01", "learning_rate: [0.01, 0.003]"))
+    cells = run.pipeline.experiment.cells()
+    groups = schedule.group(run.pipeline, run.workspace, cells, together=True)
+    assert groups == {str(cell): [cell] for cell in cells}
+
+
 def test_apart_and_alone_a_cell_s_job_has_its_name(run: Run) -> None:
     cells = run.pipeline.experiment.cells()
     groups = schedule.group(run.pipeline, run.workspace, cells, together=False)

@@ -1,12 +1,16 @@
 """The stage that prepares sentence pairs beside the pool, for networks to learn from."""
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from nmt_ablation.errors import UserError
 from nmt_ablation.stage import Build, File, Stage
 from nmt_ablation.stages.corpora import Apart, Clean, Languages, PooledCorpus, PoolRecord
 from nmt_ablation.values import SIDES, Side
+
+if TYPE_CHECKING:
+    from nmt_ablation.corpus.hashes import Hashes
 
 KEY = "further pairs"
 """The key by which the pairs are ordered, so that the first lines are a fair sample."""
@@ -43,16 +47,15 @@ class FurtherPairs(Stage[PoolRecord]):
         from nmt_ablation.corpus import cleaned, pool
         from nmt_ablation.corpus.hold_out import KnownSides
 
-        # Lists, as generators would all read the last language.
-        held_out, pooled = (
-            KnownSides(
-                *(
-                    [each for it in self.apart for each in of(it, language, to)]
-                    for language in self.languages
-                )
+        def known(of: Callable[[Apart, str, Build], Iterator["Hashes"]]) -> KnownSides:
+            """Return what other experiments have in the language of each side."""
+            source, target = (
+                [hashes for it in self.apart for hashes in of(it, language, to)]
+                for language in self.languages
             )
-            for of in (Apart.held_out, Apart.pooled)
-        )
+            return KnownSides(source, target)
+
+        held_out, pooled = known(Apart.held_out), known(Apart.pooled)
         corpora = [cleaned.CleanCorpus(to.artifact(it), self.languages) for it in self.corpora]
         places = to.folder / "places.bin"
         counts = pool.build(corpora, held_out, to.folder, places, pooled)
