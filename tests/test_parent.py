@@ -166,6 +166,10 @@ def test_report_status_and_plan_name_the_parent(trained: Run) -> None:
     assert "| other 150-random-s1, zz and en | 1 | 150 |" in line
     rows = trained.workspace.record(trained.pipeline.adopted("parent", 200, 1)).rows
     assert f"parent is a parent, and has rows for {rows['source']} source tokens" in text
+    pool = trained.workspace.record(_parent(trained).pool())
+    (corpus,) = pool.corpora.values()
+    assert f"Sentence pairs parent (zz-en) for networks: {pool.pairs:,} of 600." in text
+    assert f"{corpus.shared:,} more with a side that this experiment's own text has" in text
     fresh = Run(trained.file, trained.file.parent / "fresh", trained.mirror)
     assert "network-parent: translation, up to 60 updates of up to 256" in fresh.call("plan").stdout
 

@@ -187,9 +187,8 @@ def _corpora_notes(results: Results) -> list[str]:
         notes.append(
             f"Sentence pairs {pairs.name} ({pairs.pair}) for networks: {pairs.kept:,} of "
             f"{pairs.read:,}. Left out are {pairs.dropped:,} that filters dropped, "
-            f"{pairs.duplicates:,} duplicates, {pairs.leaks:,} with a side of the validation or "
-            f"test set and {pairs.shared:,} more with a side of the corpora that samples are drawn "
-            "from."
+            f"{pairs.duplicates:,} duplicates, {pairs.leaks:,} with a side of a validation or test "
+            f"set, and {pairs.shared:,} more with a side that this experiment's own text has."
         )
     samples = {(row.pairs, row.seed): row.near_duplicates for row in results.cells}
     found = [

@@ -376,7 +376,8 @@ class MonolingualRow(Row):
 
 
 class FurtherRow(Row):
-    """The sentence pairs beside the pool under one name: read, kept, and left out."""
+    """The sentence pairs beside the pool under one name, or those of a parent: read, kept, and left
+    out."""
 
     name: str
     pair: str
@@ -387,9 +388,9 @@ class FurtherRow(Row):
     """Pairs dropped by filters."""
     duplicates: int
     shared: int
-    """Pairs with a side that the pool's corpora contain."""
+    """Pairs with a side that the pool's corpora contain, or for a parent the held-out sets too."""
     leaks: int
-    """Pairs with a side that a held-out set contains."""
+    """Pairs with a side that a held-out set contains, for a parent one of its own."""
 
 
 class Example(Row):

@@ -3,16 +3,15 @@
 from collections.abc import Iterator
 
 from nmt_ablation.pipeline import Pipeline
-from nmt_ablation.results.rows import (
-    CorpusRow,
-    FurtherRow,
-    MonolingualRow,
-)
+from nmt_ablation.results.rows import CorpusRow, FurtherRow, MonolingualRow
+from nmt_ablation.stages.corpora import Pool
+from nmt_ablation.stages.further import FurtherPairs
 from nmt_ablation.values import SIDES
 from nmt_ablation.workspace import Provenance
 
 
 def corpora_rows(pipeline: Pipeline, records: Provenance) -> list[CorpusRow]:
+    """Return a row for each corpus of the pool."""
     pool = records[pipeline.pool()].corpora
     rows = []
     for corpus in pipeline.experiment.corpora.parallel:
@@ -53,9 +52,12 @@ def monolingual_rows(pipeline: Pipeline, records: Provenance) -> list[Monolingua
 
 
 def further_rows(pipeline: Pipeline, records: Provenance) -> Iterator[FurtherRow]:
-    """Yield a row for each set of further pairs that was used."""
-    for name in pipeline.experiment.corpora.further:
-        stage = pipeline.further(name)
+    """Yield a row for each set of further pairs that was used, and for the pool of each parent."""
+    stages: dict[str, FurtherPairs | Pool] = {
+        **{name: pipeline.further(name) for name in pipeline.experiment.corpora.further},
+        **{name: pipeline.parent(name).pool() for name in pipeline.file.parents},
+    }
+    for name, stage in stages.items():
         if stage not in records:
             continue
         cleaned, found = [records[it] for it in stage.corpora], records[stage].corpora.values()
