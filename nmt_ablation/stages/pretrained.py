@@ -222,7 +222,7 @@ class Network(Weights[NetworkRecord]):
     label: str = field(compare=False)
     """The name of the network, for messages."""
     where: str = field(compare=False)
-    """Its place in the experiment file, for messages."""
+    """The place in the experiment file, for messages."""
 
     @property
     def alone(self) -> bool:
