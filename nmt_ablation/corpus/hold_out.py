@@ -12,7 +12,7 @@ from nmt_ablation.corpus.text import Pair, normal_form
 
 
 class KnownSides:
-    """KnownSides that pairs are compared with, side by side: the hashes of their normal forms."""
+    """Sentences that pairs are compared with, side by side: the hashes of their normal forms."""
 
     def __init__(self, sources: Iterable[Hashes] = (), targets: Iterable[Hashes] = ()) -> None:
         self.sides = _distinct(sources), _distinct(targets)

@@ -175,7 +175,7 @@ class Experiment(Block):
         return self
 
     def _beside_the_pool(self) -> None:
-        """Refuse further pairs that are the pool's, or that can't be told apart from other text."""
+        """Refuse further pairs that are the pool's, or that have the name of another text."""
         pooled = [_pairs_of(it, self.pair) for it in self.corpora.parallel]
         for name, further in self.corpora.further.items():
             where = "corpora", "further", name

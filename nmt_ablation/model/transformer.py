@@ -16,7 +16,7 @@ dimension, written as `...` below. Dropout is the same in all models of a stack.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -144,10 +144,8 @@ def divergence(
         products = states[counts].to(dtype) @ stack.output().to(dtype).T
         return F.log_softmax(products.float() if dtype == torch.bfloat16 else products, 1)
 
-    still = _Stack([model], dtype)
-    still.dropout = 0.0
     with torch.no_grad():
-        wanted = predictions(sources[0], still)
+        wanted = predictions(sources[0], _Stack([model], dtype, dropout=0.0))
     found = predictions(sources[1], _Stack([model], dtype))
     return F.kl_div(found, wanted, reduction="sum", log_target=True)
 
@@ -164,17 +162,10 @@ def layer_states(
         dtype: the type of matrix products; sums are in float32.
         sees: the positions that a position attends to.
     """
-    packed, one = _Packed(tokens, padding), _Stack([], dtype)
-    one.dropout = stack.dropout_module.p if stack.training else 0.0
-    unseen = packed.unseen_by(sees)
-    x = one._embed([stack], packed)
-    states = [x]
-    for layer in stack.layers:
-        x = one._self_attention(x, [layer], packed, unseen)
-        x = one._feed_forward(x, [layer])
-        states.append(x)
+    packed, one = _Packed(tokens, padding), _Stack([], dtype, _rate(stack))
+    states = torch.stack(list(one.states([stack], packed, packed.unseen_by(sees))))
     sentences, length = tokens.shape
-    return packed.pad(torch.stack(states))[:, :sentences, :length]
+    return packed.pad(states)[:, :sentences, :length]
 
 
 def sentence_vectors(model: nn.Module, tokens: Tensor, padding: int, dtype: torch.dtype) -> Tensor:
@@ -243,19 +234,25 @@ class _Packed:
 class _Stack:
     """Models of one shape, computed together."""
 
-    def __init__(self, models: Sequence[Any], dtype: torch.dtype) -> None:
+    def __init__(
+        self, models: Sequence[Any], dtype: torch.dtype, dropout: float | None = None
+    ) -> None:
         self.models, self.dtype = models, dtype
-        drops = bool(models) and models[0].training
-        self.dropout = models[0].encoder.dropout_module.p if drops else 0.0
+        self.dropout = _rate(models[0].encoder) if dropout is None else dropout
 
     def encode(self, tokens: _Packed, sees: Sees = "all") -> Tensor:
-        unseen = tokens.unseen_by(sees)
         stacks = [model.encoder for model in self.models]
+        *_, x = self.states(stacks, tokens, tokens.unseen_by(sees))
+        return self._norm(x, [stack.layer_norm for stack in stacks])
+
+    def states(self, stacks: Sequence[Any], tokens: _Packed, unseen: Tensor) -> Iterator[Tensor]:
+        """Yield the states of embeddings and of each layer, without cross-attention."""
         x = self._embed(stacks, tokens)
+        yield x
         for layers in zip(*(stack.layers for stack in stacks), strict=True):
             x = self._self_attention(x, layers, tokens, unseen)
             x = self._feed_forward(x, layers)
-        return self._norm(x, [stack.layer_norm for stack in stacks])
+            yield x
 
     def decode(self, tokens: _Packed, sources: _Packed | None, memory: Tensor | None) -> Tensor:
         stacks = [model.decoder for model in self.models]
@@ -370,6 +367,11 @@ class _Stack:
         if not self.dropout:
             return x + change
         return torch.addcmul(x, change.to(x.dtype), _dropout(x, self.dropout))
+
+
+def _rate(stack: Any) -> float:
+    """Return the rate of dropout of fairseq's encoder or decoder: 0 unless it is training."""
+    return float(stack.dropout_module.p) if stack.training else 0.0
 
 
 def _rounded(number: int, of: str) -> int:

@@ -65,21 +65,10 @@ class Trainings(Things):
         experiment = self.experiment
         label = "-".join(("network", *self.parents, "reverse", f"{size}-s{seed}"))
         spaced = not experiment.source.startswith(WITHOUT_SPACES)
-        return training.Train(
+        return replace(
+            self._train(Arm(), size, seed, experiment.training.rates[0], label),
             binarise=replace(self.binarise(size, seed), backwards=True),
-            segmentation=self.segmentation(size, seed),
-            rows={},
-            projection=False,
-            networks={},
-            control=None,
-            tuning={},
-            tying=experiment.model.tying,
-            model=experiment.model.model_copy(update={"tying": "none"}),
-            training=experiment.training.at(experiment.training.rates[0], size),
-            seed=seed,
             bleu_tokenizer="13a" if spaced else "zh",
-            label=label,
-            events=self.places.events and self.places.events / label,
             alone=True,
         )
 
@@ -123,20 +112,25 @@ class Trainings(Things):
     @once
     def train(self, cell: Cell, rate: float | None = None) -> training.Train:
         """Return the stage that trains a cell's model at a learning rate, or else at the first."""
-        arm, experiment = self.experiment.arms[cell.arm], self.experiment
-        networks = self.networks(arm, cell.size, cell.seed)
-        rates = experiment.training.rates
+        arm, rates = self.experiment.arms[cell.arm], self.experiment.training.rates
         rate = rates[0] if rate is None else rate
         label = "-".join(("network", *self.parents)) if self.parents else str(cell)
         label += f"-at-{rate:g}" if len(rates) > 1 else ""
-        binarise = self.binarise(cell.size, cell.seed)
+        found = self._train(arm, cell.size, cell.seed, rate, label)
         if arm.back_translation:
             pairs = self.back_translate(cell.arm, cell.size, cell.seed)
-            binarise = replace(binarise, synthetic=pairs, tagged=arm.back_translation.tagged)
+            tagged = arm.back_translation.tagged
+            binarise = replace(found.binarise, synthetic=pairs, tagged=tagged)
+            found = replace(found, binarise=binarise)
+        return replace(found, alone=bool(self.parents) or len(rates) > 1)
+
+    def _train(self, arm: Arm, size: Size, seed: int, rate: float, label: str) -> training.Train:
+        """Return the stage that trains an arm's model on the sample, under a label."""
+        experiment, networks = self.experiment, self.networks(arm, size, seed)
         return training.Train(
-            binarise=binarise,
-            segmentation=self.segmentation(cell.size, cell.seed),
-            rows=self.rows(arm, cell.size, cell.seed),
+            binarise=self.binarise(size, seed),
+            segmentation=self.segmentation(size, seed),
+            rows=self.rows(arm, size, seed),
             projection=arm.dimension == "projection",
             networks=networks,
             control=arm.control if networks else None,
@@ -144,20 +138,18 @@ class Trainings(Things):
             tying=experiment.tying(arm),
             # Tying is the arm's, so the model's would change no artifact.
             model=experiment.model.model_copy(update={"tying": "none"}),
-            training=experiment.training.at(rate, cell.size),
-            seed=cell.seed,
+            training=experiment.training.at(rate, size),
+            seed=seed,
             bleu_tokenizer=experiment.scoring.bleu_tokenizer,
             label=label,
             events=self.places.events and self.places.events / label,
             auxiliary=tuple(
-                self._beside(name, auxiliary, cell.size, cell.seed)
+                self._beside(name, auxiliary, size, seed)
                 for name, auxiliary in arm.auxiliary.items()
             ),
             features=tuple(
-                self._fed_by(side, features, cell.size, cell.seed)
-                for side, features in arm.features.items()
+                self._fed_by(side, features, size, seed) for side, features in arm.features.items()
             ),
-            alone=bool(self.parents) or len(rates) > 1,
         )
 
     def _fed_by(self, side: Side, features: Features, size: Size, seed: int) -> training.FedBy:

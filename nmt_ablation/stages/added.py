@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from nmt_ablation.corpus import text
 from nmt_ablation.errors import UserError
 from nmt_ablation.stage import Build, File, Stage
-from nmt_ablation.stages.corpora import Clean, HoldOut, Monolingual, Wanted
+from nmt_ablation.stages.corpora import Apart, Clean, HoldOut, Monolingual, Wanted
 from nmt_ablation.stages.further import FurtherPairs
 from nmt_ablation.values import SIDES, Side
 
@@ -71,14 +71,11 @@ class AddTestSet(Stage[AddedRecord]):
 
     def _training(self, side: Side, to: Build) -> Iterator["Hashes"]:
         """Yield the hashed normal forms of all text of a side that training could see."""
-        from nmt_ablation.corpus import cleaned
         from nmt_ablation.corpus.measure import form_hashes
 
         yield form_hashes(text.stream_lines(to.path(self.hold_out.side("valid", side))))
-        for corpus in self.corpora:
-            for rows in cleaned.CleanCorpus(to.artifact(corpus), self.hold_out.languages).index():
-                yield rows[f"{side}_form"]
         language = self.hold_out.languages[SIDES.index(side)]
+        yield from Apart(self.corpora, self.hold_out).pooled(language, to)
         texts = [it.text for it in self.monolingual if it.side == side]
         texts += [it for pairs in self.further for it in pairs.in_language(language)]
         for it in texts:

@@ -21,6 +21,7 @@ from nmt_ablation.values import SIDES, Side, UnicodeForm
 
 if TYPE_CHECKING:
     from nmt_ablation.corpus.hashes import Hashes
+    from nmt_ablation.corpus.pool import Counts
     from nmt_ablation.corpus.read import RawBlock
 
 Languages = tuple[str, str]
@@ -307,6 +308,13 @@ class PoolRecord:
     pairs: int
     corpora: dict[str, PooledCorpus]
 
+    @classmethod
+    def of(cls, corpora: Sequence[Clean], counts: "Counts") -> "PoolRecord":
+        """Return the record of a pool of some corpora."""
+        numbers = zip(counts.pool, counts.duplicates, counts.leaks, counts.shared, strict=True)
+        of_corpora = zip(corpora, numbers, strict=True)
+        return cls(sum(counts.pool), {it.label: PooledCorpus(*became) for it, became in of_corpora})
+
 
 @dataclass(frozen=True, eq=False)
 class Pool(Stage[PoolRecord]):
@@ -337,20 +345,7 @@ class Pool(Stage[PoolRecord]):
         corpora = [cleaned.CleanCorpus(to.artifact(it), self.languages) for it in self.corpora]
         others = hold_out.KnownSides(*(known_to(self.apart, it, to) for it in self.languages))
         counts = pool.build(corpora, held_out, to.folder, to.path(self.places), others)
-        return PoolRecord(
-            sum(counts.pool),
-            {
-                corpus.label: PooledCorpus(*became)
-                for corpus, *became in zip(
-                    self.corpora,
-                    counts.pool,
-                    counts.duplicates,
-                    counts.leaks,
-                    counts.shared,
-                    strict=True,
-                )
-            },
-        )
+        return PoolRecord.of(self.corpora, counts)
 
 
 @dataclass(frozen=True)
@@ -453,15 +448,12 @@ class Monolingual(Stage[TextRecord]):
     def build(self, to: Build) -> TextRecord:
         import numpy as np
 
-        from nmt_ablation.corpus import clean, measure, read
+        from nmt_ablation.corpus import clean, read
 
-        held_out = measure.form_hashes(
-            line
-            for name in reversed(SETS)
-            for line in text.stream_lines(to.path(self.hold_out.side(name, self.side)))
-        )
-        own = Apart(self.corpora, self.hold_out).pooled(self.language, to)
-        forms = np.concatenate([*own, *known_to(self.apart, self.language, to)])
+        own = Apart(self.corpora, self.hold_out)
+        held_out = np.concatenate([*own.held_out(self.language, to)])
+        others = known_to(self.apart, self.language, to)
+        forms = np.concatenate([*own.pooled(self.language, to), *others])
         cleaner = clean.TextCleaner(self.limits, self.language, held_out, forms)
         with to.path(self.text).open("wb") as file:
             for source in self.sources:

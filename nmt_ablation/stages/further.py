@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from nmt_ablation.errors import UserError
 from nmt_ablation.stage import Build, File, Stage
-from nmt_ablation.stages.corpora import Apart, Clean, Languages, PooledCorpus, PoolRecord
+from nmt_ablation.stages.corpora import Apart, Clean, Languages, PoolRecord
 from nmt_ablation.values import SIDES, Side
 
 if TYPE_CHECKING:
@@ -67,9 +67,4 @@ class FurtherPairs(Stage[PoolRecord]):
                 f"{self.where}: each of its {sum(map(len, corpora)):,} pairs has a side in the "
                 "pool or in a held-out set, so nothing is left to learn from; name other corpora"
             )
-        found = zip(
-            counts.pool, counts.duplicates, counts.leaks, counts.shared, self.corpora, strict=True
-        )
-        return PoolRecord(
-            sum(counts.pool), {of.label: PooledCorpus(*numbers) for *numbers, of in found}
-        )
+        return PoolRecord.of(self.corpora, counts)

@@ -5,6 +5,7 @@ CTranslate2 is several times as fast as fairseq's own search, and finds the same
 
 import copy
 import tempfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +19,13 @@ from nmt_ablation.segmentation import Segmenter
 from nmt_ablation.transfer.features import Fed, attach, features_of
 from nmt_ablation.translation.config import Decoding
 from nmt_ablation.translation.generator import Generator
+from nmt_ablation.translation.translator import Translator
 
 # CTranslate2 imports all of transformers, where it is installed, for other converters.
 with without("transformers"):
     import ctranslate2
     from ctranslate2.converters import fairseq as converter
     from ctranslate2.specs.transformer_spec import TransformerSpec
-
-BATCH_SENTENCES = 64
 
 
 def translate(
@@ -73,15 +73,15 @@ def _load(checkpoint: Path, data: Path) -> tuple[Any, Any]:
 
 def engine_of(
     model: Any, source: Any, target: Any, threads: int, precision: str = "float32"
-) -> "Engine | Generator":
+) -> Translator:
     """Return a model ready to translate, as `Engine` takes it; CTranslate2 knows no features."""
     if features_of(model):
         return Generator(model, source, target)
     return Engine(model, source, target, threads, precision)
 
 
-class Engine:
-    """A model, ready to translate."""
+class Engine(Translator):
+    """A model, ready to translate by CTranslate2."""
 
     def __init__(
         self, model: Any, source: Any, target: Any, threads: int, precision: str = "float32"
@@ -95,8 +95,7 @@ class Engine:
             threads: batches at once.
             precision: float32, or int8 for rounded products of matrices.
         """
-        self.broken = not all(bool(weight.isfinite().all()) for weight in model.parameters())
-        self.longest = model.max_positions()[0] - 1
+        super().__init__(model)
         heads = model.encoder.layers[0].self_attn.num_heads
         layers = len(model.encoder.layers), len(model.decoder.layers)
         with torch.no_grad(), tempfile.TemporaryDirectory() as folder:
@@ -117,37 +116,22 @@ class Engine:
                 folder, compute_type=kind, inter_threads=threads, intra_threads=1
             )
 
-    def translate(
-        self, sentences: list[list[str]], beam: int, length_penalty: float, progress: OnProgress
-    ) -> list[list[str]]:
-        """Return the best hypothesis of each sentence, all in tokens.
-
-        A model whose weights are not all finite gives empty hypotheses.
-        """
-        hypotheses: list[list[str]] = [[] for _ in sentences]
-        if self.broken:
-            return hypotheses
-        by_length = sorted(range(len(sentences)), key=lambda i: -len(sentences[i]))
-        batches = [
-            by_length[start : start + BATCH_SENTENCES]
-            for start in range(0, len(by_length), BATCH_SENTENCES)
-        ]
+    def search(
+        self, batches: Sequence[list[list[str]]], beam: int, length_penalty: float
+    ) -> Iterator[list[str]]:
         results = []
         for batch in batches:
-            tokens = [sentences[i][: self.longest] for i in batch]
             # fairseq's bound, by the length of the batch's longest sentence with its end.
-            bound = min(self.longest, int(1.2 * (len(tokens[0]) + 1) + 10))
+            bound = min(self.longest, int(1.2 * (len(batch[0]) + 1) + 10))
             results += self.translator.translate_batch(
-                tokens,
+                batch,
                 beam_size=beam,
                 length_penalty=length_penalty,
                 max_decoding_length=bound,
                 asynchronous=True,
             )
-        for done, (i, result) in enumerate(zip(by_length, results, strict=True)):
-            hypotheses[i] = result.result().hypotheses[0]
-            progress(done + 1, len(sentences))
-        return hypotheses
+        for result in results:
+            yield result.result().hypotheses[0]
 
 
 def _vocabulary(dictionary: Any) -> list[str]:

@@ -5,7 +5,7 @@ is drawn as the NMT models are. Only the stacks of the objective are computed an
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from nmt_ablation.errors import UserError
 from nmt_ablation.model import checkpoint
+from nmt_ablation.objectives import Batch
 from nmt_ablation.pretrained.pretraining.plan import Plan, State
 from nmt_ablation.pretrained.records import HeldOutLoss, write_losses
 from nmt_ablation.training.glue import EndedError
@@ -40,7 +41,7 @@ class PretrainingTask(ResumableTask):
         self.model: Any = None
         side = next(iter(self.plan.texts))
         self.dictionary = src_dict if side == "source" else tgt_dict
-        self.held_out: list[Any] = []
+        self.held_out: list[list[Batch]] = []
 
     def build_model(self, cfg: Any, from_checkpoint: bool = False) -> nn.Module:
         with utils.set_torch_seed(self.plan.seed):
@@ -95,7 +96,7 @@ class PretrainingTask(ResumableTask):
         optimizer.on_broken = self._diverged
         self._begin(update_num)
         model.train()
-        loss, predicted = self._loss(sample)
+        loss, predicted = self._loss(batches_of(sample, self.model))
         if not bool(loss.isfinite()):
             self._diverged(0)
             raise EndedError
@@ -139,8 +140,7 @@ class PretrainingTask(ResumableTask):
     def _diverged(self, number: int) -> None:
         self.training.diverged = True
 
-    def _loss(self, sample: dict[str, Any]) -> tuple[Tensor, int]:
-        batches = batches_of(sample, self.model)
+    def _loss(self, batches: Sequence[Batch]) -> tuple[Tensor, int]:
         return self.plan.objective.loss(self.model, batches, self.dictionary.pad(), self._dtype)
 
     @property
@@ -154,22 +154,20 @@ class PretrainingTask(ResumableTask):
             self.held_out = list(self._held_out_batches())
         self.model.eval()
         with torch.no_grad():
-            found = [self._loss(batch) for batch in self.held_out]
+            found = [self._loss(batches) for batches in self.held_out]
             precision = self.plan.objective.precision(
-                self.model,
-                [batches_of(batch, self.model) for batch in self.held_out],
-                self.dictionary.pad(),
-                self._dtype,
+                self.model, self.held_out, self.dictionary.pad(), self._dtype
             )
         nats = sum(float(loss) for loss, _ in found)
         bits = nats / math.log(2) / max(1, sum(predicted for _, predicted in found))
         return HeldOutLoss(self.training.update, bits, precision)
 
-    def _held_out_batches(self) -> Iterator[dict[str, Any]]:
+    def _held_out_batches(self) -> Iterator[list[Batch]]:
         self.load_dataset("valid")
         dataset = self.dataset("valid")
         limit = min(*self.model.max_positions(), self.plan.batch_tokens)
         indices = [index for index in range(len(dataset)) if dataset.size(index) <= limit]
         ordered = sorted(indices, key=dataset.size)
         for batch in dataset.batch_by_size(ordered, max_tokens=self.plan.batch_tokens):
-            yield dataset.collater([dataset[index] for index in batch])
+            sample = dataset.collater([dataset[index] for index in batch])
+            yield batches_of(sample, self.model)

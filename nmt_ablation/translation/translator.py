@@ -1,0 +1,51 @@
+"""The base of whatever translates: batches of alike length, and what came of broken models."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from nmt_ablation.progress import OnProgress
+
+BATCH_SENTENCES = 64
+
+
+class Translator:
+    """A model, ready to translate.
+
+    Args:
+        model: a fairseq Transformer.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self.broken = not all(bool(weight.isfinite().all()) for weight in model.parameters())
+        self.longest = model.max_positions()[0] - 1
+
+    def translate(
+        self, sentences: list[list[str]], beam: int, length_penalty: float, progress: OnProgress
+    ) -> list[list[str]]:
+        """Return the best hypothesis of each sentence, all in tokens.
+
+        A model whose weights are not all finite gives empty hypotheses.
+        """
+        hypotheses: list[list[str]] = [[] for _ in sentences]
+        if self.broken:
+            return hypotheses
+        by_length = sorted(range(len(sentences)), key=lambda i: -len(sentences[i]))
+        batches = [
+            [sentences[i][: self.longest] for i in by_length[start : start + BATCH_SENTENCES]]
+            for start in range(0, len(by_length), BATCH_SENTENCES)
+        ]
+        results = self.search(batches, beam, length_penalty)
+        for done, (i, hypothesis) in enumerate(zip(by_length, results, strict=True)):
+            hypotheses[i] = hypothesis
+            progress(done + 1, len(sentences))
+        return hypotheses
+
+    def search(
+        self, batches: Sequence[list[list[str]]], beam: int, length_penalty: float
+    ) -> Iterator[list[str]]:
+        """Yield the best hypothesis of each sentence, in order.
+
+        Args:
+            batches: sentences that are searched together, the longest of each batch first.
+        """
+        raise NotImplementedError
