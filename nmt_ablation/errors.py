@@ -1,6 +1,6 @@
 """Errors that the user can mend."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 
@@ -10,6 +10,27 @@ class UserError(Exception):
 
     The message says what, where and how; it stands alone, without a traceback.
     """
+
+
+class JobsError(UserError):
+    """Some jobs have failed; all that needed none of them were run.
+
+    Args:
+        errors: the errors by job.
+        in_vain: the jobs that were not run, as they need one that failed.
+    """
+
+    def __init__(self, errors: Mapping[str, str], in_vain: Sequence[str]) -> None:
+        self.errors, self.in_vain = errors, in_vain
+        said = list(dict.fromkeys(errors.values()))
+        super().__init__("\n".join([*said, *self.not_run]))
+
+    @property
+    def not_run(self) -> list[str]:
+        """A line about the jobs that were not run, if there are any."""
+        if not self.in_vain:
+            return []
+        return [f"not run, as they need what failed: {', '.join(self.in_vain)}"]
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from multiprocessing.process import parent_process
 from pathlib import Path
 from typing import Any
 
-from nmt_ablation.errors import UserError
+from nmt_ablation.errors import JobsError, UserError
 from nmt_ablation.experiment import Cell
 from nmt_ablation.experiment.file import ExperimentFile
 from nmt_ablation.files import write_atomically
@@ -188,8 +188,7 @@ class Runner:
         """Run the jobs that have unbuilt stages, each as soon as the jobs it needs have ended.
 
         Raises:
-            UserError: some jobs failed; the message says why. All jobs that need none of them were
-                run.
+            JobsError: some jobs failed.
             StoppedError: this process or a job got SIGUSR1 or SIGTERM; all jobs can be resumed.
         """
         left = {
@@ -235,17 +234,16 @@ class Runner:
                             self._note_failure(name, jobs[name], error)
                         watch.ended(name, time.monotonic() - job.started, error)
         if failed:
-            errors = list(dict.fromkeys(failed.values()))
-            if in_vain:
-                errors.append(f"not run, as they need what failed: {', '.join(in_vain)}")
-            raise UserError("\n".join(errors))
+            own = {name: error for name, error in failed.items() if name not in in_vain}
+            raise JobsError(own, in_vain)
         if asked:
             raise StoppedError("stopped when asked to; the same command goes on from here")
 
     def _note_failure(self, name: str, work: Work, error: str) -> None:
-        """Write why a job and its cells have failed, for `status`."""
+        """Write why a job and its cells have failed, for `status`, if there is room to."""
         for each in {name, *map(str, work.cells)}:
-            write_atomically(self.failure_file(each), error)
+            with suppress(OSError):
+                write_atomically(self.failure_file(each), error)
 
 
 class Watcher:

@@ -54,6 +54,8 @@ class Build:
     """The folder that the stage fills."""
     folders: Mapping[str, Path]
     """The finished artifacts of the inputs, by digest."""
+    files: Callable[[File], Path]
+    """A function that returns the path of a file of an input, and checks the file."""
     records: Callable[[AnyStage], Any]
     """A function that returns the record of an input."""
     progress: OnProgress
@@ -63,7 +65,7 @@ class Build:
         """Return the path of a file of the stage or of one of its inputs."""
         if file.stage.digest == self.stage.digest:
             return self.folder / file.name
-        return self.artifact(file.stage) / file.name
+        return self.files(file)
 
     def artifact(self, stage: AnyStage) -> Path:
         """Return the folder of an input."""

@@ -7,11 +7,13 @@ from typing import Any, TypeAlias
 
 from rich.console import Group
 from rich.table import Table
+from rich.text import Text
 
+from nmt_ablation.errors import UserError
 from nmt_ablation.experiment import Cell
 from nmt_ablation.report.curves import Curve, MeanPoint
 from nmt_ablation.report.terminal import curve
-from nmt_ablation.results.gather import cell_score
+from nmt_ablation.results.gather import cell_score, warnings_of
 from nmt_ablation.runner import Runner, last_lines
 from nmt_ablation.slurm import queue
 from nmt_ablation.slurm.submission import Element, Submissions
@@ -32,7 +34,7 @@ class CellStatus:
     arm: str | None
     """The cell's arm; None for a network."""
     state: str
-    """done, running, queued, failed, stopped, or to do."""
+    """done, running, queued, failed, stopped, to do, or unknown if the queue doesn't answer."""
     stage: str | None = None
     """The first stage that is not done."""
     done: float | None = None
@@ -74,24 +76,45 @@ class CellStatus:
         return text
 
 
-def of_all(runner: Runner) -> list[CellStatus]:
-    """Return the status of every network and every cell, in order."""
+@dataclass(frozen=True)
+class Status:
+    """The status of an experiment."""
+
+    cells: list[CellStatus]
+    """The networks and the cells, in order."""
+    warnings: list[str]
+    """The queue's silence, and what to know about text, vectors and trainings."""
+
+
+def of_all(runner: Runner) -> Status:
+    """Return the status of every network and every cell."""
+    silent = list[str]()
     submissions = Submissions(runner)
-    states = queue.states(submissions.jobs())
+    states: dict[str, queue.State] | None = None
+    try:
+        states = queue.states(submissions.jobs())
+    except UserError as error:
+        silent.append(f"the queue doesn't answer, so what runs there isn't known: {error}")
     elements = {name: element for element in submissions.elements() for name in element.names}
 
     def place(name: str) -> _Place:
         element = elements.get(name)
-        return element, states.get(element.job) if element else None
+        if element is None:
+            return None, None
+        if states is None:
+            return element, UNKNOWN
+        return element, states.get(element.job)
 
     cells = runner.file.experiment.cells()
     networks = runner.pipeline.networks_of(cells)
-    return [
+    found = [
         *(_of_network(runner, stage, *place(name)) for name, stage in networks.items()),
         *(_of_cell(runner, cell, *place(str(cell))) for cell in cells),
     ]
+    return Status(found, silent + warnings_of(runner.pipeline, runner.workspace))
 
 
+UNKNOWN = queue.State("UNKNOWN", "the queue doesn't answer")
 _Place: TypeAlias = tuple[Element | None, queue.State | None]
 """The element that was submitted last for a cell or a network, and its state."""
 
@@ -154,6 +177,8 @@ def _unfinished(
         return CellStatus(*names, "running", **known)
     if queued and queued.alive:
         return CellStatus(*names, "queued", **known)
+    if queued == UNKNOWN:
+        return CellStatus(*names, "unknown", **known)
     try:
         why = runner.failure_file(names[0]).read_text(encoding="utf-8")
         return CellStatus(*names, "failed", why=why, **known)
@@ -162,6 +187,9 @@ def _unfinished(
     if element:
         why = f"its job {element.job} has ended without it: {known.get('queue', 'forgotten')}"
         log = tuple(last_lines(element.log, LOG_LINES))
+        if not log and (before := element.preparation):
+            why += f"; the preparation, job {before.job}, came to no good end (see {before.log})"
+            log = tuple(last_lines(before.log, LOG_LINES))
         return CellStatus(*names, "failed", why=why, log=log, **known)
     return CellStatus(*names, "stopped" if "done" in known else "to do", **known)
 
@@ -179,20 +207,19 @@ def _progress(workspace: Workspace, stage: AnyStage, running: bool) -> dict[str,
 
 
 def waiting(cells: Sequence[CellStatus]) -> bool:
-    """Return whether any cell runs or is queued."""
-    return any(cell.state in ("running", "queued") for cell in cells)
+    """Return True if any cell runs or is queued, or may be."""
+    return any(cell.state in ("running", "queued", "unknown") for cell in cells)
 
 
-def lines(cells: Sequence[CellStatus]) -> Iterator[str]:
+def lines(cells: Sequence[CellStatus], warnings: Sequence[str] = ()) -> Iterator[str]:
     """Yield lines for a log or a pipe."""
     for cell in cells:
         queued = f" [{cell.queue}]" if cell.queue else ""
         yield f"{cell.cell:32} {cell.state:8} {cell.far()}{queued}".rstrip()
-    yield from _failures(cells)
-    yield _summary(cells)
+    yield from _ending(cells, warnings)
 
 
-def screen(cells: Sequence[CellStatus]) -> Group:
+def screen(cells: Sequence[CellStatus], warnings: Sequence[str]) -> Group:
     """Return a table and the curve so far, for a terminal."""
     scores: dict[str, dict[int, list[float]]] = {}
     for cell in cells:
@@ -204,15 +231,15 @@ def screen(cells: Sequence[CellStatus]) -> Group:
     ]
     several = len({pairs for of_sizes in scores.values() for pairs in of_sizes}) > 1
     label = next((cell.metric for cell in cells if cell.metric), "")
-    return Group(_table(cells), *([curve(curves, label)] if several else []))
+    return Group(_table(cells, warnings), *([curve(curves, label)] if several else []))
 
 
 def _mean(pairs: int, value: float) -> MeanPoint:
     return MeanPoint(pairs, value, low=value, high=value)
 
 
-def _table(cells: Sequence[CellStatus]) -> Table:
-    found = Table(box=None, caption="\n".join([*_failures(cells), _summary(cells)]))
+def _table(cells: Sequence[CellStatus], warnings: Sequence[str]) -> Table:
+    found = Table(box=None, caption=Text("\n".join(_ending(cells, warnings))))
     found.caption_justify, found.caption_style = "left", ""
     for name in ("cell", "state", "how far"):
         found.add_column(name)
@@ -226,11 +253,17 @@ def _table(cells: Sequence[CellStatus]) -> Table:
     return found
 
 
-def _failures(cells: Sequence[CellStatus]) -> Iterator[str]:
+def _ending(cells: Sequence[CellStatus], warnings: Sequence[str]) -> Iterator[str]:
+    """Yield the reasons of failures, one for all that share it, then warnings and a summary."""
+    failed: dict[tuple[str, tuple[str, ...]], list[str]] = {}
     for cell in cells:
         if cell.why:
-            yield f"{cell.cell}: {cell.why}"
-            yield from (f"    {line}" for line in cell.log)
+            failed.setdefault((cell.why, cell.log), []).append(cell.cell)
+    for (why, log), names in failed.items():
+        yield f"{', '.join(names)}: {why}"
+        yield from (f"    {line}" for line in log)
+    yield from (f"warning: {it}" for it in warnings)
+    yield _summary(cells)
 
 
 def _summary(cells: Sequence[CellStatus]) -> str:

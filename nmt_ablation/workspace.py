@@ -4,6 +4,7 @@ A folder with its final name is complete; a folder being built is called `DIGEST
 """
 
 import errno
+import hashlib
 import json
 import shutil
 import sys
@@ -18,23 +19,45 @@ from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
 from filelock import FileLock, Timeout
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from nmt_ablation import __version__
-from nmt_ablation.errors import UserError
-from nmt_ablation.files import UNFINISHED, lock, sha256, sync, write_atomically
+from nmt_ablation.errors import UserError, first_line
+from nmt_ablation.files import ROOM, UNFINISHED, lock, sha256, sync, write_atomically, writing
 from nmt_ablation.progress import Progress, ProgressFile
 from nmt_ablation.stage import Build, File, Record, Stage
+from nmt_ablation.stopping import StoppedError
 
 MANIFEST = "artifact.json"
 PROVENANCE = "made-of.json"
 """The file with the manifests of all that an artifact was made of, beside its own manifest."""
 _MADE_OF = {"stage", "digest", "version", "parameters", "inputs", "record"}
 """Keys of those manifests that are kept."""
+SEALS = "artifact.sha256"
+"""The file with the SHA-256 of all other files of an artifact, as sha256sum writes it."""
 PROGRESS = "progress.json"
+LOG = ".log"
+"""The ending of logs, which may grow after an artifact is finished."""
+DAMAGED = ".damaged"
+"""The ending of an artifact that was set aside, as it is not what was built."""
+CHECKED_BYTES = 1 << 26
+"""The largest file that is checked each time it is used."""
+OTHER_SUM = "its SHA-256 is another one"
+FULL_BYTES = 1 << 20
+"""The room on a disk below which it counts as full."""
 
 
 AnyKind = TypeVar("AnyKind", bound=Stage[Any])
+
+
+class DamagedError(UserError):
+    """A file of an artifact is not what was built."""
+
+    def __init__(self, folder: Path, name: str, why: str) -> None:
+        super().__init__(
+            f"{folder}: {name} is damaged or was edited ({why}); remove that folder, and the next "
+            "run builds it again"
+        )
 
 
 class Manifest(BaseModel):
@@ -55,6 +78,9 @@ class Manifest(BaseModel):
     finished: str = ""
     nmt_ablation: str = ""
     python: str = ""
+
+
+_MANIFESTS = TypeAdapter(list[Manifest])
 
 
 @dataclass(frozen=True)
@@ -130,14 +156,23 @@ class Workspace:
         return read_record(stage, self.manifest(stage).record)
 
     def file(self, file: File) -> Path:
-        """Return the path of a file of a finished artifact."""
-        return self.path(file.stage) / file.name
+        """Return the path of a file of a finished artifact.
+
+        Raises:
+            DamagedError: it is not the one that was built; large files are not checked.
+        """
+        path = self.path(file.stage) / file.name
+        if path.is_file() and path.stat().st_size <= CHECKED_BYTES:
+            built = self.manifest(file.stage).files.get(file.name)
+            if built is not None and sha256(path) != built:
+                raise DamagedError(self.path(file.stage), file.name, OTHER_SUM)
+        return path
 
     def progress(self, stage: Stage[Any]) -> Progress | None:
         """Return the progress of an unfinished stage; None if there is no report of it yet."""
         try:
             return Progress(*json.loads((self.partial(stage) / PROGRESS).read_text()))
-        except (FileNotFoundError, TypeError):  # TypeError: another version wrote the file
+        except (FileNotFoundError, TypeError, ValueError):  # another version wrote it, or no one
             return None
 
     def being_built(self, stage: Stage[Any]) -> bool:
@@ -181,10 +216,16 @@ class Workspace:
         """Return the records of a finished artifact and of all that it was made of.
 
         The inputs themselves may have been deleted.
+
+        Raises:
+            DamagedError: the file that has them is not what was built.
         """
-        made = json.loads((self.path(stage) / PROVENANCE).read_text(encoding="utf-8"))
-        manifests = [*map(Manifest.model_validate, made), self.manifest(stage)]
-        return Provenance({it.digest: it for it in manifests})
+        path = self.path(stage) / PROVENANCE
+        try:
+            made = _MANIFESTS.validate_json(_sealed(path))
+        except ValidationError as error:
+            raise DamagedError(path.parent, path.name, first_line(error)) from None
+        return Provenance({it.digest: it for it in [*made, self.manifest(stage)]})
 
     def forget(self, stage: Stage[Any]) -> None:
         """Remove a finished artifact, so that it is built anew."""
@@ -196,9 +237,16 @@ class Workspace:
                 shutil.rmtree(aside, ignore_errors=True)
 
     def manifest(self, stage: Stage[Any]) -> Manifest:
-        """Return the manifest of a finished artifact."""
-        text = (self.path(stage) / MANIFEST).read_text(encoding="utf-8")
-        return Manifest.model_validate_json(text)
+        """Return the manifest of a finished artifact.
+
+        Raises:
+            DamagedError: it is not what was built.
+        """
+        path = self.path(stage) / MANIFEST
+        try:
+            return Manifest.model_validate_json(_sealed(path))
+        except ValidationError as error:
+            raise DamagedError(path.parent, path.name, first_line(error)) from None
 
     def partial(self, stage: Stage[Any]) -> Path:
         """Return the folder of an artifact that is being built."""
@@ -228,6 +276,8 @@ class Workspace:
                 locks.enter_context(self._locked(stage))
             left = [stage for stage in stages if not self.done(stage)]
             started = time.time()
+            for stage in left:
+                locks.enter_context(self._explaining(stage))
             outcomes = build(left, [self._begin(stage) for stage in left]) if left else []
             for stage, outcome in zip(left, outcomes, strict=True):
                 if isinstance(outcome, UserError):
@@ -240,8 +290,35 @@ class Workspace:
         with self._locked(stage):
             if not self.done(stage):
                 started = time.time()
-                record = stage.build(self._begin(stage))
-                self._finish(stage, record, time.time() - started)
+                with self._explaining(stage):
+                    record = stage.build(self._begin(stage))
+                    self._finish(stage, record, time.time() - started)
+
+    @contextmanager
+    def _explaining(self, stage: Stage[Any]) -> Iterator[None]:
+        """Say why a build has failed, if it is the disk's fault or an input's.
+
+        Raises:
+            UserError: the disk is full, or an input is damaged, which is set aside.
+        """
+        with ExitStack() as at_end, writing(self.root):
+            at_end.push(lambda kind, error, _: self._explain(stage, error))
+            yield
+
+    def _explain(self, stage: Stage[Any], error: BaseException | None) -> bool:
+        if not isinstance(error, Exception) or isinstance(error, StoppedError):
+            return False
+        if shutil.disk_usage(self.root).free < FULL_BYTES:
+            raise UserError(f"{self.root}: the disk is full; {ROOM}") from error
+        for needed in stage.inputs.values():
+            folder = self._own(needed)
+            if folder.exists() and (wrong := damaged(folder)):
+                aside = set_aside(folder)
+                raise UserError(
+                    f"{folder}: is damaged or was edited ({', '.join(wrong)}); it is now {aside}, "
+                    "and the same command builds it again"
+                ) from error
+        return False
 
     def _lock(self, stage: Stage[Any]) -> FileLock:
         final = self._own(stage)
@@ -265,6 +342,7 @@ class Workspace:
             stage=stage,
             folder=partial,
             folders={needed.digest: self.path(needed) for needed in stage.inputs.values()},
+            files=self.file,
             records=self.record,
             progress=ProgressFile(partial / PROGRESS),
         )
@@ -275,7 +353,8 @@ class Workspace:
         # A resumable stage's folder may be left by a killed process: with a manifest, if it was
         # about to be renamed, or with half-written files.
         unfinished = partial.rglob(f".*{UNFINISHED}")
-        for path in [partial / PROGRESS, partial / PROVENANCE, partial / MANIFEST, *unfinished]:
+        own = (PROGRESS, PROVENANCE, MANIFEST, SEALS)
+        for path in [*(partial / name for name in own), *unfinished]:
             path.unlink(missing_ok=True)
         manifest = Manifest(
             stage=stage.name,
@@ -298,16 +377,76 @@ class Workspace:
             }
         listed = json.dumps(list(made_of.values()), indent=1, ensure_ascii=False)
         (partial / PROVENANCE).write_text(listed, encoding="utf-8")
+        described = manifest.model_dump_json(indent=1)
+        sums = manifest.files | {
+            MANIFEST: hashlib.sha256(described.encode()).hexdigest(),
+            PROVENANCE: sha256(partial / PROVENANCE),
+        }
+        lines = (f"{digest}  {name}\n" for name, digest in sums.items())
+        (partial / SEALS).write_text("".join(lines), encoding="utf-8")
         for path in partial.rglob("*"):
             sync(path)
-        write_atomically(partial / MANIFEST, manifest.model_dump_json(indent=1))
+        write_atomically(partial / MANIFEST, described)
         partial.rename(final)
         sync(final.parent)
 
 
+def seals(folder: Path) -> dict[str, str]:
+    """Return the SHA-256 of each file that an artifact had when it was built; none of artifacts of
+    earlier versions."""
+    try:
+        text = (folder / SEALS).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return {}
+    lines = (line.partition("  ") for line in text.splitlines())
+    return {name: digest for digest, _, name in lines}
+
+
+def damaged(folder: Path) -> list[str]:
+    """Return the names of an artifact's files that are not what was built, or that are missing."""
+    built = seals(folder) or _built_earlier(folder)
+    if built is None:
+        return [MANIFEST]
+    wrong = []
+    for name, digest in built.items():
+        path = folder / name
+        if path.suffix != LOG and not (path.is_file() and sha256(path) == digest):
+            wrong.append(name)
+    return wrong
+
+
+def set_aside(folder: Path) -> Path:
+    """Rename an artifact, so that it is built again; return its new name."""
+    aside = folder.with_suffix(DAMAGED)
+    shutil.rmtree(aside, ignore_errors=True)
+    return folder.rename(aside)
+
+
+def _built_earlier(folder: Path) -> dict[str, str] | None:
+    """Return the SHA-256 of the files of an artifact without seals; None if its manifest is
+    damaged."""
+    try:
+        return Manifest.model_validate_json((folder / MANIFEST).read_bytes()).files
+    except (OSError, ValidationError):
+        return None
+
+
+def _sealed(path: Path) -> bytes:
+    """Return the content of a file, checked against its artifact's seals.
+
+    Raises:
+        DamagedError: it is another one.
+    """
+    content = path.read_bytes()
+    seal = seals(path.parent).get(path.name)
+    if seal is not None and hashlib.sha256(content).hexdigest() != seal:
+        raise DamagedError(path.parent, path.name, OTHER_SUM)
+    return content
+
+
 def _hashes(folder: Path) -> dict[str, str]:
-    """Return the SHA-256 of each file, by its path in the folder."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    """Return the SHA-256 of each file but logs, by its path in the folder."""
+    files = sorted(it for it in folder.rglob("*") if it.is_file() and it.suffix != LOG)
     with ThreadPoolExecutor() as workers:  # hashing releases the interpreter's lock
         hashes = workers.map(sha256, files)
         return {

@@ -1,6 +1,7 @@
 """YAML files, read and validated: a message names each mistake, its line and the allowed values."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
@@ -9,8 +10,16 @@ from pydantic_core import ErrorDetails
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.events import CollectionEndEvent, CollectionStartEvent
 
 from nmt_ablation.errors import UserError
+from nmt_ablation.packed import opened
+
+MOST_BYTES = 1 << 20
+DEEPEST = 50
+"""Levels of nesting; an experiment file needs six."""
+MOST_VALUES = 100_000
+"""Values, each counted as often as an alias repeats it."""
 
 Content = TypeVar("Content", bound=BaseModel)
 
@@ -24,17 +33,21 @@ def read(path: Path, model: type[Content], kind: str) -> tuple[Content, Commente
     Raises:
         UserError: the file has mistakes; the message has a line for each, with the allowed values.
     """
+    with opened(path) as file:
+        content = file.read(MOST_BYTES + 1)
+    if len(content) > MOST_BYTES:
+        raise UserError(f"{path}: has more than {MOST_BYTES:,} bytes, and should be {kind}")
     try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise UserError(f"{path}: there is no such file") from None
-    except IsADirectoryError:
-        raise UserError(f"{path}: is a folder, and should be {kind}") from None
+        text = content.decode()
     except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
+        line = content[: error.start].count(b"\n") + 1
         raise UserError(f"{path}:{line}: is not UTF-8") from None
     try:
+        for line in _too_deep(text):
+            raise UserError(f"{path}:{line}: is nested deeper than {DEEPEST} levels")
         tree = YAML().load(text)
+        if len(list(islice(_values(tree), MOST_VALUES + 1))) > MOST_VALUES:
+            raise UserError(f"{path}: its aliases make more than {MOST_VALUES:,} values")
         plain = _plain(tree)
     except MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
@@ -47,6 +60,28 @@ def read(path: Path, model: type[Content], kind: str) -> tuple[Content, Commente
         return model.model_validate(plain), tree
     except ValidationError as invalid:
         raise UserError("\n".join(_messages(path, tree, invalid.errors()))) from None
+
+
+def _too_deep(text: str) -> Iterator[int]:
+    """Yield the lines on which a YAML text is nested too deep to be read without running out of
+    stack."""
+    depth = 0
+    for event in YAML().parse(text):
+        if isinstance(event, CollectionStartEvent):
+            depth += 1
+            if depth > DEEPEST:
+                yield event.start_mark.line + 1
+        elif isinstance(event, CollectionEndEvent):
+            depth -= 1
+
+
+def _values(node: object) -> Iterator[object]:
+    """Yield a tree's values, each as often as an alias repeats it."""
+    yield node
+    inner = node.values() if isinstance(node, CommentedMap) else node
+    if isinstance(inner, Iterable) and not isinstance(inner, str | bytes):
+        for value in inner:
+            yield from _values(value)
 
 
 def _plain(node: object) -> object:

@@ -59,7 +59,7 @@ def _task(run: Run, arm: str, tmp_path: Path) -> AuxiliaryTask:
     """The auxiliary objective of a finished cell."""
     stage, workspace = _train(run, arm), run.workspace
     folders = {it.digest: workspace.path(it) for it in stage.inputs.values()}
-    build = Build(stage, tmp_path, folders, workspace.record, lambda *_: None)
+    build = Build(stage, tmp_path, folders, workspace.file, workspace.record, lambda *_: None)
     (plan,) = stage.plan(build).auxiliary
     task = _loaded(run, arm)[1]
     return AuxiliaryTask(plan, (task.source_dictionary, task.target_dictionary), 1024, seed=1)

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nmt_ablation.corpus import encoding
 from nmt_ablation.corpus.clean import Cleaner, TextCleaner
 from nmt_ablation.corpus.cleaned import INDEX, CleanCorpus, write
 from nmt_ablation.corpus.config import Cleaning
@@ -16,6 +17,7 @@ from nmt_ablation.corpus.text import Pair, read_pairs
 from nmt_ablation.errors import UserError
 
 GERMAN = ("de", "en")
+FILES = ("made.de", "made.en")
 
 
 def block(pairs: list[Pair], scores: list[float] | None = None) -> RawBlock:
@@ -52,7 +54,7 @@ class TestFilters:
     def test_each_takes_what_it_is_named_for(
         self, name: str, limits: dict[str, int | float], pair: Pair
     ) -> None:
-        cleaner = Cleaner(Cleaning.model_validate(limits), GERMAN)
+        cleaner = Cleaner(Cleaning.model_validate(limits), GERMAN, FILES)
         assert clean(cleaner, block([("ein Haus", "a house"), pair])) == [("ein Haus", "a house")]
         (dropped,) = (key for key, count in cleaner.dropped.items() if count)
         assert dropped == name
@@ -62,7 +64,7 @@ class TestFilters:
         assert len(taken.examples) == 1
 
     def test_a_pair_is_counted_once_and_three_examples_are_shown(self) -> None:
-        cleaner = Cleaner(Cleaning(max_tokens=1), GERMAN)
+        cleaner = Cleaner(Cleaning(max_tokens=1), GERMAN, FILES)
         bad = [("", "")] + [(f"a b {n}", f"b c {n}") for n in range(5)]
         assert clean(cleaner, block(bad[:3]), block(bad[3:])) == []
         assert cleaner.dropped["empty side"] == 1
@@ -71,18 +73,18 @@ class TestFilters:
         assert shown == bad[1:4]
 
     def test_pairs_that_their_corpus_scores_low_or_not_at_all_are_dropped(self) -> None:
-        cleaner = Cleaner(Cleaning(), GERMAN, min_score=1.06)
+        cleaner = Cleaner(Cleaning(), GERMAN, FILES, min_score=1.06)
         pairs = [("eins", "one"), ("zwei", "two"), ("drei", "three")]
         assert clean(cleaner, block(pairs, [1.05, 1.06, float("nan")])) == [("zwei", "two")]
         assert cleaner.dropped["scored too low"] == 2
 
     def test_length_is_compared_in_bytes_so_that_chinese_is_not_too_short(self) -> None:
-        cleaner = Cleaner(Cleaning(max_ratio=2.5), ("zh", "en"))
+        cleaner = Cleaner(Cleaning(max_ratio=2.5), ("zh", "en"), FILES)
         pairs = [("你好吗", "How are you doing")]
         assert clean(cleaner, block(pairs)) == pairs
 
     def test_what_can_be_repaired_stays_and_is_counted(self) -> None:
-        cleaner = Cleaner(Cleaning(), GERMAN)
+        cleaner = Cleaner(Cleaning(), GERMAN, FILES)
         pairs = [("ein\rHaus", "a  house"), ("zwei\x00", "two\ufeff"), ("drei", "thre\u0301e")]
         assert clean(cleaner, block(pairs)) == [
             ("ein Haus", "a house"),
@@ -92,8 +94,11 @@ class TestFilters:
         record = cleaner.record()
         assert (record.controls, record.respelled) == (3, 2)
 
-    def test_not_utf8_is_counted(self) -> None:
-        cleaner = Cleaner(Cleaning(), GERMAN)
+    def test_a_few_lines_that_are_not_utf8_are_counted(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(encoding, "MOST", 0.5)
+        cleaner = Cleaner(Cleaning(), GERMAN, FILES)
         raw = RawBlock(b"eins\n\xff\xfe\n", b"one\ntwo\n", None)
         assert clean(cleaner, raw) == [("eins", "one")]
         assert cleaner.dropped["not UTF-8"] == 1
@@ -103,19 +108,19 @@ class TestFilters:
             ("Das ist ein schöner Tag im Garten.", "This is a beautiful day in the garden."),
             ("Questa è una bella giornata in giardino.", "Today we go to the old market."),
         ]
-        assert len(clean(Cleaner(Cleaning(), GERMAN), block(pairs))) == 2
-        cleaner = Cleaner(Cleaning(min_language_probability=0.9), GERMAN)
+        assert len(clean(Cleaner(Cleaning(), GERMAN, FILES), block(pairs))) == 2
+        cleaner = Cleaner(Cleaning(min_language_probability=0.9), GERMAN, FILES)
         assert clean(cleaner, block(pairs)) == pairs[:1]
         assert cleaner.dropped["in another language"] == 1
 
     def test_regional_codes_are_their_language(self) -> None:
-        cleaner = Cleaner(Cleaning(min_language_probability=0.9), ("cmn", "pt_br"))
+        cleaner = Cleaner(Cleaning(min_language_probability=0.9), ("cmn", "pt_br"), FILES)
         pairs = [("今天我们去花园里散步。", "Hoje vamos passear no jardim com as crianças.")]
         assert clean(cleaner, block(pairs)) == pairs
 
     def test_a_language_that_can_not_be_identified_is_refused(self) -> None:
         with pytest.raises(UserError, match="'xx' is not among the languages"):
-            Cleaner(Cleaning(min_language_probability=0.9), ("xx", "en"))
+            Cleaner(Cleaning(min_language_probability=0.9), ("xx", "en"), FILES)
 
 
 LINE = st.text(
@@ -130,7 +135,7 @@ def test_the_index_finds_every_pair_that_was_kept(
 ) -> None:
     folder = tmp_path_factory.mktemp("clean")
     raw = [block([(s.replace("\n", ""), t.replace("\n", "")) for s, t in b]) for b in blocks]
-    cleaner = Cleaner(Cleaning(min_letters=0.0, min_native=0.0), GERMAN)
+    cleaner = Cleaner(Cleaning(min_letters=0.0, min_native=0.0), GERMAN, FILES)
     write(cleaner.blocks(raw), folder, GERMAN)
     corpus = CleanCorpus(folder, GERMAN)
     pairs = list(read_pairs(folder / "pairs", GERMAN))
@@ -142,13 +147,21 @@ def test_the_index_finds_every_pair_that_was_kept(
     assert sum(cleaner.dropped.values()) + cleaner.kept == cleaner.read == sum(map(len, blocks))
 
 
-def test_monolingual_text_loses_what_is_held_out_and_what_pairs_have() -> None:
+def test_monolingual_text_loses_what_is_held_out_and_what_pairs_have(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(encoding, "MOST", 0.5)
     parallel = form_hashes(["vier Hunde", "ein Haus", "vier Hunde"])
     cleaner = TextCleaner(Cleaning(), "de", form_hashes(["Ein Haus."]), parallel)
     blocks = [b"EIN HAUS!\nzwei  Katzen\n\n", b"\xff\ndrei\nVier Hunde.\n"]
-    assert b"".join(cleaner.blocks(blocks)) == b"zwei Katzen\ndrei\n"
+    assert b"".join(cleaner.blocks(blocks, "text.de")) == b"zwei Katzen\ndrei\n"
     assert cleaner.record == TextRecord(
-        read=6, kept=2, not_utf8_or_empty=2, dropped_as_leaks=1, in_parallel_corpora=1
+        read=6,
+        kept=2,
+        not_utf8_or_empty=2,
+        dropped_as_leaks=1,
+        in_parallel_corpora=1,
+        languages=cleaner.record.languages,
     )
 
 

@@ -25,7 +25,7 @@ def corpus(folder: Path, pairs: list[Pair]) -> CleanCorpus:
     folder.mkdir()
     source, target = ("".join(p[side] + "\n" for p in pairs).encode() for side in (0, 1))
     limits = Cleaning(min_letters=0.0, min_native=0.0)
-    cleaner = Cleaner(limits, LANGUAGES)
+    cleaner = Cleaner(limits, LANGUAGES, ("made.de", "made.en"))
     write(cleaner.blocks([RawBlock(source, target, None)]), folder, LANGUAGES)
     return CleanCorpus(folder, LANGUAGES)
 

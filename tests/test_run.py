@@ -338,7 +338,11 @@ BAD_CORPORA = {
     "empty": (b"", b"", "asks for 30 pairs, and Synthetic/v1, .* has 0 left"),
     "one line": (b"eins\n", b"one\n", "asks for 30 pairs, and Synthetic/v1, .* has 1 left"),
     "unequal": (b"eins\nzwei\n", b"one\n", "ends after line 1"),
-    "malformed": (b"\xff\n" * 40, b"one\n" * 40, "the first of the corpora, has 0 left"),
+    "malformed": (
+        b"\xff\n" * 40,
+        b"one\n" * 40,
+        "Synthetic/v1:1: is not UTF-8, like 40 of all 40 lines",
+    ),
 }
 
 

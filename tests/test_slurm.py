@@ -488,7 +488,26 @@ def test_a_preparation_that_fails_cancels_the_cells_and_not_the_report(
     states = _queue()
     assert states[jobs[0]] == "FAILED"
     assert {states[name] for name in states if name.startswith(f"{jobs[1]}_")} == {"CANCELLED"}
+    told = run.call("status").stdout
+    assert f"the preparation, job {jobs[0]}, came to no good end (see " in told
+    assert "held_out.test asks for 30000 pairs" in told
+    assert told.count("came to no good end") == 1  # not once for each cell
     assert states[jobs[2]] in ("COMPLETED", "FAILED")
+
+
+def test_status_answers_without_a_controller(
+    slurm: None, prepared: None, new_run: NewRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = new_run(("[50, 200]", "[50]"))
+    jobs = _submitted(run)
+    until(lambda: _ended(jobs))
+    nowhere = tmp_path / "slurm.conf"
+    nowhere.write_text("ClusterName=none\nSlurmctldHost=localhost\nSlurmctldPort=1\n")
+    monkeypatch.setenv("SLURM_CONF", str(nowhere))
+    result = run.call("status")
+    assert result.returncode == 0, result.stderr
+    assert "warning: the queue doesn't answer" in result.stdout
+    assert "4 done" in result.stdout
 
 
 def test_what_can_never_run_is_refused_before_anything_is_queued(

@@ -141,7 +141,7 @@ def test_sides_trained_at_once_are_each_what_they_are_alone(
     def build(stage: Vectors, folder: Path) -> Path:
         folder.mkdir()
         folders = {needed.digest: run.workspace.path(needed) for needed in stage.inputs.values()}
-        stage.build(Build(stage, folder, folders, run.workspace.record, tell))
+        stage.build(Build(stage, folder, folders, run.workspace.file, run.workspace.record, tell))
         return folder
 
     together = build(both, tmp_path / "both")

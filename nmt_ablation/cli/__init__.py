@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 from nmt_ablation import __version__
-from nmt_ablation.cli import cluster, plan, reports, runs, text
-from nmt_ablation.errors import UserError
+from nmt_ablation.cli import cluster, models, plan, reports, runs, store, text
+from nmt_ablation.errors import JobsError, UserError
 from nmt_ablation.stopping import EXIT_CODE, StoppedError
 
 
@@ -22,6 +22,10 @@ class _Group(click.Group):
         except StoppedError as error:
             click.echo(f"nmt-ablation: {error}", err=True)
             ctx.exit(EXIT_CODE)
+        except JobsError as error:  # whose reasons were said as they failed
+            lines = [f"{len(error.errors)} failed, see above: {', '.join(error.errors)}"]
+            for line in lines + error.not_run:
+                click.echo(f"error: {line}", err=True)
         except UserError as error:
             for line in str(error).splitlines():
                 click.echo(f"error: {line}", err=True)
@@ -53,6 +57,8 @@ for command in (
     *(runs.validate, plan.plan, plan.calibrate, runs.find_lengths, runs.run, runs.status),
     *(reports.report, reports.draw, reports.compare),
     cluster.submit,
+    *(models.path, models.translate, models.export),
+    *(store.verify, store.clean),
     *(text.corpora, text.fill_mirror, text.cite, text.synthesise),
 ):
     main.add_command(command)

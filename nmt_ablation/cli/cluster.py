@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nmt_ablation.cli.options import on_experiment
+from nmt_ablation.cli.options import hint, on_experiment
 
 if TYPE_CHECKING:
     from nmt_ablation.runner import Runner
@@ -64,7 +64,7 @@ def submit(
         click.echo(str(next_look.declare(runner)), err=True)
         look = next_look.next_look(runner)
         if not look.cells:
-            click.echo(f"{look.so_far}: nmt-ablation report {runner.file.path}")
+            click.echo(f"{look.so_far}: {hint('report', runner.file.path)}")
             return
         click.echo(str(look), err=True)
         cells, again = look.cells, _again(cluster, memory, time)
@@ -86,13 +86,13 @@ def submit(
         if dry_run:
             for script in made.all():
                 click.echo(f"# {script}\n{script.read_text(encoding='utf-8')}")
+            for line in made.describe():
+                click.echo(line)
             made.remove()
             return
         for line in submissions.submit(made):
             click.echo(line)
-    click.echo(
-        f"Logs are in {made.folder}; see the progress: nmt-ablation status {runner.file.path}"
-    )
+    click.echo(f"Logs are in {made.folder}; see the progress: {hint('status', runner.file.path)}")
 
 
 def _again(cluster: Path | None, memory: str | None, time: str | None) -> list[str]:

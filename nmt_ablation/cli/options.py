@@ -2,12 +2,14 @@
 
 import functools
 import re
+import shlex
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from nmt_ablation.errors import UserError
 
@@ -25,7 +27,11 @@ WORKSPACE = click.option(
 )
 
 
-def _bytes(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
+PLACES = ("workspace", "cache", "data", "mirror")
+"""The options that say where an experiment's files are."""
+
+
+def bytes_of(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
     """Read `5G` as a number of bytes."""
     if value is None:
         return None
@@ -56,7 +62,7 @@ MIRROR = click.option(
 )
 MAX_BYTES = click.option(
     "--max-bytes",
-    callback=_bytes,
+    callback=bytes_of,
     metavar="BYTES",
     envvar="NMT_ABLATION_MAX_BYTES",
     help="Fetch no larger file: 500M, 5G.",
@@ -82,6 +88,21 @@ def on_experiment(command: Callable[..., None]) -> Callable[..., None]:
     for option in (WORKSPACE, CACHE, DATA, MIRROR, EXPERIMENT):
         call = option(call)
     return call
+
+
+def hint(verb: str, experiment: Path) -> str:
+    """Return another command on an experiment, with the options that this one was given."""
+    context = click.get_current_context()
+    group = context.find_root().command
+    assert isinstance(group, click.Group)
+    taken = {it.name for it in group.commands[verb].params}
+    words = ["nmt-ablation", verb, str(experiment)]
+    for option in context.command.params:
+        name = option.name or ""
+        given = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+        if given and name in taken and isinstance(option, click.Option) and name in PLACES:
+            words += [option.opts[0], str(context.params[name])]
+    return shlex.join(words)
 
 
 def runner_of(

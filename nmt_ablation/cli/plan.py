@@ -60,6 +60,7 @@ def plan(runner: "Runner") -> None:
         if isinstance(stage, Train)
     ]
     lines = (
+        _of_data(runner),
         _hours(runner, budgets),
         _of_networks(runner),
         _of_auxiliary(runner),
@@ -162,6 +163,16 @@ def _of_networks(runner: "Runner") -> Iterator[str]:
             hours = cost.network_seconds(experiment, stage, seconds) / 3600
             line += f", about {hours:,.1f} hours"
         yield f"{line}."
+
+
+def _of_data(runner: "Runner") -> Iterator[str]:
+    """Yield lines about what is wrong with the data, as far as a glance shows it."""
+    from nmt_ablation import inspection
+    from nmt_ablation.results.gather import warnings_of
+
+    found = [*inspection.glance(runner), *warnings_of(runner.pipeline, runner.workspace)]
+    for warning in dict.fromkeys(found):
+        yield f"warning: {warning}"
 
 
 def _of_auxiliary(runner: "Runner") -> Iterator[str]:

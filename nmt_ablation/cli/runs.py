@@ -10,8 +10,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nmt_ablation.cli.options import EXPERIMENT, MAX_BYTES, on_experiment
-from nmt_ablation.errors import UserError, require
+from nmt_ablation.cli.options import (
+    CACHE,
+    EXPERIMENT,
+    MAX_BYTES,
+    MIRROR,
+    WORKSPACE,
+    hint,
+    on_experiment,
+    runner_of,
+)
+from nmt_ablation.errors import JobsError, UserError, require
 
 if TYPE_CHECKING:
     from nmt_ablation.experiment import Cell
@@ -27,20 +36,75 @@ JOBS = click.option(
 
 @click.command()
 @EXPERIMENT
-def validate(experiment: Path) -> None:
+@click.option(
+    "--data",
+    is_flag=False,
+    flag_value="",
+    metavar="[DIR]",
+    help="Read the data too: encodings, languages, counts, leaks, vectors and their coverage. DIR "
+    "is the folder of files named in the experiment, as for other commands.",
+)
+@WORKSPACE
+@CACHE
+@MIRROR
+@JOBS
+def validate(
+    experiment: Path,
+    data: str | None,
+    workspace: Path,
+    cache: Path | None,
+    mirror: str | None,
+    jobs: int | None,
+) -> None:
     """Check an experiment file, and say what is wrong and where.
 
+    With --data, the text and the vectors that it names are read as a run reads them, and all that
+    is wrong is said at once. What was read serves the run too.
+
     \b
-    Example:
+    Examples:
       nmt-ablation validate recipes/quickstart.yaml
+      nmt-ablation validate mine.yaml --data
     """
     from nmt_ablation.experiment.file import load
 
     valid = load(experiment).experiment
-    click.echo(
-        f"{experiment}: valid: {len(valid.cells())} cells "
+    cells = (
+        f"{len(valid.cells())} cells "
         f"({len(valid.sizes)} sizes, {len(valid.arms)} arms, {len(valid.seeds)} seeds)"
     )
+    if data is None:
+        click.echo(f"{experiment}: valid: {cells}")
+        click.echo(f"Its data was not read: {hint('validate', experiment)} --data", err=True)
+        return
+    folder = data or os.environ.get("NMT_ABLATION_DATA")
+    runner = runner_of(experiment, workspace, cache, Path(folder) if folder else None, mirror)
+    _inspect(runner, jobs)
+    click.echo(f"{experiment}: valid, as is its data: {cells}")
+
+
+def _inspect(runner: "Runner", jobs: int | None) -> None:
+    """Read the data of an experiment, and say what there is.
+
+    Raises:
+        UserError: something is wrong with it; the message has all that is.
+    """
+    from nmt_ablation import inspection
+    from nmt_ablation.cli.progress import Bars
+
+    found = inspection.inspect(runner)
+    errors = list(found.errors)
+    try:
+        with Bars(runner, {}) as bars:
+            runner.run(found.jobs, _at_once(runner, jobs), bars)
+    except JobsError as error:
+        errors += error.errors.values()
+    for line in inspection.describe(runner):
+        click.echo(line)
+    if found.absent:
+        click.echo(f"Not read, as a server has it: {', '.join(found.absent)}", err=True)
+    if errors:
+        raise UserError("\n".join(dict.fromkeys(errors)))
 
 
 @click.command()
@@ -121,6 +185,8 @@ def run(
         click.echo("There is nothing to do: these cells are done.", err=True)
         return
     _run(runner, cells, at_once, together, prepare)
+    if not prepare:
+        click.echo(f"next: {hint('report', runner.file.path)}", err=True)
 
 
 @click.command("pilot")
@@ -168,6 +234,7 @@ def _run(
     """Run unfinished cells."""
     from nmt_ablation import machine, schedule
     from nmt_ablation.cli.progress import Bars
+    from nmt_ablation.results.gather import warnings_of
 
     gpu = machine.has_gpu()
     precision = runner.file.experiment.training.precision
@@ -182,8 +249,12 @@ def _run(
     if len(groups) < len(cells) and not prepare:
         click.echo("Arms of one size and seed train in one process, on the same batches.", err=True)
     jobs_of_run = schedule.jobs(runner.pipeline, runner.workspace, groups, prepare_only=prepare)
-    with Bars(runner, groups) as bars:
-        runner.run(jobs_of_run, at_once, bars)
+    try:
+        with Bars(runner, groups) as bars:
+            runner.run(jobs_of_run, at_once, bars)
+    finally:
+        for warning in warnings_of(runner.pipeline, runner.workspace, cells):
+            click.echo(f"warning: {warning}", err=True)
 
 
 def _at_once(runner: "Runner", jobs: int | None) -> int:
@@ -205,7 +276,7 @@ def _until_decided(runner: "Runner", at_once: int, together: bool | None) -> Non
         cells = runner.unfinished(look.cells)
         assert cells, f"nothing is left to train for the {look}"
         _run(runner, cells, at_once, together, prepare=False)
-    click.echo(f"{look.so_far}: nmt-ablation report {runner.file.path}", err=True)
+    click.echo(f"{look.so_far}: {hint('report', runner.file.path)}", err=True)
 
 
 @click.command()
@@ -240,24 +311,26 @@ def status(
 
     from nmt_ablation import status as statuses
 
-    cells = statuses.of_all(runner)
+    found = statuses.of_all(runner)
     if as_json:
-        for cell in cells:
+        for cell in found.cells:
             click.echo(json.dumps(asdict(cell)))
+        for warning in found.warnings:
+            click.echo(f"warning: {warning}", err=True)
     elif not sys.stdout.isatty():
-        click.echo("\n".join(statuses.lines(cells)))
-        while watch and statuses.waiting(cells):
+        click.echo("\n".join(statuses.lines(found.cells, found.warnings)))
+        while watch and statuses.waiting(found.cells):
             time.sleep(WATCH_SECONDS)
-            before, cells = cells, statuses.of_all(runner)
-            changed = [now for now, then in zip(cells, before, strict=True) if now != then]
-            if changed:
+            before, found = found, statuses.of_all(runner)
+            both = zip(found.cells, before.cells, strict=True)
+            if changed := [now for now, then in both if now != then]:
                 click.echo("\n".join(statuses.lines(changed)))
     else:
-        with Live(statuses.screen(cells), console=Console()) as live:
-            while watch and statuses.waiting(cells):
+        with Live(statuses.screen(found.cells, found.warnings), console=Console()) as live:
+            while watch and statuses.waiting(found.cells):
                 time.sleep(WATCH_SECONDS)
-                cells = statuses.of_all(runner)
-                live.update(statuses.screen(cells))
+                found = statuses.of_all(runner)
+                live.update(statuses.screen(found.cells, found.warnings))
 
 
 def _networks(runner: "Runner", names: Sequence[str]) -> dict[str, "Work"]:

@@ -3,24 +3,21 @@
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import cache
-from typing import TYPE_CHECKING
 
-import langcodes
 import numpy as np
 import numpy.typing as npt
 
+from nmt_ablation.corpus import identify
 from nmt_ablation.corpus.cleaned import INDEX, CleanBlock
 from nmt_ablation.corpus.config import Cleaning
+from nmt_ablation.corpus.encoding import Undecoded
 from nmt_ablation.corpus.hashes import Flags, Hashes, among, pair_hashes
+from nmt_ablation.corpus.identify import Identified, SideLanguages
 from nmt_ablation.corpus.measure import Lines, Measure
 from nmt_ablation.corpus.read import RawBlock
 from nmt_ablation.corpus.records import CleanRecord, Dropped, TextRecord
 from nmt_ablation.corpus.text import Pair
-from nmt_ablation.errors import UserError, optional
-
-if TYPE_CHECKING:
-    from py3langid.langid import LanguageIdentifier
+from nmt_ablation.errors import UserError
 
 EXAMPLES = 3
 
@@ -31,6 +28,7 @@ class Block:
 
     source: Lines
     target: Lines
+    raw: RawBlock
     scores: npt.NDArray[np.float64] | None
     languages: tuple[str, str]
     min_score: float | None
@@ -69,12 +67,12 @@ def _other_language(block: Block, limits: Cleaning) -> Flags:
     dropped = np.zeros_like(block.left)
     if limits.min_language_probability is not None:
         for lines, language in zip(block.sides, block.languages, strict=True):
-            code = _known_language(language)
+            code = identify.code(language)
             texts = lines.text.decode().split("\n")
             for number in np.flatnonzero(block.left & ~dropped).tolist():
-                found, probability = _identifier().classify(texts[number])
+                found, probability = identify.identifier().classify(texts[number])
                 confident = probability >= limits.min_language_probability
-                dropped[number] = found != code and confident
+                dropped[number] = identify.code(found) != code and confident
     return dropped
 
 
@@ -107,24 +105,45 @@ class Cleaner:
     Args:
         limits: the thresholds of the filters.
         languages: source and target, as OPUS spells them.
+        files: the names of the source and the target file, for messages.
         min_score: the lowest score, given by the corpus itself, of a pair that is kept.
     """
 
     def __init__(
-        self, limits: Cleaning, languages: tuple[str, str], min_score: float | None = None
+        self,
+        limits: Cleaning,
+        languages: tuple[str, str],
+        files: tuple[str, str],
+        min_score: float | None = None,
     ) -> None:
         self.limits, self.languages, self.min_score = limits, languages, min_score
         if limits.min_language_probability is not None:
             for language in languages:
-                _known_language(language)
+                _check_known(language)
+        self.undecoded = [Undecoded(*it) for it in zip(files, languages, strict=True)]
+        self.found: SideLanguages | None = None
         self.read = self.kept = 0
         self.dropped = dict.fromkeys(FILTERS, 0)
         self.examples: dict[str, list[Pair]] = {name: [] for name in FILTERS}
         self.controls = self.respelled = 0
 
     def blocks(self, blocks: Iterable[RawBlock]) -> Iterator[CleanBlock]:
-        """Yield the pairs that pass every filter, tidied."""
+        """Yield the pairs that pass every filter, tidied.
+
+        Raises:
+            UserError: too many lines are not UTF-8, or the sides are swapped.
+        """
         for block in self._measured(blocks):
+            if self.found is None:
+                self.found = SideLanguages.of(
+                    _lines_of(block.source),
+                    _lines_of(block.target),
+                    self.languages,
+                    " ".join(dict.fromkeys(it.file for it in self.undecoded)),
+                )
+            raws = block.raw.source, block.raw.target
+            for undecoded, raw, lines in zip(self.undecoded, raws, block.sides, strict=True):
+                undecoded.add(raw, lines.not_utf8)
             self.read += block.left.size
             self.controls += sum(lines.controls for lines in block.sides)
             self.respelled += sum(lines.respelled for lines in block.sides)
@@ -139,13 +158,15 @@ class Cleaner:
                     )
             self.kept += int(block.left.sum())
             yield self._clean(block)
+        for undecoded in self.undecoded:
+            undecoded.refuse_many()
 
     def record(self) -> CleanRecord:
         """Return the outcome so far."""
         dropped = {
             name: Dropped(count, self.examples[name]) for name, count in self.dropped.items()
         }
-        return CleanRecord(self.read, self.kept, dropped, self.controls, self.respelled)
+        return CleanRecord(self.read, self.kept, dropped, self.controls, self.respelled, self.found)
 
     def _measured(self, blocks: Iterable[RawBlock]) -> Iterator[Block]:
         """Measure blocks, both sides at once, while the next block is read."""
@@ -154,7 +175,7 @@ class Cleaner:
 
         def finished(raw: RawBlock, futures: list[Future[Lines]]) -> Block:
             source, target = (future.result() for future in futures)
-            return Block(source, target, raw.scores, self.languages, self.min_score)
+            return Block(source, target, raw, raw.scores, self.languages, self.min_score)
 
         with ThreadPoolExecutor(2) as workers:
             for raw in blocks:
@@ -194,14 +215,22 @@ class TextCleaner:
     """
 
     def __init__(self, limits: Cleaning, language: str, held_out: Hashes, parallel: Hashes) -> None:
-        self.measure = Measure(language, limits.unicode)
+        self.language, self.measure = language, Measure(language, limits.unicode)
         self.held_out, self.parallel = np.unique(held_out), np.unique(parallel)
         self.record = TextRecord()
 
-    def blocks(self, blocks: Iterable[bytes]) -> Iterator[bytes]:
-        """Yield the lines that are kept, tidied."""
+    def blocks(self, blocks: Iterable[bytes], file: str) -> Iterator[bytes]:
+        """Yield the lines of a file that are kept, tidied.
+
+        Raises:
+            UserError: too many are not UTF-8.
+        """
+        undecoded = Undecoded(file, self.language)
         for block in blocks:
             lines = self.measure.lines(block)
+            undecoded.add(block, lines.not_utf8)
+            if undecoded.read == lines.form.size:  # the first block
+                self.record.languages.append(Identified.of(_lines_of(lines)))
             says = lines.characters > 0
             leaks = says & among(lines.form, self.held_out)
             paired = says & ~leaks & among(lines.form, self.parallel)
@@ -212,22 +241,18 @@ class TextCleaner:
             self.record.dropped_as_leaks += int(leaks.sum())
             self.record.in_parallel_corpora += int(paired.sum())
             yield lines.keep(kept)
+        undecoded.refuse_many()
 
 
-@cache
-def _identifier() -> "LanguageIdentifier":
-    with optional("cleaning.min_language_probability needs", "langid"):
-        from py3langid.langid import MODEL_FILE, LanguageIdentifier
-    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+def _lines_of(lines: Lines) -> Iterator[str]:
+    """Return the tidied lines of a block."""
+    return iter(lines.text.decode().split("\n"))
 
 
-@cache
-def _known_language(language: str) -> str:
-    code = langcodes.get(langcodes.standardize_tag(language, macro=True)).language or language
-    known = sorted(_identifier().labels)
-    if code not in known:
+def _check_known(language: str) -> None:
+    known = sorted(identify.known())
+    if identify.code(language) not in known:
         raise UserError(
             f"cleaning.min_language_probability: '{language}' is not among the languages that can "
             f"be identified ({', '.join(known)}); leave that key out"
         )
-    return code

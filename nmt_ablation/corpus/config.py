@@ -17,9 +17,9 @@ from nmt_ablation.values import (
 
 
 class OwnText(Block):
-    """Text of the user's own: a file for each side, a sentence a line, packed by gzip or not.
-    Relative paths start at the data folder. In parallel text, lines of the same number are a
-    pair."""
+    """Text of the user's own: a file for each side, a sentence a line, packed (gzip, bzip2, xz,
+    zstd) or not. Relative paths start at the data folder. In parallel text, lines of the same
+    number are a pair."""
 
     source: str
     target: str
@@ -29,8 +29,8 @@ class OwnText(Block):
 
 
 class TextFile(Block):
-    """A file of the user's own in one language, a sentence a line, packed by gzip or not. Relative
-    paths start at the data folder."""
+    """A file of the user's own in one language, a sentence a line, packed (gzip, bzip2, xz,
+    zstd) or not. Relative paths start at the data folder."""
 
     file: str
 

@@ -4,17 +4,15 @@ import contextlib
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from gzip import GzipFile
 from itertools import islice, zip_longest
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 import numpy.typing as npt
 
 from nmt_ablation.corpus.text import is_number
 from nmt_ablation.errors import UserError
-from nmt_ablation.packed import readable, unpacked
+from nmt_ablation.packed import Stream, opened, readable, refuse_bomb, refuse_no_text, unpacked
 from nmt_ablation.progress import OnProgress
 
 LINES = 1 << 15
@@ -45,9 +43,12 @@ def moses_pairs(
     with readable(archive), zipfile.ZipFile(archive) as files:
         endings = [*languages, "scores"] if scored else [*languages]
         members = [_member(archive, files.namelist(), ending) for ending in endings]
-        with contextlib.ExitStack() as opened:
-            streams = [opened.enter_context(files.open(name)) for name in members]
+        with contextlib.ExitStack() as at_end:
+            streams: list[Stream] = [at_end.enter_context(files.open(name)) for name in members]
             whole = files.getinfo(members[0]).file_size
+            for name in members:
+                info = files.getinfo(name)
+                refuse_bomb(info.file_size, info.compress_size, f"{archive}: {name}")
             read = 0
             for sides, before in _in_step(streams, [f"{archive}: {name}" for name in members]):
                 scores = _scores(sides[2], members[2], before) if scored else None
@@ -57,13 +58,13 @@ def moses_pairs(
 
 
 def own_pairs(paths: Sequence[Path], progress: OnProgress) -> Iterator[RawBlock]:
-    """Yield the pairs of two files, gzipped or not, that hold the same sentences line by line.
+    """Yield the pairs of two files, packed or not, that hold the same sentences line by line.
 
     Raises:
-        UserError: one is damaged, or they differ in their number of lines.
+        UserError: one is damaged or no text, or they differ in their number of lines.
     """
-    with contextlib.ExitStack() as opened:
-        files = [opened.enter_context(path.open("rb")) for path in paths]
+    with contextlib.ExitStack() as at_end:
+        files = [at_end.enter_context(opened(path)) for path in paths]
         streams = [unpacked(file) for file in files]
         whole = paths[0].stat().st_size
         for (source, target), _ in _in_step(streams, list(map(str, paths))):
@@ -103,18 +104,18 @@ def xml_pairs(
 
 
 def text_blocks(path: Path) -> Iterator[bytes]:
-    """Yield the lines of a file, gzipped or not.
+    """Yield the lines of a file, packed or not.
 
     Raises:
-        UserError: it is damaged.
+        UserError: it is damaged, or no text.
     """
-    with path.open("rb") as file:
+    with opened(path) as file:
         for block, _ in _blocks(unpacked(file), str(path)):
             yield block
 
 
 def _in_step(
-    streams: Sequence[IO[bytes] | GzipFile], names: Sequence[str]
+    streams: Sequence[Stream], names: Sequence[str]
 ) -> Iterator[tuple[tuple[bytes, ...], int]]:
     """Yield blocks of equally many lines of each file, and the number of lines before each.
 
@@ -145,7 +146,7 @@ def _member(archive: Path, names: list[str], ending: str) -> str:
     return found[0]
 
 
-def _blocks(file: IO[bytes] | GzipFile, name: str) -> Iterator[tuple[bytes, int]]:
+def _blocks(file: Stream, name: str) -> Iterator[tuple[bytes, int]]:
     """Yield the lines of a file, `LINES` at a time, with their number.
 
     Raises:
@@ -154,7 +155,11 @@ def _blocks(file: IO[bytes] | GzipFile, name: str) -> Iterator[tuple[bytes, int]
     read = readable(name)(file.read)
     parts: list[bytes] = []
     lines = size = 0
+    first = True
     while chunk := read(CHUNK):
+        if first:
+            refuse_no_text(chunk, name)
+            first = False
         ends = np.flatnonzero(np.frombuffer(chunk, np.uint8) == ord("\n")) + 1
         start = taken = 0
         while lines + ends.size - taken >= LINES:

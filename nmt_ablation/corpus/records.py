@@ -1,7 +1,8 @@
 """Records of text: what was read, dropped and kept."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from nmt_ablation.corpus.identify import Identified, SideLanguages
 from nmt_ablation.corpus.text import Pair
 
 
@@ -26,6 +27,8 @@ class CleanRecord:
     """Lines that lost control characters."""
     respelled: int
     """Other lines whose white space or Unicode form changed."""
+    languages: SideLanguages | None = None
+    """The languages of the first pairs; None in artifacts of earlier versions."""
 
 
 @dataclass
@@ -37,6 +40,8 @@ class TextRecord:
     not_utf8_or_empty: int = 0
     dropped_as_leaks: int = 0
     in_parallel_corpora: int = 0
+    languages: list[Identified] = field(default_factory=list)
+    """The languages of each file's first lines; none in artifacts of earlier versions."""
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import Literal
 import regex
 
 from nmt_ablation.errors import UserError
+from nmt_ablation.packed import opened, readable, refuse_no_text, unpacked
 
 Pair = tuple[str, str]
 
@@ -16,6 +17,8 @@ Pair = tuple[str, str]
 # U+2028) would end it for some other program, and shift the two sides against each other.
 NOT_TEXT = regex.compile(r"[\p{Cc}\p{Zl}\p{Zp}\uFEFF]+")
 _SPACES = regex.compile(r"\s+")
+LARGEST = 1 << 30
+"""Bytes of a file that is read at once: a test set, a lexicon, translations."""
 _NOT_WORDS = regex.compile(r"[^\p{L}\p{M}\p{N}]+")
 
 
@@ -45,17 +48,17 @@ def is_number(text: bytes) -> bool:
 
 
 def read_lines(path: Path) -> list[str]:
-    """Read the lines of a text file, unchanged except for line ends and a byte order mark.
+    """Read the lines of a text file, packed or not, unchanged except for line ends and a byte order
+    mark.
 
     Raises:
-        UserError: it doesn't exist, is empty, or a line is not UTF-8.
+        UserError: it doesn't exist, is damaged, too large or empty, or a line is not UTF-8.
     """
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        raise UserError(f"{path}: there is no such file") from None
-    except OSError as error:
-        raise UserError(f"{path}: {error.strerror}") from None
+    with opened(path) as file, readable(path):
+        data = unpacked(file).read(LARGEST + 1)
+    if len(data) > LARGEST:
+        raise UserError(f"{path}: has more than {LARGEST:,} bytes; should a corpus be that large?")
+    refuse_no_text(data, path)
     data = data.removeprefix(codecs.BOM_UTF8)
     lines = data.removesuffix(b"\n").split(b"\n") if data else []
     if not any(line.strip() for line in lines):
@@ -117,5 +120,5 @@ def _decode(line: bytes, path: Path, number: int) -> str:
     except UnicodeDecodeError as error:
         raise UserError(
             f"{path}:{number}: is not UTF-8 (byte {error.start + 1} of the line is "
-            f"0x{line[error.start]:02x}); convert the file, e.g. with iconv"
+            f"0x{line[error.start]:02x}); convert the file, e.g. with iconv -f latin1 -t UTF-8"
         ) from None

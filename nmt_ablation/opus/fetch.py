@@ -18,10 +18,12 @@ from nmt_ablation.opus.download import (
     download,
 )
 from nmt_ablation.opus.lock import ChangedError, Lock
+from nmt_ablation.packed import refuse_bomb
 from nmt_ablation.progress import OnProgress
 
 OPUS = "https://object.pouta.csc.fi"
 README_CHARACTERS = 2000
+LICENCE_BYTES = 1 << 20
 
 
 def parallel_file(corpus: CorpusVersion, source: str, target: str) -> str:
@@ -177,6 +179,8 @@ def _examine(path: Path, suffix: str) -> str | None:
     try:
         if suffix == ".zip":
             with zipfile.ZipFile(path) as archive:
+                for info in archive.infolist():
+                    refuse_bomb(info.file_size, info.compress_size, f"{path}: {info.filename}")
                 if (damaged := archive.testzip()) is not None:
                     raise _DamagedError(f"is damaged (its member {damaged} is)")
                 return _licence(archive)
@@ -194,5 +198,6 @@ def _licence(archive: zipfile.ZipFile) -> str | None:
     members = {Path(name).name: name for name in archive.namelist()}
     for name, characters in (("LICENSE", None), ("README", README_CHARACTERS)):
         if name in members:
-            return archive.read(members[name]).decode("utf-8", errors="replace")[:characters]
+            with archive.open(members[name]) as file:
+                return file.read(LICENCE_BYTES).decode("utf-8", errors="replace")[:characters]
     return None

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nmt_ablation.corpus.config import HeldOutSet, OwnText, TextFile
-from nmt_ablation.errors import UserError
 from nmt_ablation.experiment.file import ExperimentFile
 from nmt_ablation.opus import fetch
 from nmt_ablation.opus.corpora import ParallelCorpus
 from nmt_ablation.opus.lock import Lock
+from nmt_ablation.packed import opened, refuse_no_file
 from nmt_ablation.pipeline.once import Maker, once
 from nmt_ablation.places import Places
 from nmt_ablation.pretrained.kind import TextName
@@ -246,13 +246,12 @@ class Texts(Maker):
         """Return a file that the experiment names.
 
         Raises:
-            UserError: there is no such file.
+            UserError: there is no such file, or it can't be read.
         """
-        if not path.is_file():
-            raise UserError(
-                f"{path}: there is no such file, and in {self.file.path} {why}; pass --data DIR or "
-                "set NMT_ABLATION_DATA to the folder it stands in"
-            )
+        remedy = "pass --data DIR or set NMT_ABLATION_DATA to the folder it stands in"
+        refuse_no_file(path, f", and in {self.file.path} {why}; {remedy}")
+        with opened(path):
+            pass
         return DataFile(path)
 
 

@@ -1,6 +1,6 @@
 """A reader of pretrained vectors, which parses and keeps only the vectors asked for.
 
-The first bytes of a file, unpacked by gzip if necessary, tell its format:
+The first bytes of a file, unpacked if necessary, tell its format:
   text               `token v1 … vd` on each line, after a line `rows d` (fastText, MUSE, word2vec)
                      or without one (GloVe)
   word2vec's binary  `rows d`, then each token, a space, and d numbers in float32
@@ -13,7 +13,6 @@ import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from gzip import GzipFile
 from pathlib import Path
 from typing import IO
 
@@ -22,7 +21,7 @@ from numpy.typing import NDArray
 
 from nmt_ablation.corpus.text import is_number
 from nmt_ablation.errors import UserError
-from nmt_ablation.packed import readable, unpacked
+from nmt_ablation.packed import Stream, opened, readable, unpacked
 from nmt_ablation.progress import OnProgress
 
 HEAD = 1 << 20
@@ -104,9 +103,7 @@ def read(path: Path, wanted: Sequence[str], progress: OnProgress) -> Vectors:
 class _File:
     """A file that is read from start to end, and unpacked if necessary."""
 
-    def __init__(
-        self, path: Path, stream: IO[bytes] | GzipFile, packed: IO[bytes], progress: OnProgress
-    ) -> None:
+    def __init__(self, path: Path, stream: Stream, packed: IO[bytes], progress: OnProgress) -> None:
         self.path, self.stream, self._packed, self._report = path, stream, packed, progress
         self._whole = path.stat().st_size
         self._chunk, self._at, self._before = b"", 0, 0
@@ -338,16 +335,8 @@ def _read_fasttext(file: _File, wanted: Sequence[str]) -> Vectors:
 
 @contextlib.contextmanager
 def _open(path: Path, progress: OnProgress) -> Iterator[_File]:
-    """Open a file, unpacked if its first bytes are gzip's."""
-    try:
-        packed = path.open("rb")
-    except FileNotFoundError:
-        raise UserError(f"{path}: there is no such file") from None
-    except IsADirectoryError:
-        raise UserError(f"{path}: is a folder; name the file of vectors in it") from None
-    except OSError as error:
-        raise UserError(f"{path}: {error.strerror}") from None
-    with packed, readable(path):
+    """Open a file, unpacked if its first bytes say that it is packed."""
+    with opened(path) as packed, readable(path):
         yield _File(path, unpacked(packed), packed, progress)
 
 

@@ -10,8 +10,8 @@ from nmt_ablation.values import SIDES, Side
 
 class Vectors(PretrainedVectors):
     """Vectors from the user's files: the text formats of fastText, GloVe, word2vec and MUSE,
-    word2vec's binary, or fastText's .bin, packed by gzip or not. Relative paths start at the data
-    folder."""
+    word2vec's binary, or fastText's .bin, packed (gzip, bzip2, xz, zstd) or not. Relative paths
+    start at the data folder."""
 
     version = 4
     respelled = True

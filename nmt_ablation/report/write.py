@@ -215,6 +215,8 @@ def _csv(rows: Sequence[flat.Flat]) -> str:
 
 def _show(results: Results, console: Console) -> None:
     matrix, described = tables.verdicts(results), tables.means(results)
+    for warning in results.warnings:
+        console.print(f"warning: {warning}", soft_wrap=True, markup=False)
     if matrix.lines:
         console.print(terminal.render(matrix, f"{results.name} ({results.pair}): {matrix.heading}"))
         console.print(*matrix.notes, soft_wrap=True)
@@ -254,6 +256,7 @@ def _markdown(
         parts.append(f"# {results.name}: {results.pair}\n")
         verdict, *rest = sentences(results)
         matrix = tables.verdicts(results)
+        parts.append("".join(f"- **Warning:** {it}\n" for it in results.warnings))
         parts += [f"{verdict}\n"]
         if results.unfinished:
             parts.append(f"Not finished yet: {results.missing}.\n")

@@ -30,6 +30,7 @@ from nmt_ablation.results.rows import (
     Validation,
 )
 from nmt_ablation.results.texts import corpora_rows, further_rows, monolingual_rows
+from nmt_ablation.results.warnings import known, warnings
 from nmt_ablation.scoring import loss
 from nmt_ablation.scoring.metric import Measure
 from nmt_ablation.scoring.resample import COUNT, Scores, load_scores
@@ -76,8 +77,7 @@ def gather(
     if not finished:
         raise UserError(
             f"no cell of {experiment.name} is finished yet, so there is nothing to report; "
-            f"nmt-ablation run {pipeline.file.path} trains them, and nmt-ablation status says how "
-            "far each is"
+            "nmt-ablation run trains them, and nmt-ablation status says how far each is"
         )
     primary = experiment.scoring.primary
     smallest = design.smallest_gains(primary, measures[primary])
@@ -105,6 +105,7 @@ def gather(
         corpora=corpora_rows(pipeline, records),
         monolingual=monolingual_rows(pipeline, records),
         further=list(further_rows(pipeline, records)),
+        warnings=warnings(pipeline, known(workspace, records), finished),
         examples=list(_examples(pipeline, workspace, kept)) if kept else [],
         translations=_translations(pipeline, workspace, kept) if kept else {},
         cited=references.as_text(experiment, references.entries()).splitlines(),
@@ -123,6 +124,15 @@ def primary_scores(pipeline: Pipeline, workspace: Workspace) -> dict[Cell, float
     primary = pipeline.experiment.scoring.primary
     finished = (it for it in pipeline.experiment.cells() if is_finished(pipeline, workspace, it))
     return {cell: workspace.record(pipeline.score(cell)).scores[primary].value for cell in finished}
+
+
+def warnings_of(
+    pipeline: Pipeline, workspace: Workspace, cells: Sequence[Cell] | None = None
+) -> list[str]:
+    """Return the warnings about some cells, or else all, as far as they are built."""
+    cells = pipeline.experiment.cells() if cells is None else cells
+    finished = [cell for cell in cells if is_finished(pipeline, workspace, cell)]
+    return warnings(pipeline, known(workspace, _records(pipeline, workspace, finished)), cells)
 
 
 def cell_score(pipeline: Pipeline, workspace: Workspace, cell: Cell) -> CellScore:
@@ -146,7 +156,7 @@ def outcome(pipeline: Pipeline, workspace: Workspace, cell: Cell) -> str:
         for name, measure in measures.items()
     )
     ended = f"({trained.updates:,} updates, ended by {trained.ended_by})"
-    return f"{scores} {ended}" + "".join(f"; warning: {it}" for it in scored.warnings)
+    return f"{scores} {ended}"
 
 
 def compare_cells(
@@ -161,7 +171,7 @@ def compare_cells(
     cells = [pipeline.file.cell(name) for name in (one, other)]
     for cell in cells:
         if not is_finished(pipeline, workspace, cell):
-            raise UserError(f"{cell} is not finished yet: nmt-ablation run --cell {cell}")
+            raise UserError(f"{cell} is not finished yet; nmt-ablation run trains it")
     records = _records(pipeline, workspace, cells)
     first, second = (_cell_row(pipeline, workspace, records, cell) for cell in cells)
     check_signatures(first, second, _measures(experiment))

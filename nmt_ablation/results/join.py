@@ -61,6 +61,7 @@ def _joined(parts: Sequence[Results]) -> Results:
             "means": means,
             "contrasts": contrasts,
             "translations": _side_by_side(parts),
+            "warnings": list(dict.fromkeys(it for part in parts for it in part.warnings)),
             "examples": _merged(example for part in parts for example in part.examples),
             "command": "; ".join(dict.fromkeys(part.command for part in parts)),
         }

@@ -60,6 +60,8 @@ class Results(Row):
     monolingual: list[MonolingualRow]
     further: list[FurtherRow] = Field(default=[], exclude_if=lambda value: not value)
     """Sentence pairs beside the pool that networks learned from."""
+    warnings: list[str] = Field(default=[])
+    """Warnings about text, vectors and trainings."""
     examples: list[Example]
     cited: list[str]
     """Licences and references."""

@@ -70,6 +70,21 @@ class Scripts:
     queued: Mapping[str, str]
     """The elements that are queued already, by the names of their cells and networks."""
 
+    def describe(self) -> Iterator[str]:
+        """Yield a line for each job and each element: what it builds, and what it waits for."""
+        first = ["preparation"] if self.prepare else []
+        if self.prepare:
+            yield "preparation"
+        for array in self.arrays:
+            waits = [*first, *array.networks]
+            behind = f", behind {', '.join(waits)}" if waits else ""
+            yield f"{array.script.stem}: an array of {len(array.elements)}{behind}"
+            for index, names in enumerate(array.elements):
+                yield f"  {index}: {', '.join(names)}"
+        yield "report, behind all of them"
+        if self.look:
+            yield "the next look, behind all of them"
+
     def remove(self) -> None:
         shutil.rmtree(self.folder)
 

@@ -15,6 +15,8 @@ ALIVE = {
     *("SPECIAL_EXIT", "RESV_DEL_HOLD"),
 }
 """States of jobs that can still succeed."""
+PATIENCE_SECONDS = 120
+"""Seconds to wait for one of SLURM's programs."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +45,11 @@ def submit(script: Path, *options: str, test: bool = False) -> str:
 
 
 def states(jobs: Sequence[str]) -> dict[str, State]:
-    """Return the states of jobs (`7`) and elements (`7_3`) that the queue or the accounting
-    knows."""
+    """Return the states of jobs (`7`) and elements (`7_3`) that the queue or the accounting knows.
+
+    Raises:
+        UserError: the queue doesn't answer.
+    """
     if not jobs:
         return {}
     lines = _accounted(jobs)
@@ -88,7 +93,12 @@ def _call(*command: str) -> str:
             f"there is no {command[0]} here: submit from a node that belongs to a SLURM cluster, "
             "or try one on this machine with: bash slurm/one-node-cluster.sh"
         )
-    result = subprocess.run(command, capture_output=True, text=True)
+    try:
+        result = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_SECONDS)
+    except subprocess.TimeoutExpired:
+        raise UserError(
+            f"{command[0]}: doesn't answer within {PATIENCE_SECONDS} s; is SLURM's controller up?"
+        ) from None
     if result.returncode:
         said = (result.stderr or result.stdout).strip()
         raise UserError("\n".join(f"{command[0]}: {line}" for line in said.splitlines()))

@@ -27,7 +27,7 @@ class Job(BaseModel):
     elements: list[list[str]] = []
     """The names of the cells or networks of each element, for an array."""
     log: Path | None = None
-    """The folder of the elements' logs, for an array."""
+    """The folder of its log, or of its elements' logs; None for a report."""
 
 
 class Submission(BaseModel):
@@ -47,8 +47,10 @@ class Element:
     job: str
     """The number as squeue spells it: `7_3`."""
     names: tuple[str, ...]
-    """The names of its cells or networks."""
+    """The names of its cells or networks; none for a preparation."""
     log: Path
+    preparation: "Element | None" = None
+    """The preparation that it waits for, if it was submitted behind one."""
 
 
 class Submissions:
@@ -70,10 +72,13 @@ class Submissions:
     def elements(self) -> Iterator[Element]:
         """Yield all elements ever submitted, the latest last."""
         for one in self._read():
+            preparation = None
             for job in one.jobs:
+                if not job.elements and job.log is not None:
+                    preparation = Element(job.job, (), job.log / "log.txt")
                 for index, names in enumerate(job.elements):
                     log = (job.log or one.folder) / str(index) / "log.txt"
-                    yield Element(f"{job.job}_{index}", tuple(names), log)
+                    yield Element(f"{job.job}_{index}", tuple(names), log, preparation)
 
     def _read(self) -> list[Submission]:
         path = self.folder / RECORD
@@ -150,7 +155,8 @@ class Submissions:
 
         needs = []
         if made.prepare:
-            number = record(Job(job=queue.submit(made.prepare)), "preparation")
+            log = made.prepare.with_suffix("")
+            number = record(Job(job=queue.submit(made.prepare), log=log), "preparation")
             needs = [f"afterok:{number}"]
         arrays = []
         known = dict(made.queued)

@@ -6,9 +6,10 @@ from itertools import islice
 from typing import TYPE_CHECKING, ClassVar
 
 from nmt_ablation.corpus import text
+from nmt_ablation.corpus.identify import SideLanguages
 from nmt_ablation.errors import UserError
 from nmt_ablation.stage import Build, File, Stage
-from nmt_ablation.stages.corpora import Apart, Clean, HoldOut, Monolingual, Wanted
+from nmt_ablation.stages.corpora import Apart, Clean, HoldOut, Monolingual, Wanted, languages_of
 from nmt_ablation.stages.further import FurtherPairs
 from nmt_ablation.values import SIDES, Side
 
@@ -26,6 +27,8 @@ class AddedRecord:
     pairs: int
     left_out: int
     """Pairs with a side that training could see."""
+    languages: SideLanguages | None = None
+    """The languages of all its pairs; None in artifacts of earlier versions."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +59,7 @@ class AddTestSet(Stage[AddedRecord]):
 
         languages = self.hold_out.languages
         given = self.wanted.given(to, languages)
+        found = languages_of(given, languages, self.label)
         known = np.zeros(len(given), bool)
         for at, side in enumerate(SIDES):
             forms = form_hashes(pair[at] for pair in given)
@@ -67,7 +71,7 @@ class AddTestSet(Stage[AddedRecord]):
                 "nothing is left to score"
             )
         text.write_pairs(left, to.path(self.pairs), languages)
-        return AddedRecord(len(left), len(given) - len(left))
+        return AddedRecord(len(left), len(given) - len(left), found)
 
     def _training(self, side: Side, to: Build) -> Iterator["Hashes"]:
         """Yield the hashed normal forms of all text of a side that training could see."""

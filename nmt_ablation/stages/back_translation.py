@@ -75,12 +75,11 @@ class BackTranslate(SyntheticPairs[BackTranslated]):
         return File(self, f"synthetic.{side}")
 
     def build(self, to: Build) -> BackTranslated:
-        from nmt_ablation.translation import engine
+        from nmt_ablation.translation.system import System
 
         lines = list(text.stream_lines(to.path(self.excerpt.lines)))
         began = time.monotonic()
-        found = engine.translate(
-            lines,
+        system = System.load(
             to.path(self.train.checkpoint),
             to.path(self.binarise.data),
             (
@@ -89,8 +88,8 @@ class BackTranslate(SyntheticPairs[BackTranslated]):
             ),
             self.decoding,
             self.threads,
-            to.progress,
         )
+        found = system.translate(lines, to.progress)
         pairs = [(source, line) for source, line in zip(found, lines, strict=True) if source]
         for at, side in enumerate(SIDES):
             text.write_lines(to.path(self.side(side)), (pair[at] for pair in pairs))

@@ -3,23 +3,26 @@
 Modules that take long to import are imported in `build`, so that planning is quick.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from nmt_ablation.corpus import text
 from nmt_ablation.corpus.config import Cleaning
+from nmt_ablation.corpus.identify import SideLanguages
 from nmt_ablation.corpus.records import CleanRecord, NearDuplicateCounts, RestRecord, TextRecord
 from nmt_ablation.corpus.text import Pair
 from nmt_ablation.errors import UserError
 from nmt_ablation.opus import fetch
 from nmt_ablation.opus.fetch import FetchRecord
 from nmt_ablation.opus.lock import Lock
+from nmt_ablation.progress import OnProgress
 from nmt_ablation.stage import Build, DataFile, File, Stage
 from nmt_ablation.values import SIDES, Side, UnicodeForm
 
 if TYPE_CHECKING:
+    from nmt_ablation.corpus.clean import Cleaner
     from nmt_ablation.corpus.hashes import Hashes
     from nmt_ablation.corpus.pool import Counts
     from nmt_ablation.corpus.read import RawBlock
@@ -55,8 +58,43 @@ class Fetch(Stage[FetchRecord]):
         )
 
 
+class Clean(Stage[CleanRecord]):
+    """A corpus's pairs that pass the filters."""
+
+    limits: Cleaning
+    languages: Languages
+    label: str
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """The names of the source and the target file, for messages."""
+        return self.label, self.label
+
+    def blocks(self, path: Callable[[File], Path], progress: OnProgress) -> Iterator["RawBlock"]:
+        """Yield the corpus's pairs as they are.
+
+        Args:
+            path: a function that finds a file of OPUS.
+        """
+        raise NotImplementedError
+
+    def cleaner(self) -> "Cleaner":
+        """Return the filters."""
+        from nmt_ablation.corpus.clean import Cleaner
+
+        return Cleaner(self.limits, self.languages, self.names)
+
+    def build(self, to: Build) -> CleanRecord:
+        from nmt_ablation.corpus import cleaned
+
+        cleaner = self.cleaner()
+        pairs = cleaner.blocks(self.blocks(to.path, to.progress))
+        cleaned.write(pairs, to.folder, self.languages)
+        return cleaner.record()
+
+
 @dataclass(frozen=True, eq=False)
-class CleanMoses(Stage[CleanRecord]):
+class CleanMoses(Clean):
     """A corpus's pairs that pass the filters, from a file of lines for each side."""
 
     name: ClassVar[str] = "clean"
@@ -70,16 +108,20 @@ class CleanMoses(Stage[CleanRecord]):
     min_score: float | None
     label: str = field(compare=False)
 
-    def build(self, to: Build) -> CleanRecord:
+    def blocks(self, path: Callable[[File], Path], progress: OnProgress) -> Iterator["RawBlock"]:
         from nmt_ablation.corpus import read
 
         scored = self.min_score is not None
-        blocks = read.moses_pairs(to.path(self.pairs), self.spelled, scored, to.progress)
-        return _clean(blocks, to, self.limits, self.languages, self.min_score)
+        return read.moses_pairs(path(self.pairs), self.spelled, scored, progress)
+
+    def cleaner(self) -> "Cleaner":
+        from nmt_ablation.corpus.clean import Cleaner
+
+        return Cleaner(self.limits, self.languages, self.names, self.min_score)
 
 
 @dataclass(frozen=True, eq=False)
-class CleanXml(Stage[CleanRecord]):
+class CleanXml(Clean):
     """A corpus's pairs that pass the filters, from documents and their alignment."""
 
     name: ClassVar[str] = "clean"
@@ -94,17 +136,16 @@ class CleanXml(Stage[CleanRecord]):
     corpus: str
     label: str = field(compare=False)
 
-    def build(self, to: Build) -> CleanRecord:
+    def blocks(self, path: Callable[[File], Path], progress: OnProgress) -> Iterator["RawBlock"]:
         from nmt_ablation.corpus import read
 
-        documents = to.path(self.source), to.path(self.target)
-        blocks = read.xml_pairs(to.path(self.alignment), documents, self.corpus, self.spelled)
-        return _clean(blocks, to, self.limits, self.languages, None)
+        documents = path(self.source), path(self.target)
+        return read.xml_pairs(path(self.alignment), documents, self.corpus, self.spelled)
 
 
 @dataclass(frozen=True, eq=False)
-class CleanOwn(Stage[CleanRecord]):
-    """The pairs of two files of the user's own that pass the filters."""
+class CleanOwn(Clean):
+    """A corpus's pairs that pass the filters, from two files of the user's own."""
 
     name: ClassVar[str] = "clean"
     version: ClassVar[int] = 3
@@ -115,29 +156,14 @@ class CleanOwn(Stage[CleanRecord]):
     languages: Languages
     label: str = field(compare=False)
 
-    def build(self, to: Build) -> CleanRecord:
+    @property
+    def names(self) -> tuple[str, str]:
+        return str(self.source.path), str(self.target.path)
+
+    def blocks(self, path: Callable[[File], Path], progress: OnProgress) -> Iterator["RawBlock"]:
         from nmt_ablation.corpus import read
 
-        blocks = read.own_pairs([self.source.path, self.target.path], to.progress)
-        return _clean(blocks, to, self.limits, self.languages, None)
-
-
-Clean = CleanMoses | CleanXml | CleanOwn
-
-
-def _clean(
-    blocks: Iterable["RawBlock"],
-    to: Build,
-    limits: Cleaning,
-    languages: Languages,
-    min_score: float | None,
-) -> CleanRecord:
-    """Write a corpus's pairs that pass the filters; return the counts of all pairs."""
-    from nmt_ablation.corpus import clean, cleaned
-
-    cleaner = clean.Cleaner(limits, languages, min_score)
-    cleaned.write(cleaner.blocks(blocks), to.folder, languages)
-    return cleaner.record()
+        return read.own_pairs([self.source.path, self.target.path], progress)
 
 
 @dataclass(frozen=True)
@@ -191,6 +217,9 @@ class Wanted:
 class HeldOutRecord:
     pairs: int
     drawn: int
+    languages: SideLanguages | None = None
+    """The languages of the pairs that are given; None if there are none, and in artifacts of
+    earlier versions."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -238,19 +267,41 @@ class HoldOut(Stage[dict[str, HeldOutRecord]]):
         for name, (number, pairs) in wanted.items():
             left = len(chosen[name]) - len(pairs)
             if left < number:
-                key = name.replace("test-", "test.", 1)
                 raise UserError(
-                    f"{self.where}: held_out.{key} asks for {number} pairs, and {self.label}, the "
+                    f"{self._key(name)} asks for {number} pairs, and {self.label}, the "
                     f"first of the corpora, has {left} left for it; ask for fewer, or put a larger "
                     "corpus first"
                 )
             text.write_pairs(chosen[name], to.path(self.pairs(name)), self.languages)
-        record = {name: HeldOutRecord(len(chosen[name]), sets[name].drawn) for name in sets}
+        record = {
+            name: HeldOutRecord(
+                len(chosen[name]),
+                sets[name].drawn,
+                languages_of(wanted[name][1], self.languages, self._key(name)),
+            )
+            for name in sets
+        }
         if "test" not in tests:
             whole = [pair for name in tests for pair in chosen[name]]
             text.write_pairs(whole, to.path(self.pairs("test")), self.languages)
             record["test"] = HeldOutRecord(len(whole), sum(it.drawn for it in tests.values()))
         return record
+
+    def _key(self, name: str) -> str:
+        """Return the place of a held-out set in the experiment file."""
+        return f"{self.where}: held_out.{name.replace('test-', 'test.', 1)}"
+
+
+def languages_of(pairs: Sequence[Pair], languages: Languages, name: str) -> SideLanguages | None:
+    """Return the languages of given pairs; None if there are none.
+
+    Raises:
+        UserError: the sides are swapped.
+    """
+    if not pairs:
+        return None
+    sources, targets = zip(*pairs, strict=True)
+    return SideLanguages.of(sources, targets, languages, name)
 
 
 @dataclass(frozen=True)
@@ -314,6 +365,21 @@ class PoolRecord:
         numbers = zip(counts.pool, counts.duplicates, counts.leaks, counts.shared, strict=True)
         of_corpora = zip(corpora, numbers, strict=True)
         return cls(sum(counts.pool), {it.label: PooledCorpus(*became) for it, became in of_corpora})
+
+    def losses(self, cleaned: Mapping[str, CleanRecord]) -> Iterator[str]:
+        """Yield a line for each corpus: its pairs, and what took some of them."""
+        for label, record in cleaned.items():
+            left = self.corpora[label]
+            taken = {name: it.pairs for name, it in record.dropped.items()} | {
+                "duplicates": left.duplicates,
+                "with a held-out side": left.dropped_as_leaks,
+                "with a side of another experiment": left.shared,
+            }
+            counts = ", ".join(f"{number:,} {name}" for name, number in taken.items() if number)
+            yield (
+                f"{label}: {record.read:,} pairs, {left.pairs:,} of them in the pool; dropped: "
+                f"{counts or 'none'}"
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -391,9 +457,13 @@ class Sample(Stage[SampleRecord]):
         if self.where is not None and smallest.weight() < (self.limit or 1):
             unit = "tokens" if self.by_tokens else "pairs"
             asked = f"{self.limit:,} {unit}" if self.limit else "all pairs"
+            has = smallest.weight()
+            allowed = f"; allowed: up to {has:,}, or all" if has else ""
             raise UserError(
-                f"{self.where}: a sample of {asked}, and the pool has {smallest.weight():,}; "
-                f"allowed: up to {smallest.weight():,}, or all"
+                f"{self.where}: a sample of {asked}, and the pool has {has:,}{allowed}\n"
+                + "\n".join(
+                    to.record(self.pool).losses({it.label: to.record(it) for it in self.corpora})
+                )
             )
         drawn = pool.write(smallest, texts, to.path(self.pairs), self.languages)
         labels = [corpus.label for corpus in self.corpora]
@@ -445,6 +515,14 @@ class Monolingual(Stage[TextRecord]):
     def text(self) -> File:
         return File(self, "text")
 
+    @property
+    def names(self) -> list[str]:
+        """The names of the files, for messages."""
+        return [
+            str(it.path if isinstance(it, DataFile) else getattr(it.stage, "file", it.name))
+            for it in self.sources
+        ]
+
     def build(self, to: Build) -> TextRecord:
         import numpy as np
 
@@ -456,9 +534,9 @@ class Monolingual(Stage[TextRecord]):
         forms = np.concatenate([*own.pooled(self.language, to), *others])
         cleaner = clean.TextCleaner(self.limits, self.language, held_out, forms)
         with to.path(self.text).open("wb") as file:
-            for source in self.sources:
+            for source, name in zip(self.sources, self.names, strict=True):
                 path = source.path if isinstance(source, DataFile) else to.path(source)
-                file.writelines(cleaner.blocks(read.text_blocks(path)))
+                file.writelines(cleaner.blocks(read.text_blocks(path), name))
         if not cleaner.record.kept:
             raise UserError(
                 f"the monolingual corpora have no text in {self.language} but what is in the "

@@ -38,11 +38,9 @@ class Translate(Stage[None]):
         return File(self, "hypotheses.txt")
 
     def build(self, to: Build) -> None:
-        from nmt_ablation.translation import engine
+        from nmt_ablation.translation.system import System
 
-        pairs = text.read_pairs(to.path(self.test_set), self.binarise.languages)
-        hypotheses = engine.translate(
-            [text.tidy(source, self.unicode) for source, _ in pairs],
+        system = System.load(
             to.path(self.train.checkpoint),
             to.path(self.binarise.data),
             (
@@ -51,8 +49,10 @@ class Translate(Stage[None]):
             ),
             self.decoding,
             self.threads,
-            to.progress,
         )
+        pairs = text.read_pairs(to.path(self.test_set), self.binarise.languages)
+        sources = [text.tidy(source, self.unicode) for source, _ in pairs]
+        hypotheses = system.translate(sources, to.progress)
         text.write_lines(to.path(self.hypotheses), hypotheses)
 
 

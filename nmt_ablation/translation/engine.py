@@ -14,10 +14,7 @@ from fairseq import checkpoint_utils, tasks
 
 from nmt_ablation.absent import without
 from nmt_ablation.model.checkpoint import readable
-from nmt_ablation.progress import OnProgress
-from nmt_ablation.segmentation import Segmenter
 from nmt_ablation.transfer.features import Fed, attach, features_of
-from nmt_ablation.translation.config import Decoding
 from nmt_ablation.translation.generator import Generator
 from nmt_ablation.translation.translator import Translator
 
@@ -28,36 +25,12 @@ with without("transformers"):
     from ctranslate2.specs.transformer_spec import TransformerSpec
 
 
-def translate(
-    sentences: list[str],
-    checkpoint: Path,
-    data: Path,
-    segmenters: tuple[Segmenter, Segmenter],
-    decoding: Decoding,
-    threads: int,
-    progress: OnProgress,
-) -> list[str]:
-    """Translate sentences; both sides are plain text.
+def load(checkpoint: Path, data: Path) -> tuple[Any, Any]:
+    """Return the model of a checkpoint, with the features that feed it, and fairseq's task.
 
     Args:
-        sentences: source sentences.
-        checkpoint: a cell's checkpoint.
-        data: the data-bin that the cell was trained on, for its dictionaries.
-        segmenters: the segmenters of source and target.
-        decoding: beam and length penalty.
-        threads: batches at once.
-        progress: a callback, called with sentences.
+        data: the folder with the dictionaries, which fairseq calls data-bin.
     """
-    model, task = _load(checkpoint, data)
-    dictionaries = task.source_dictionary, task.target_dictionary
-    engine = engine_of(model, *dictionaries, threads, decoding.precision)
-    tokens = [segmenters[0].encode(sentence) for sentence in sentences]
-    found = engine.translate(tokens, decoding.beam, decoding.length_penalty, progress)
-    return [segmenters[1].decode(hypothesis) for hypothesis in found]
-
-
-def _load(checkpoint: Path, data: Path) -> tuple[Any, Any]:
-    """Return the model of a checkpoint, with the features that feed it, and fairseq's task."""
     with readable():
         state = checkpoint_utils.load_checkpoint_to_cpu(
             str(checkpoint), arg_overrides={"data": str(data)}
@@ -96,20 +69,8 @@ class Engine(Translator):
             precision: float32, or int8 for rounded products of matrices.
         """
         super().__init__(model)
-        heads = model.encoder.layers[0].self_attn.num_heads
-        layers = len(model.encoder.layers), len(model.decoder.layers)
-        with torch.no_grad(), tempfile.TemporaryDirectory() as folder:
-            still: Any = copy.deepcopy(model).cpu().requires_grad_(False)
-            spec = TransformerSpec.from_config(layers, heads, pre_norm=True)
-            converter.set_transformer_encoder(spec.encoder, still.encoder)
-            converter.set_transformer_decoder(spec.decoder, still.decoder)
-            spec.register_source_vocabulary(_vocabulary(source))
-            spec.register_target_vocabulary(_vocabulary(target))
-            spec.config.decoder_start_token = spec.config.eos_token
-            spec.config.add_source_eos = True
-            spec.validate()
-            spec.optimize()
-            spec.save(folder)
+        with tempfile.TemporaryDirectory() as folder:
+            save(model, source, target, Path(folder))
             # One thread a batch, so that results don't depend on the number of threads.
             kind = {"float32": "float32", "int8": "int8_float32"}[precision]
             self.translator = ctranslate2.Translator(
@@ -117,8 +78,8 @@ class Engine(Translator):
             )
 
     def search(
-        self, batches: Sequence[list[list[str]]], beam: int, length_penalty: float
-    ) -> Iterator[list[str]]:
+        self, batches: Sequence[list[list[str]]], beam: int, length_penalty: float, number: int
+    ) -> Iterator[list[list[str]]]:
         results = []
         for batch in batches:
             # fairseq's bound, by the length of the batch's longest sentence with its end.
@@ -126,12 +87,37 @@ class Engine(Translator):
             results += self.translator.translate_batch(
                 batch,
                 beam_size=beam,
+                num_hypotheses=number,
                 length_penalty=length_penalty,
                 max_decoding_length=bound,
                 asynchronous=True,
             )
         for result in results:
-            yield result.result().hypotheses[0]
+            yield result.result().hypotheses
+
+
+def save(model: Any, source: Any, target: Any, folder: Path) -> None:
+    """Write a fairseq Transformer in CTranslate2's form.
+
+    Args:
+        model: a model with layer norms before the sublayers, and without features.
+        source: the source dictionary.
+        target: the target dictionary.
+    """
+    heads = model.encoder.layers[0].self_attn.num_heads
+    layers = len(model.encoder.layers), len(model.decoder.layers)
+    with torch.no_grad():
+        still: Any = copy.deepcopy(model).cpu().requires_grad_(False)
+        spec = TransformerSpec.from_config(layers, heads, pre_norm=True)
+        converter.set_transformer_encoder(spec.encoder, still.encoder)
+        converter.set_transformer_decoder(spec.decoder, still.decoder)
+        spec.register_source_vocabulary(_vocabulary(source))
+        spec.register_target_vocabulary(_vocabulary(target))
+        spec.config.decoder_start_token = spec.config.eos_token
+        spec.config.add_source_eos = True
+        spec.validate()
+        spec.optimize()
+        spec.save(str(folder))
 
 
 def _vocabulary(dictionary: Any) -> list[str]:

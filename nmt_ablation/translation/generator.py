@@ -27,8 +27,8 @@ class Generator(Translator):
         super().__init__(model)
 
     def search(
-        self, batches: Sequence[list[list[str]]], beam: int, length_penalty: float
-    ) -> Iterator[list[str]]:
+        self, batches: Sequence[list[list[str]]], beam: int, length_penalty: float, number: int
+    ) -> Iterator[list[list[str]]]:
         model = self.model.eval()
         device = next(model.parameters()).device
         if any(it.fed.side == "target" for it in features_of(model)):
@@ -51,8 +51,10 @@ class Generator(Translator):
             with torch.no_grad():
                 found = search.generate([], sample)
             for ranked in found:
-                indices = ranked[0]["tokens"].tolist()
-                yield [self.target[it] for it in indices if it != self.target.eos()]
+                yield [self._tokens(it["tokens"]) for it in ranked[:number]]
+
+    def _tokens(self, indices: torch.Tensor) -> list[str]:
+        return [self.target[it] for it in indices.tolist() if it != self.target.eos()]
 
     def _indices(self, sentence: list[str]) -> torch.Tensor:
         known = [self.source.index(token) for token in sentence]

@@ -26,7 +26,22 @@ class Translator:
 
         A model whose weights are not all finite gives empty hypotheses.
         """
-        hypotheses: list[list[str]] = [[] for _ in sentences]
+        return [it[0] for it in self.ranked(sentences, beam, length_penalty, 1, progress)]
+
+    def ranked(
+        self,
+        sentences: list[list[str]],
+        beam: int,
+        length_penalty: float,
+        number: int,
+        progress: OnProgress,
+    ) -> list[list[list[str]]]:
+        """Return the best hypotheses of each sentence, the best first.
+
+        Args:
+            number: hypotheses of each sentence; no more than the beam.
+        """
+        hypotheses: list[list[list[str]]] = [[[]] * number for _ in sentences]
         if self.broken:
             return hypotheses
         by_length = sorted(range(len(sentences)), key=lambda i: -len(sentences[i]))
@@ -34,18 +49,19 @@ class Translator:
             [sentences[i][: self.longest] for i in by_length[start : start + BATCH_SENTENCES]]
             for start in range(0, len(by_length), BATCH_SENTENCES)
         ]
-        results = self.search(batches, beam, length_penalty)
-        for done, (i, hypothesis) in enumerate(zip(by_length, results, strict=True)):
-            hypotheses[i] = hypothesis
+        results = self.search(batches, beam, length_penalty, number)
+        for done, (i, best) in enumerate(zip(by_length, results, strict=True)):
+            hypotheses[i] = best
             progress(done + 1, len(sentences))
         return hypotheses
 
     def search(
-        self, batches: Sequence[list[list[str]]], beam: int, length_penalty: float
-    ) -> Iterator[list[str]]:
-        """Yield the best hypothesis of each sentence, in order.
+        self, batches: Sequence[list[list[str]]], beam: int, length_penalty: float, number: int
+    ) -> Iterator[list[list[str]]]:
+        """Yield the best hypotheses of each sentence, in order.
 
         Args:
             batches: sentences that are searched together, the longest of each batch first.
+            number: hypotheses of each sentence.
         """
         raise NotImplementedError

@@ -97,7 +97,7 @@ def translations(given: argparse.Namespace, cell: Cell) -> Iterator[tuple[str, f
 
     from nmt_ablation.corpus.text import stream_lines
     from nmt_ablation.segmentation import load
-    from nmt_ablation.translation.engine import translate
+    from nmt_ablation.translation.system import System
 
     pipeline, workspace = opened(given)
     experiment = pipeline.experiment
@@ -129,7 +129,8 @@ def translations(given: argparse.Namespace, cell: Cell) -> Iterator[tuple[str, f
         for side in ("float32", "int8"):
             decoding = experiment.decoding.model_copy(update={"precision": side})
             start = time.monotonic()
-            ours = translate(sources, checkpoint, data, sides, decoding, THREADS, lambda *_: None)
+            system = System.load(checkpoint, data, sides, decoding, THREADS)
+            ours = system.translate(sources, lambda *_: None)
             yield f"ours, {side}", time.monotonic() - start, bleu(ours)
 
 
