@@ -3,8 +3,10 @@
 import bz2
 import codecs
 import contextlib
+import errno
 import gzip
 import lzma
+import struct
 import sys
 import zipfile
 import zlib
@@ -131,9 +133,12 @@ def readable(name: object) -> Iterator[None]:
         zlib.error,
         lzma.LZMAError,
         zstd.ZstdError,
+        struct.error,
+        NotImplementedError,  # zipfile's for a compression that it doesn't know,
+        RuntimeError,  # and for what is encrypted
     ) as error:
         raise UserError(f"{name}: is damaged ({error}); get it anew") from None
     except OSError as error:
-        if error.errno is not None:  # bzip2 raises it without
+        if error.errno not in (None, errno.EINVAL):  # bzip2's, and zipfile's for places before 0
             raise
         raise UserError(f"{name}: is damaged ({error}); get it anew") from None

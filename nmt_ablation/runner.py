@@ -12,14 +12,15 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from multiprocessing.process import parent_process
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from nmt_ablation.errors import JobsError, UserError
@@ -78,7 +79,8 @@ class Job:
         resource_tracker.ensure_running()  # started now, as its start would unblock the signals
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, *SIGNALS})
         try:
-            self.process.start()
+            with _without_main():
+                self.process.start()
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
         theirs.close()
@@ -117,6 +119,18 @@ class Job:
             return str(self.outcome.recv()) if self.outcome.poll() else None
         except EOFError:
             return None
+
+
+@contextmanager
+def _without_main() -> Iterator[None]:
+    """Hide the main program, which multiprocessing would run again in each job: a user's script may
+    have no guard against that."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 def last_lines(log: Path, number: int) -> list[str]:

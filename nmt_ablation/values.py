@@ -92,6 +92,13 @@ class Block(BaseModel):
         return data
 
 
+INVISIBLE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]"
+)
+"""Control characters but tab and line feed, separators of lines, and marks that turn the direction
+of writing: in a name they would have what is shown differ from what is meant."""
+
+
 def keys_of(value: object) -> set[str]:
     """Return the keys by which a union's member is chosen: of a mapping in a file, or of a block.
 

@@ -455,8 +455,18 @@ def _hashes(folder: Path) -> dict[str, str]:
 
 
 def read_record(stage: Stage[Record], plain: Any) -> Record:
-    """Return a record in the type that its stage's `build` returns."""
-    record: Record = _record_type(type(stage).build).validate_python(plain)
+    """Return a record in the type that its stage's `build` returns.
+
+    Raises:
+        UserError: another version of this program wrote it.
+    """
+    try:
+        record: Record = _record_type(type(stage).build).validate_python(plain)
+    except ValidationError as error:
+        raise UserError(
+            f"store/{stage.name}/{stage.digest}: was built by another version of nmt-ablation "
+            f"({first_line(error)}); remove that folder, and the next run builds it again"
+        ) from None
     return record
 
 

@@ -14,6 +14,7 @@ from ruamel.yaml.events import CollectionEndEvent, CollectionStartEvent
 
 from nmt_ablation.errors import UserError
 from nmt_ablation.packed import opened
+from nmt_ablation.values import INVISIBLE
 
 MOST_BYTES = 1 << 20
 DEEPEST = 50
@@ -56,6 +57,8 @@ def read(path: Path, model: type[Content], kind: str) -> tuple[Content, Commente
         raise UserError(f"{path}: is not YAML: {error}") from None
     if not isinstance(tree, CommentedMap):
         raise UserError(f"{path}:1: {kind} is a mapping of keys to values")
+    if hidden := list(_hidden(path, tree, plain)):
+        raise UserError("\n".join(hidden))
     try:
         return model.model_validate(plain), tree
     except ValidationError as invalid:
@@ -82,6 +85,24 @@ def _values(node: object) -> Iterator[object]:
     if isinstance(inner, Iterable) and not isinstance(inner, str | bytes):
         for value in inner:
             yield from _values(value)
+
+
+def _hidden(
+    path: Path, tree: CommentedMap, node: object, where: tuple[str | int, ...] = ()
+) -> Iterator[str]:
+    """Yield a message about each text with a character that can't be seen."""
+    if isinstance(node, str) and (found := INVISIBLE.search(node)):
+        line, name = locate(tree, where)
+        yield f"{path}:{line}: {name}: has a character that can't be seen, U+{ord(found[0]):04X}"
+    inner = (
+        node.items()
+        if isinstance(node, dict)
+        else enumerate(node)
+        if isinstance(node, list)
+        else ()
+    )
+    for key, value in inner:
+        yield from _hidden(path, tree, value, (*where, key))
 
 
 def _plain(node: object) -> object:

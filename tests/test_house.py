@@ -15,10 +15,11 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 LAYERS = [
-    ["cli"],
+    ["api", "cli"],
     ["status"],
     ["slurm"],
-    ["inspection", "next_look", "pilot", "schedule"],
+    ["plan", "session"],
+    ["bars", "inspection", "next_look", "pilot", "schedule"],
     ["runner", "cost", "report"],
     ["results", "store"],
     ["pipeline"],

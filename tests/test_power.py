@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nmt_ablation.cli.plan import USUAL_SPREAD
 from nmt_ablation.experiment import Cell
+from nmt_ablation.plan import USUAL_SPREAD
 from nmt_ablation.results.files import load
 from nmt_ablation.results.looks import Looks
 from nmt_ablation.results.means import Evidence, summarise

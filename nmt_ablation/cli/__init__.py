@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from nmt_ablation import __version__
-from nmt_ablation.cli import cluster, models, plan, reports, runs, store, text
+from nmt_ablation.cli import cluster, init, models, plan, reports, runs, store, text
 from nmt_ablation.errors import JobsError, UserError
 from nmt_ablation.stopping import EXIT_CODE, StoppedError
 
@@ -54,7 +54,15 @@ def main() -> None:
 
 
 for command in (
-    *(runs.validate, plan.plan, plan.calibrate, runs.find_lengths, runs.run, runs.status),
+    *(
+        init.init,
+        runs.validate,
+        plan.plan,
+        plan.calibrate,
+        runs.find_lengths,
+        runs.run,
+        runs.status,
+    ),
     *(reports.report, reports.draw, reports.compare),
     cluster.submit,
     *(models.path, models.translate, models.export),

@@ -50,7 +50,7 @@ def submit(
       nmt-ablation submit mine.yaml --until-decided
     """
     from nmt_ablation import next_look
-    from nmt_ablation.cli.progress import Bars
+    from nmt_ablation.bars import Bars
     from nmt_ablation.runner import Work
     from nmt_ablation.slurm import cluster as clusters
     from nmt_ablation.slurm.layout import write_scripts

@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from nmt_ablation.errors import UserError
-
 if TYPE_CHECKING:
     from nmt_ablation.experiment.file import ExperimentFile
     from nmt_ablation.runner import Runner
@@ -123,23 +121,7 @@ def runner_of(
 
 
 def load_file(experiment: Path, mirror: str | None) -> "ExperimentFile":
-    """Load an experiment file, with a version for each corpus, and check that the mirror exists."""
-    from nmt_ablation.experiment.file import load
-    from nmt_ablation.experiment.versions import resolve
-    from nmt_ablation.opus.fetch import is_url
-    from nmt_ablation.opus.lock import Lock
+    """Load an experiment file, with a version for each corpus."""
+    from nmt_ablation.experiment.versions import load_with_versions
 
-    if mirror is not None and not is_url(mirror) and not Path(mirror).is_dir():
-        raise UserError(f"{mirror}: there is no such folder to fetch corpora from")
-
-    def latest(name: str, pair: str) -> str:
-        from nmt_ablation.opus import catalogue
-
-        return catalogue.latest(name, pair, mirror, partial(click.echo, err=True))
-
-    def resolved(file: "ExperimentFile") -> "ExperimentFile":
-        found = resolve(file.experiment, Lock.beside(file.path), latest)
-        parents = {name: resolved(parent) for name, parent in file.parents.items()}
-        return file.model_copy(update={"experiment": found, "parents": parents})
-
-    return resolved(load(experiment))
+    return load_with_versions(experiment, mirror, partial(click.echo, err=True))

@@ -10,6 +10,7 @@ import click
 
 from nmt_ablation.cli.options import CACHE, DATA, MIRROR, WORKSPACE, on_experiment, runner_of
 from nmt_ablation.scoring.bleu import BleuTokenizer
+from nmt_ablation.values import INVISIBLE
 
 if TYPE_CHECKING:
     from nmt_ablation.runner import Runner
@@ -129,4 +130,4 @@ def compare(
 
 
 def _command() -> str:
-    return shlex.join(["nmt-ablation", *sys.argv[1:]])
+    return INVISIBLE.sub("\ufffd", shlex.join(["nmt-ablation", *sys.argv[1:]]))

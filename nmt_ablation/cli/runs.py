@@ -23,7 +23,6 @@ from nmt_ablation.cli.options import (
 from nmt_ablation.errors import JobsError, UserError, require
 
 if TYPE_CHECKING:
-    from nmt_ablation.experiment import Cell
     from nmt_ablation.runner import Runner, Work
 
 WATCH_SECONDS = 2
@@ -89,14 +88,14 @@ def _inspect(runner: "Runner", jobs: int | None) -> None:
     Raises:
         UserError: something is wrong with it; the message has all that is.
     """
-    from nmt_ablation import inspection
-    from nmt_ablation.cli.progress import Bars
+    from nmt_ablation import inspection, session
+    from nmt_ablation.bars import Bars
 
     found = inspection.inspect(runner)
     errors = list(found.errors)
     try:
         with Bars(runner, {}) as bars:
-            runner.run(found.jobs, _at_once(runner, jobs), bars)
+            runner.run(found.jobs, session.at_once(runner, jobs), bars)
     except JobsError as error:
         errors += error.errors.values()
     for line in inspection.describe(runner):
@@ -159,32 +158,32 @@ def run(
       nmt-ablation run recipes/quickstart.yaml --mirror DIR --size 500 --size 2k
       nmt-ablation run mine.yaml --until-decided
     """
-    from nmt_ablation.cli.progress import Bars
+    from nmt_ablation import session
+    from nmt_ablation.bars import Bars
 
-    _refuse_copies()
-    runner.check()
+    session.check(runner)
     if tensorboard:
         require("tensorboardX", "--tensorboard needs", "tensorboard")
         runner.write_events()
-    at_once = _at_once(runner, jobs)
     if networks:
         if names or sizes or prepare or until_decided:
             raise UserError("--network pretrains networks alone; leave other choices of cells out")
         with Bars(runner, {}) as bars:
-            runner.run(_networks(runner, networks), at_once, bars)
+            runner.run(_networks(runner, networks), session.at_once(runner, jobs), bars)
         return
     if until_decided:
         if names or sizes or prepare:
             raise UserError(
                 "--until-decided chooses the cells itself; leave --cell, --size and --prepare out"
             )
-        _until_decided(runner, at_once, together)
+        so_far = session.run_until_decided(runner, jobs, together)
+        click.echo(f"{so_far}: {hint('report', runner.file.path)}", err=True)
         return
     cells = runner.unfinished(runner.file.choose(names, sizes))
     if not cells:
         click.echo("There is nothing to do: these cells are done.", err=True)
         return
-    _run(runner, cells, at_once, together, prepare)
+    session.run(runner, cells, jobs, together, prepare)
     if not prepare:
         click.echo(f"next: {hint('report', runner.file.path)}", err=True)
 
@@ -205,14 +204,13 @@ def find_lengths(runner: "Runner", arm: str, jobs: int | None) -> None:
     Example:
       nmt-ablation pilot mine.yaml --arm whole
     """
-    from nmt_ablation import pilot
+    from nmt_ablation import pilot, session
     from nmt_ablation.files import write_atomically
 
-    _refuse_copies()
     experiment, short = runner.file.experiment, pilot.runner_of(runner, arm)
-    short.check()
+    session.check(short)
     if cells := short.unfinished(short.file.experiment.cells()):
-        _run(short, cells, _at_once(short, jobs), together=None, prepare=False)
+        session.run(short, cells, jobs)
     found = pilot.bests(short)
     for it in found:
         click.echo(
@@ -226,57 +224,6 @@ def find_lengths(runner: "Runner", arm: str, jobs: int | None) -> None:
     lines = f"training:\n  schedule: fixed\n  max_updates_at: {{{sizes}}}\n"
     write_atomically(short.folder / "lengths.yaml", lines)
     click.echo(f"\n{lines}", nl=False)
-
-
-def _run(
-    runner: "Runner", cells: Sequence["Cell"], at_once: int, together: bool | None, prepare: bool
-) -> None:
-    """Run unfinished cells."""
-    from nmt_ablation import machine, schedule
-    from nmt_ablation.cli.progress import Bars
-    from nmt_ablation.results.gather import warnings_of
-
-    gpu = machine.has_gpu()
-    precision = runner.file.experiment.training.precision
-    if precision == "bfloat16" and not gpu and not machine.computes_bfloat16():
-        click.echo(
-            "warning: this processor has no instructions for bfloat16, so it is slower than "
-            "float32 here; set training.precision: float32",
-            err=True,
-        )
-    together = gpu if together is None else together
-    groups = schedule.group(runner.pipeline, runner.workspace, cells, together)
-    if len(groups) < len(cells) and not prepare:
-        click.echo("Arms of one size and seed train in one process, on the same batches.", err=True)
-    jobs_of_run = schedule.jobs(runner.pipeline, runner.workspace, groups, prepare_only=prepare)
-    try:
-        with Bars(runner, groups) as bars:
-            runner.run(jobs_of_run, at_once, bars)
-    finally:
-        for warning in warnings_of(runner.pipeline, runner.workspace, cells):
-            click.echo(f"warning: {warning}", err=True)
-
-
-def _at_once(runner: "Runner", jobs: int | None) -> int:
-    """Return how many cells run at once: as many as asked for, or as the machine allows."""
-    from nmt_ablation import machine, schedule
-
-    training = runner.file.experiment.training
-    return jobs or schedule.jobs_at_once(training, machine.has_gpu(), machine.cores())
-
-
-def _until_decided(runner: "Runner", at_once: int, together: bool | None) -> None:
-    """Add seeds until all comparisons are decided, or have had all their looks."""
-    from nmt_ablation import next_look
-
-    rule = next_look.declare(runner)
-    click.echo(str(rule), err=True)
-    while (look := next_look.next_look(runner)).cells:
-        click.echo(str(look), err=True)
-        cells = runner.unfinished(look.cells)
-        assert cells, f"nothing is left to train for the {look}"
-        _run(runner, cells, at_once, together, prepare=False)
-    click.echo(f"{look.so_far}: {hint('report', runner.file.path)}", err=True)
 
 
 @click.command()
@@ -352,13 +299,3 @@ def _networks(runner: "Runner", names: Sequence[str]) -> dict[str, "Work"]:
             needed = set(stage.ancestors()) - {stage}
             found[name] = Work([stage], needs=[it for it in found if there[it] in needed])
     return found
-
-
-def _refuse_copies() -> None:
-    """Raise an error if several copies of this command run side by side."""
-    for name, starter in (("WORLD_SIZE", "torchrun"), ("SLURM_STEP_NUM_TASKS", "srun")):
-        if int(os.environ.get(name, 1)) > 1:
-            raise UserError(
-                f"this is one of {os.environ[name]} copies started side by side, by {starter}: "
-                "start it once, and set training.processes in the experiment"
-            )

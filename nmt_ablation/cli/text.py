@@ -88,7 +88,7 @@ def fill_mirror(experiment: Path, to: Path, mirror: str | None, max_bytes: int |
       nmt-ablation mirror recipes/mine.yaml --to DIR
       nmt-ablation run recipes/mine.yaml --mirror DIR
     """
-    from nmt_ablation.cli.progress import short_name, transfers
+    from nmt_ablation.bars import short_name, transfers
     from nmt_ablation.files import machine_lock
     from nmt_ablation.opus.download import UnreachableError
     from nmt_ablation.opus.mirror import add, write_listing

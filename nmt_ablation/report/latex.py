@@ -33,4 +33,5 @@ def _entry(entry: Entry) -> str:
 
 def _escaped(text: str) -> str:
     """Escape the special characters of LaTeX that a name may contain."""
-    return re.sub(r"([&%$#_{}])", r"\\\1", text)
+    names = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+    return re.sub(r"[&%$#_{}\\~^]", lambda it: names.get(it[0], f"\\{it[0]}"), text)

@@ -19,10 +19,10 @@ def render(table: Table) -> str:
 
 
 def escaped(text: str) -> str:
-    """Escape HTML tags, as the names of corpora are not ours."""
-    return re.sub(r"<(?=[a-zA-Z/!?])", "&lt;", text)
+    """Escape tags, links and pictures, as the names of corpora are not ours."""
+    return re.sub(r"<(?=[a-zA-Z/!?])", "&lt;", re.sub(r"\[(?=[^\]]*\]\()", r"\[", text))
 
 
 def _entry(entry: Entry) -> str:
     text = escaped(str(entry)).replace("|", r"\|")
-    return f"`{text}`" if entry.code else text
+    return f"`{text.replace('`', chr(39))}`" if entry.code else text

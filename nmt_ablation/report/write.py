@@ -209,8 +209,13 @@ def _csv(rows: Sequence[flat.Flat]) -> str:
     out = io.StringIO()
     writer = csv.DictWriter(out, list(columns), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows({key: _no_formula(value) for key, value in row.items()} for row in rows)
     return out.getvalue()
+
+
+def _no_formula(value: flat.Value) -> flat.Value:
+    """Keep a spreadsheet from computing a text."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(tuple("=+-@")) else value
 
 
 def _show(results: Results, console: Console) -> None:
@@ -256,7 +261,8 @@ def _markdown(
         parts.append(f"# {results.name}: {results.pair}\n")
         verdict, *rest = sentences(results)
         matrix = tables.verdicts(results)
-        parts.append("".join(f"- **Warning:** {it}\n" for it in results.warnings))
+        warned = map(markdown.escaped, results.warnings)
+        parts.append("".join(f"- **Warning:** {it}\n" for it in warned))
         parts += [f"{verdict}\n"]
         if results.unfinished:
             parts.append(f"Not finished yet: {results.missing}.\n")
@@ -271,5 +277,5 @@ def _markdown(
             for name, measure in results.pooled.items()
         )
         parts.append("  \n".join(signatures) + "\n")
-    parts.append(f"Drawn by `{command}`.\n")
+    parts.append(f"Drawn by `{command.replace('`', chr(39))}`.\n")
     return "\n".join(part for part in parts if part)

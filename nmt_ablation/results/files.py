@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
-from zipfile import BadZipFile
+from typing import Any
 
 import numpy as np
 from pydantic import ValidationError
@@ -11,9 +11,11 @@ from pydantic_core import from_json
 
 from nmt_ablation.errors import UserError
 from nmt_ablation.files import write_atomically
+from nmt_ablation.packed import readable
 from nmt_ablation.results.means import Resamples
 from nmt_ablation.results.results import Results
 from nmt_ablation.results.rows import CellRow
+from nmt_ablation.values import INVISIBLE
 
 TRANSLATIONS = ".hypotheses.tsv"
 
@@ -51,13 +53,13 @@ def load(cells: Path) -> Results:
         if not path.is_file():
             raise UserError(f"{path}: there is no such file; nmt-ablation report writes it")
     rows = []
-    for number, line in enumerate(cells.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(cells.read_bytes().splitlines(), 1):
         try:
-            rows.append(CellRow.model_validate_json(line))
-        except ValidationError as error:
+            rows.append(CellRow.model_validate(_visible(from_json(line))))
+        except ValueError as error:
             raise UserError(f"{cells}: line {number} {_not_ours(error)}") from None
     try:
-        told = from_json(rest.read_bytes())
+        told = _visible(from_json(rest.read_bytes()))
         found = Results.model_validate({**told, "cells": rows})
         _ = found.design
     except (TypeError, ValueError) as error:
@@ -66,14 +68,26 @@ def load(cells: Path) -> Results:
     return found.model_copy(update={"resamples": resamples, "translations": translations})
 
 
+def _visible(value: Any) -> Any:
+    """Return a JSON value whose texts have no characters that can't be seen: a report may come from
+    anywhere."""
+    if isinstance(value, dict):
+        return {_visible(key): _visible(it) for key, it in value.items()}
+    if isinstance(value, list):
+        return [_visible(it) for it in value]
+    return INVISIBLE.sub("\ufffd", value) if isinstance(value, str) else value
+
+
 def _translations(cells: Path) -> dict[str, list[str]]:
     """Read the translations of cells; return none if there is no such file."""
     path = cells.with_suffix(TRANSLATIONS)
     if not path.is_file():
         return {}
-    table = [line.split("\t") for line in path.read_text(encoding="utf-8").split("\n")[:-1]]
     try:
+        table = [line.split("\t") for line in path.read_text(encoding="utf-8").split("\n")[:-1]]
         return {name: list(lines) for name, *lines in zip(*table, strict=True)}
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: {_not_ours(error)}") from None
     except ValueError:
         raise UserError(f"{path}: some lines have more columns than others") from None
 
@@ -84,7 +98,7 @@ def _resamples(cells: Path, rows: Sequence[CellRow], metrics: Sequence[str]) -> 
     if not path.is_file():
         return {}
     try:
-        with np.load(path) as found:
+        with readable(path), np.load(path) as found:
             at = {str(cell): number for number, cell in enumerate(found["cells"])}
             scores = {metric: found[metric].astype(float) for metric in metrics}
         return {
@@ -96,7 +110,7 @@ def _resamples(cells: Path, rows: Sequence[CellRow], metrics: Sequence[str]) -> 
             }
             for row in rows
         }
-    except (BadZipFile, KeyError, ValueError) as error:
+    except (KeyError, ValueError, MemoryError) as error:  # of a size that can't be
         raise UserError(f"{path}: {_not_ours(error)}") from None
 
 

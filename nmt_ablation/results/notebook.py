@@ -1,35 +1,45 @@
 """Results as data frames, for notebooks; see docs/results-format.md."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nmt_ablation.errors import UserError
 from nmt_ablation.results import flat
 from nmt_ablation.results.files import load
+from nmt_ablation.results.results import Results
 
 if TYPE_CHECKING:
     import pandas
 
 
-def cells(results: Path | str) -> "pandas.DataFrame":
+def cells(results: Results | Path | str) -> "pandas.DataFrame":
     """Return a row for each finished cell.
 
     Args:
-        results: NAME.jsonl of a report.
+        results: results, or NAME.jsonl of a report.
 
     Raises:
         UserError: the file is missing, or pandas isn't installed.
     """
-    return _frame(flat.cells([load(Path(results))]))
+    return frame(flat.cells([_loaded(results)]))
 
 
-def means(results: Path | str) -> "pandas.DataFrame":
+def means(results: Results | Path | str) -> "pandas.DataFrame":
     """Return a row for each size and arm: means over seeds and gains, with their 95% intervals."""
-    return _frame(flat.means([load(Path(results))]))
+    return frame(flat.means([_loaded(results)]))
 
 
-def _frame(rows: Sequence[flat.Flat]) -> "pandas.DataFrame":
+def _loaded(results: Results | Path | str) -> Results:
+    return results if isinstance(results, Results) else load(Path(results))
+
+
+def frame(rows: Sequence[Mapping[str, object]]) -> "pandas.DataFrame":
+    """Return rows as a data frame.
+
+    Raises:
+        UserError: pandas isn't installed.
+    """
     try:
         import pandas
     except ImportError:

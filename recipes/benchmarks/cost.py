@@ -14,7 +14,7 @@ from pathlib import Path
 from rich.filesize import decimal
 
 from nmt_ablation import cost
-from nmt_ablation.cli.progress import Bars
+from nmt_ablation.bars import Bars
 from nmt_ablation.errors import UserError
 from nmt_ablation.experiment.file import load
 from nmt_ablation.opus import card

@@ -18,7 +18,7 @@ from typing import Any
 from ruamel.yaml import YAML
 from sides import run
 
-from nmt_ablation.cli.progress import Bars
+from nmt_ablation.bars import Bars
 from nmt_ablation.experiment.file import load
 from nmt_ablation.places import Places
 from nmt_ablation.results.gather import gather
