@@ -1,5 +1,6 @@
 """A tiny experiment on a tiny made-up pair, and one finished run of it for all tests to look at."""
 
+import json
 import os
 import shutil
 import signal
@@ -121,6 +122,24 @@ class Run:
 
     def cell(self, size: int, arm: str) -> Cell:
         return Cell(size=size, arm=arm, seed=1)
+
+
+def outcome(run: Run) -> dict[str, object]:
+    """Everything a run is for: samples, vectors, weights, hypotheses, scores."""
+    found: dict[str, object] = {}
+    for cell in run.pipeline.experiment.cells():
+        for stage in run.pipeline.score(cell).ancestors():
+            manifest = json.loads((run.workspace.path(stage) / "artifact.json").read_text())
+            record = manifest["record"]
+            if stage.name in ("train", "network"):  # checkpoints and logs hold times
+                for time_taken in ("training_seconds", "seconds"):
+                    record.pop(time_taken, None)
+                found[stage.digest] = record
+            else:
+                # So does the log of fairseq's preprocessing.
+                files = {k: v for k, v in manifest["files"].items() if not k.endswith(".log")}
+                found[stage.digest] = (record, files)
+    return found
 
 
 NewRun = Callable[..., Run]

@@ -94,7 +94,11 @@ def test_what_a_sample_was_made_of_stands_beside_it(new_run: NewRun) -> None:
     assert len(stages["fetch"]["record"]["sha256"]) == 64
     assert stages["clean"]["parameters"]["limits"]["max_tokens"] == 100
     assert stages["clean"]["record"]["dropped"]["too many tokens"]["pairs"] == 0
-    assert stages["hold-out"]["record"]["test"] == {"pairs": 30, "drawn": 30}
+    assert stages["hold-out"]["record"]["test"] == {
+        "pairs": 30,
+        "drawn": 30,
+        "languages": None,
+    }
     assert stages["pool"]["record"]["corpora"]["Synthetic/v1"]["dropped_as_leaks"] >= 0
 
 

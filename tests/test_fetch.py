@@ -625,7 +625,7 @@ class TestCommands:
         assert server.parts_asked(PARALLEL) == [False, True, True]
         found = {path.name for path in store.glob("*/*") if path.is_file()}
         files = {"en-xx.txt.zip", "en.txt.gz", "xx.txt.gz"}
-        assert found == files | {"artifact.json", "made-of.json"}
+        assert found == files | {"artifact.json", "artifact.sha256", "made-of.json"}
         assert Lock.beside(run.file).path.read_text().count("sha256") == 3
 
     def test_what_is_in_the_workspace_already_is_checked_and_recorded(

@@ -23,7 +23,7 @@ from nmt_ablation.errors import UserError
 from nmt_ablation.model import checkpoint
 from nmt_ablation.opus.synthetic import write_mirror
 from nmt_ablation.training.launch import LOG
-from tests.conftest import COMMAND, NewRun, Run, pgrep, until
+from tests.conftest import COMMAND, NewRun, Run, outcome, pgrep, until
 
 
 def test_help_answers_at_once_and_has_examples() -> None:
@@ -151,23 +151,6 @@ def test_a_second_run_does_nothing_and_is_quick(finished: Run) -> None:
     assert {path: path.stat().st_mtime_ns for path in store.rglob("*")} == before
 
 
-def _outcome(run: Run) -> dict[str, object]:
-    """Everything a run is for: samples, vectors, weights, hypotheses, scores."""
-    found: dict[str, object] = {}
-    for cell in run.pipeline.experiment.cells():
-        for stage in run.pipeline.score(cell).ancestors():
-            manifest = json.loads((run.workspace.path(stage) / "artifact.json").read_text())
-            record = manifest["record"]
-            if stage.name == "train":  # checkpoints and logs hold times
-                record.pop("training_seconds")
-                found[stage.digest] = record
-            else:
-                # So does the log of fairseq's preprocessing.
-                files = {k: v for k, v in manifest["files"].items() if not k.endswith(".log")}
-                found[stage.digest] = (record, files)
-    return found
-
-
 STAGES = ["fetch", "hold-out", "segmentation", "vectors", "binarise", "train", "translate", "score"]
 
 
@@ -186,7 +169,7 @@ def test_killed_at_every_stage_it_goes_on_to_the_same_end(finished: Run, new_run
     assert list(store.glob("train/*"))
     result = run.call("run")
     assert result.returncode == 0, result.stderr
-    assert _outcome(run).items() <= _outcome(finished).items()
+    assert outcome(run).items() <= outcome(finished).items()
     assert not list(store.rglob("*.partial"))
 
 
@@ -293,7 +276,7 @@ def test_two_runs_at_once_share_the_work(finished: Run, new_run: NewRun) -> None
     for process in both:
         _, stderr = process.communicate(timeout=300)
         assert process.returncode == 0, stderr.decode()
-    assert _outcome(run).items() <= _outcome(finished).items()
+    assert outcome(run).items() <= outcome(finished).items()
 
 
 def _held_out(source: bytes | None, target: bytes | None) -> Callable[[Path], None]:

@@ -89,7 +89,7 @@ def test_killed_right_before_the_end_the_artifact_is_the_same(tmp_path: Path) ->
     (partial / ".artifact.json.123.unfinished").touch()
     workspace.ensure(stage)
     assert sorted(path.name for path in final.iterdir()) == [
-        *("artifact.json", "made-of.json", "text")
+        *("artifact.json", "artifact.sha256", "made-of.json", "text")
     ]
     assert json.loads((final / "artifact.json").read_text())["files"] == manifest["files"]
     assert list(manifest["files"]) == ["text"]
