@@ -11,8 +11,9 @@ from nmt_ablation.segmentation import SEGMENTERS
 
 FILE = Path(__file__).parents[1] / "corpora" / "references.bib"
 
-# OPUS; the model; the toolkit; resampling the test set.
-ALWAYS = ("tiedemann-2012", "vaswani-2017", "ott-2019", "koehn-2004")
+OPUS = ("tiedemann-2012",)
+ALWAYS = ("nmt-ablation", "vaswani-2017", "ott-2019", "koehn-2004")
+"""This program; the model; the toolkit; resampling the test set."""
 FEATURES = ("peters-2018",)
 BACK_TRANSLATION = ("sennrich-2016-monolingual", "caswell-2019")
 
@@ -46,6 +47,7 @@ def keys(experiment: Experiment) -> list[str]:
     """List the keys that an experiment should cite: those of its corpora first, then of
     software."""
     cited = [key for name in corpora(experiment) for key in known(name).cite]
+    cited += OPUS if corpora(experiment) else ()
     cited += [*ALWAYS, *experiment.scoring.cites]
     cited += SEGMENTERS[experiment.segmentation.type].cites
     cited += [key for thing in experiment.pretrained.values() for key in thing.cites()]

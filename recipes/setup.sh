@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes .venv and installs nmt-ablation into it; does nothing when that is done.
 #   bash recipes/setup.sh          what running needs
-#   bash recipes/setup.sh test     what the tests need too; or notebook, tensorboard, langid, encoders
+#   bash recipes/setup.sh test     what the tests need too; or notebook, tensorboard, encoders
 # PYTHON names the interpreter to use (default: python3).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -25,13 +25,24 @@ header=$("$python" -c 'import sysconfig; print(sysconfig.get_path("include"))')/
 [[ -f $header ]] ||
     fail "there is no $header, and fairseq has to be compiled; on Debian and Ubuntu: apt-get install python3-dev"
 
-echo "setup: installing into .venv; some minutes, as fairseq is compiled" >&2
+log=.venv/install.log
+echo "setup: installing into .venv; some minutes, as fairseq is compiled; see $log" >&2
 .venv/bin/python -m pip --version >/dev/null 2>&1 || "$python" -m venv --clear .venv
 # pip up to 25.2 obeys PIP_CONSTRAINT when it builds a package, later ones PIP_BUILD_CONSTRAINT.
 export PIP_CONSTRAINT=$PWD/constraints.txt PIP_BUILD_CONSTRAINT=$PWD/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK=1
-log=.venv/install.log
-if ! .venv/bin/python -m pip install --editable ".$extra" >"$log" 2>&1; then
+.venv/bin/python -m pip install --editable ".$extra" >"$log" 2>&1 &
+pip=$!
+trap 'kill "$pip" 2>/dev/null' EXIT
+while kill -0 "$pip" 2>/dev/null; do
+    if [[ -t 2 ]]; then
+        printf '\r\033[K  %.76s' "$(grep -aoE '(Collecting|Building|Installing|Preparing) .*' "$log" | tail -n 1)" >&2
+    fi
+    sleep 1
+done
+[[ ! -t 2 ]] || printf '\r\033[K' >&2
+trap - EXIT
+if ! wait "$pip"; then
     tail -n 20 "$log" >&2
     fail "the installation failed; all of it is in $log"
 fi
@@ -39,3 +50,4 @@ fi
 # where a broken one is found, transformers can't be imported.
 .venv/bin/python -m pip uninstall --yes --quiet torchaudio
 echo "$state" >"$stamp"
+echo "setup: done; to have nmt-ablation at hand: source .venv/bin/activate" >&2

@@ -39,6 +39,13 @@ stop() {
         rm -f "$dir/$name.pid"
     done
 }
+tidy() { # what start has made outside its folder, unless it was there before
+    if [[ -e $dir/munged.ours ]]; then
+        pkill -x munged || true
+        rm -f "$dir/munged.ours"
+    fi
+    [[ $(readlink /etc/slurm/slurm.conf) != "$configuration" ]] || rm /etc/slurm/slurm.conf
+}
 # The saved state says idle before the node has reported: its start is the proof.
 node_ready() {
     scontrol show node localhost 2>/dev/null | grep -q 'SlurmdStartTime=2' &&
@@ -49,7 +56,7 @@ munge_ready() { munge -n </dev/null 2>/dev/null | unmunge >/dev/null 2>&1; }
 
 case ${1:-start} in
     start) ;;
-    stop) stop; exit ;;
+    stop) stop; tidy; exit ;;
     *) fail "there is no '$1'; allowed: start, stop" ;;
 esac
 
@@ -83,6 +90,8 @@ if ! munge_ready; then
     chown munge:munge /etc/munge/munge.key
     chmod 0600 /etc/munge/munge.key
     setpriv --reuid=munge --regid=munge --init-groups munged
+    mkdir -p "$dir"
+    touch "$dir/munged.ours"
     until_true 10 munge_ready || fail "munged does not answer"
 fi
 

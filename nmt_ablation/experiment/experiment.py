@@ -1,10 +1,12 @@
 """The whole question, and the rules that its parts have to keep."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from nmt_ablation.corpus.config import Cleaning, HeldOut, OwnText, TextFile
 from nmt_ablation.experiment.arm_rules import check_arm
@@ -157,7 +159,33 @@ class Experiment(Block):
         ]
 
     @model_validator(mode="after")
-    def _of_one_pair(self) -> "Experiment":
+    def _consistent(self) -> "Experiment":
+        """Refuse an experiment whose parts contradict each other, with all mistakes of a step: the
+        checks of one step rely on those of the steps before."""
+        for checks in self._steps():
+            errors = [error for check in checks if (error := _failure(check))]
+            if errors:
+                raise ValidationError.from_exception_data(
+                    "Experiment", [InitErrorDetails(type=it, loc=(), input=None) for it in errors]
+                )
+        return self
+
+    def _steps(self) -> Iterator[list[Callable[[], None]]]:
+        """Yield lists of checks."""
+        yield [self._of_one_pair, self._one_axis, self._looks_and_sizes_that_can_be]
+        yield [
+            self._checkpoint_that_segments,
+            self._text_to_fit_on,
+            *(partial(self._pretrained_that_fits, name) for name in self.pretrained),
+        ]
+        yield [
+            *(partial(check_arm, self, name, arm) for name, arm in self.arms.items()),
+            self._baseline_that_can_be,
+            *(partial(self._contrast_that_can_be, at) for at in range(len(self.contrasts))),
+        ]
+        yield [partial(self._prediction_that_can_be, at) for at in range(len(self.predictions))]
+
+    def _of_one_pair(self) -> None:
         if not re.fullmatch(f"{LANGUAGE}-{LANGUAGE}", self.pair):
             fail(("pair",), f"'{self.pair}' is no pair; write source-target, e.g. de-en")
         if self.source == self.target:
@@ -172,7 +200,6 @@ class Experiment(Block):
         elif "all" in self.sizes:
             fail(("corpora", "monolingual"), "the size all leaves no rest of the pool")
         self._beside_the_pool()
-        return self
 
     def _beside_the_pool(self) -> None:
         """Refuse further pairs that are the pool's, or that have the name of another text."""
@@ -214,8 +241,7 @@ class Experiment(Block):
                     f"({self.pair}), however the corpus's files are called",
                 )
 
-    @model_validator(mode="after")
-    def _one_axis(self) -> "Experiment":
+    def _one_axis(self) -> None:
         if len({size_limit(size)[1] for size in self.sizes if size != "all"}) > 1:
             fail(("sizes",), "some are pairs and some tokens, and a curve has one axis")
         for key in ("sizes", "seeds"):
@@ -223,10 +249,8 @@ class Experiment(Block):
             for at, value in enumerate(values):
                 if value in values[:at]:
                     fail((key, at), f"{value} stands here twice")
-        return self
 
-    @model_validator(mode="after")
-    def _looks_and_sizes_that_can_be(self) -> "Experiment":
+    def _looks_and_sizes_that_can_be(self) -> None:
         for size in self.training.max_updates_at:
             if size not in self.sizes:
                 fail(("training", "max_updates_at"), f"{size} is none of the experiment's sizes")
@@ -236,10 +260,8 @@ class Experiment(Block):
                 f"the last look is at {self.verdict.looks[-1]} seeds, and there are "
                 f"{len(self.seeds)}; list as many under seeds",
             )
-        return self
 
-    @model_validator(mode="after")
-    def _pretrained_that_fits(self) -> "Experiment":
+    def _checkpoint_that_segments(self) -> None:
         checkpoint = self.segmentation.checkpoint
         if checkpoint is not None:
             thing = self.pretrained.get(checkpoint)
@@ -249,28 +271,19 @@ class Experiment(Block):
                     f"no checkpoint is called '{checkpoint}'; name it under pretrained, with "
                     "{kind: checkpoint, path: …}",
                 )
-        for name, thing in self.pretrained.items():
-            for keys, message in thing.problems(self.setting):
-                fail(("pretrained", name, *keys), message)
-        return self
 
-    @model_validator(mode="after")
-    def _text_to_fit_on(self) -> "Experiment":
+    def _pretrained_that_fits(self, name: str) -> None:
+        for keys, message in self.pretrained[name].problems(self.setting):
+            fail(("pretrained", name, *keys), message)
+
+    def _text_to_fit_on(self) -> None:
         if self.segmentation.fit_on == "monolingual" and self.corpora.text_sides() != SIDES:
             fail(
                 ("segmentation", "fit_on"),
                 "needs text of both languages: name corpora under corpora.monolingual",
             )
-        return self
 
-    @model_validator(mode="after")
-    def _arms_that_can_be(self) -> "Experiment":
-        for name, arm in self.arms.items():
-            check_arm(self, name, arm)
-        return self
-
-    @model_validator(mode="after")
-    def _arms_to_compare(self) -> "Experiment":
+    def _baseline_that_can_be(self) -> None:
         if self.baseline not in self.arms:
             fail(
                 ("baseline",),
@@ -280,24 +293,24 @@ class Experiment(Block):
             fail(("arms", self.baseline, "sizes"), "the baseline is compared with at all sizes")
         if self.arms[self.baseline].start:
             fail(("baseline",), f"'{self.baseline}' has a start; the baseline must have none")
-        for at, both in enumerate(self.contrasts):
-            for one in both:
-                if one not in self.arms:
-                    allowed = ", ".join(self.arms)
-                    fail(("contrasts", at), f"no arm is called '{one}'; allowed: {allowed}")
-            if len(set(both)) < 2 or self.baseline in both:
-                fail(
-                    ("contrasts", at),
-                    "write two arms, neither of them the baseline, which all are compared with",
-                )
-            if not set(self.sizes_of(both[0])) & set(self.sizes_of(both[1])):
-                fail(("contrasts", at), f"{both[0]} and {both[1]} have no size in common")
-        for at, prediction in enumerate(self.predictions):
-            self._predicted(("predictions", at), prediction)
-        return self
 
-    def _predicted(self, where: tuple[str | int, ...], prediction: Prediction) -> None:
+    def _contrast_that_can_be(self, at: int) -> None:
+        both = self.contrasts[at]
+        for one in both:
+            if one not in self.arms:
+                allowed = ", ".join(self.arms)
+                fail(("contrasts", at), f"no arm is called '{one}'; allowed: {allowed}")
+        if len(set(both)) < 2 or self.baseline in both:
+            fail(
+                ("contrasts", at),
+                "write two arms, neither of them the baseline, which all are compared with",
+            )
+        if not set(self.sizes_of(both[0])) & set(self.sizes_of(both[1])):
+            fail(("contrasts", at), f"{both[0]} and {both[1]} have no size in common")
+
+    def _prediction_that_can_be(self, at: int) -> None:
         """Refuse a prediction of what is not compared."""
+        where, prediction = ("predictions", at), self.predictions[at]
         arm, than = prediction.arm, prediction.than or self.baseline
         known = [(one, self.baseline) for one in self.arms if one != self.baseline]
         if (arm, than) not in (*known, *self.contrasts):
@@ -308,6 +321,14 @@ class Experiment(Block):
         for size in prediction.sizes or ():
             if size not in self.sizes_of(arm) or size not in self.sizes_of(than):
                 fail((*where, "sizes"), f"{arm} and {than} don't both have the size {size}")
+
+
+def _failure(check: Callable[[], None]) -> PydanticCustomError | None:
+    try:
+        check()
+    except PydanticCustomError as error:
+        return error
+    return None
 
 
 def _pairs_of(corpus: ParallelCorpus | OwnText, pair: str) -> tuple[object, frozenset[str]]:

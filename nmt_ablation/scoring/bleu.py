@@ -21,7 +21,7 @@ AGREEMENT = ((0.0, 0.5), (0.78, 0.6), (1.39, 0.7), (2.34, 0.8), (3.35, 0.85))
 class Bleu(SacreMetric):
     """BLEU."""
 
-    cites: ClassVar[tuple[str, ...]] = ("post-2018",)
+    cites: ClassVar[tuple[str, ...]] = ("post-2018", "kocmi-2024")
 
     kind: Literal["bleu"] = "bleu"
     tokenizer: BleuTokenizer = "13a"
