@@ -13,7 +13,7 @@ FILE = Path(__file__).parents[1] / "corpora" / "references.bib"
 
 OPUS = ("tiedemann-2012",)
 ALWAYS = ("nmt-ablation", "vaswani-2017", "ott-2019", "koehn-2004")
-"""This program; the model; the toolkit; resampling the test set."""
+"""Keys of this program, the model, the toolkit, and resampling the test set."""
 FEATURES = ("peters-2018",)
 BACK_TRANSLATION = ("sennrich-2016-monolingual", "caswell-2019")
 

@@ -1,4 +1,4 @@
-"""What our filters keep, line by line beside OpusFilter's equal ones.
+"""The decisions of our filters, line by line beside those of OpusFilter's equal ones.
 
     pip install opusfilter       # into an environment that has this package too
     python recipes/benchmarks/filters.py --mirror DIR LibreOfficeHelp/v7.4.7 TatoebaDeEn/v2018-05-13
