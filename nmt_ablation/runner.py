@@ -123,8 +123,8 @@ class Job:
 
 @contextmanager
 def _without_main() -> Iterator[None]:
-    """Keep multiprocessing from running the main program again in each job: a user's script may have
-    no guard against that."""
+    """Keep multiprocessing from running the main program again in each job: a script may have no
+    guard against that."""
     main = sys.modules["__main__"]
     sys.modules["__main__"] = ModuleType("__main__")
     try:
