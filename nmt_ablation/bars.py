@@ -21,7 +21,8 @@ from rich.progress import (
 from rich.text import Text
 
 from nmt_ablation.experiment import Cell
-from nmt_ablation.runner import Runner, Watcher
+from nmt_ablation.opus.download import WAITS
+from nmt_ablation.runner import Runner, Watcher, last_lines
 from nmt_ablation.stage import Stage
 from nmt_ablation.stages.corpora import Fetch
 from nmt_ablation.workspace import Workspace
@@ -85,6 +86,7 @@ class Bars(Watcher):
         )
         self.bars: dict[str, TaskID] = {}
         self.stages: dict[str, str] = {}
+        self.said: set[str] = set()
         self.reached: dict[str, float] = {}
         self.updates = sum(map(self._budget, cells))
         self.all: TaskID | None = None
@@ -113,12 +115,21 @@ class Bars(Watcher):
             self.bars[name] = self.progress.add_task(name, total=None)
             if not self.console.is_terminal:
                 self._say(f"{name}: started")
+        if left and left[0].needs_network:
+            self._say_attempts(name)
         if self.stages.get(name) != label:  # another stage or file, another speed
             self.stages[name] = label
             self.progress.reset(self.bars[name], description=f"{name}: {label}", file=fetched)
         self.progress.update(self.bars[name], completed=done, total=whole or None)
         if name in self.cells and stage == "train":
             self._reach(name, done)
+
+    def _say_attempts(self, name: str) -> None:
+        """Say why a download waits, which its log knows."""
+        for line in last_lines(self.runner.logs / f"{name}.log", 1):
+            if WAITS in line and line not in self.said:
+                self.said.add(line)
+                self._say(f"{name}: {line}")
 
     def ended(self, name: str, seconds: float, error: str | None) -> None:
         if name in self.bars:

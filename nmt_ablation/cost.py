@@ -67,10 +67,11 @@ def files(pipeline: Pipeline, workspace: Workspace, card: Card | None) -> list[F
     corpora = pipeline.experiment.corpora
     own = [it for it in corpora.parallel if isinstance(it, OwnText)]
     texts = [it for side in SIDES for it in corpora.texts(side) if isinstance(it, TextFile)]
-    of_user = [(path, True) for corpus in own for path in pipeline.own_files(corpus)]
+    of_user = [(it.path, True) for corpus in own for it in pipeline.own_files(corpus)]
     of_user += [(pipeline.places.data / text.file, False) for text in texts]
     for own_path, parallel in of_user:
-        found[str(own_path)] = File(str(own_path), own_path.stat().st_size, True, parallel)
+        bytes_there = own_path.stat().st_size if own_path.exists() else 0
+        found[str(own_path)] = File(str(own_path), bytes_there, True, parallel)
     for stage in pipeline.fetched():
         path = stage.file
         fetched = workspace.done(stage)

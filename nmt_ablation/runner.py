@@ -23,6 +23,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from nmt_ablation.errors import JobsError, UserError
 from nmt_ablation.experiment import Cell
 from nmt_ablation.experiment.file import ExperimentFile
@@ -35,6 +37,8 @@ from nmt_ablation.stages.training import Train, train_together
 from nmt_ablation.stopping import EXIT_CODE, SIGNALS, StoppedError, when_asked
 from nmt_ablation.workspace import Workspace
 
+FILES = "files.json"
+_DIGESTS = TypeAdapter(dict[str, str])
 POLL_SECONDS = 0.2
 PRELOAD = [
     "nmt_ablation.training.glue",  # first, as it imports fairseq without some of its dependencies
@@ -148,10 +152,11 @@ class Runner:
     """A runner of jobs, which reports on them to a watcher."""
 
     def __init__(self, file: ExperimentFile, places: Places, workspace: Workspace) -> None:
-        self.pipeline = Pipeline(file, places)
-        self.file, self.places, self.workspace = file, places, workspace
+        self.file, self.workspace = file, workspace
         self.folder = workspace.root / file.experiment.name
         """The experiment's own folder: report, logs, submissions."""
+        self.places = replace(places, known=self._known())
+        self.pipeline = Pipeline(file, self.places)
         self.logs = self.folder / "logs"
 
     def write_events(self) -> None:
@@ -174,6 +179,7 @@ class Runner:
         """
         self.workspace.check()
         self.file.experiment.scoring.check()
+        self._remember()
         for stage in self.pipeline.fetched():
             if self.workspace.done(stage):
                 record = self.workspace.record(stage)
@@ -184,6 +190,22 @@ class Runner:
                         f"{error}; the one that is now is in {self.workspace.path(stage)}: remove "
                         "that folder to fetch it anew, or use another --workspace"
                     ) from None
+
+    def _known(self) -> dict[str, str]:
+        """Return the digests of the user's files in earlier runs."""
+        try:
+            return _DIGESTS.validate_json((self.folder / FILES).read_bytes())
+        except (OSError, ValidationError):
+            return {}
+
+    def _remember(self) -> None:
+        """Keep the digests of the user's files, which may be removed once nothing needs them."""
+        self.pipeline.scores(self.file.experiment.cells())
+        now = {path: it.sha256 for path, it in self.pipeline.own.items()}
+        if now and now.items() - self.places.known.items():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            known = _DIGESTS.dump_json({**self.places.known, **now}, indent=1)
+            write_atomically(self.folder / FILES, known)
 
     def unfinished(self, cells: Sequence[Cell]) -> list[Cell]:
         """Return the cells that have unbuilt stages."""
@@ -296,8 +318,9 @@ def _work(
     except StoppedError:
         os._exit(EXIT_CODE)
     except UserError as error:
-        traceback.print_exc()
         outcome.send(str(error))
+        with suppress(OSError):  # the log may be on the disk that is full
+            traceback.print_exc()
         sys.exit(1)
 
 

@@ -30,11 +30,13 @@ class DataFile:
     """A file of the user's own. Its content enters digests; its path doesn't."""
 
     path: Path
+    known: str | None = None
+    """The digest of a file that isn't there any more, from an earlier run."""
 
     @property
     def sha256(self) -> str:
         """The digest of the content."""
-        return sha256(self.path)
+        return self.known or sha256(self.path)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import bz2
 import gzip
+import shutil
 from pathlib import Path
 
 import pytest
@@ -159,6 +160,18 @@ class TestWarnings:
         said = told(run, "run")
         assert "a sample of 50 pairs, and the pool has 0" in said
         assert "160 pairs, 0 of them in the pool; dropped: 160 in another script" in said
+
+
+def test_finished_work_needs_no_files_of_the_user_any_more(tmp_path: Path) -> None:
+    run = own(tmp_path)
+    assert "done in" in told(run, "run")
+    before = told(run, "status")
+    for name in ("train.de", "train.en", "valid.de.gz"):
+        (tmp_path / name).unlink()
+    assert told(run, "status") == before
+    assert "own.html" in told(run, "report")
+    shutil.rmtree(run.workspace_root / "store")
+    assert ": there is no such file" in told(run, "run")
 
 
 def test_an_error_is_said_once_and_the_end_names_the_jobs(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -62,7 +63,10 @@ def corpora(
     if as_json:
         click.echo(json.dumps([entry.model_dump() for entry in entries], indent=1))
     elif sys.stdout.isatty():
-        Console().print(catalogue.table(entries))
+        console = Console()
+        long = len(entries) > console.height - 4
+        with console.pager(styles=True) if long else nullcontext():
+            console.print(catalogue.table(entries))
     else:
         click.echo("\n".join(catalogue.lines(entries)))
 

@@ -37,6 +37,9 @@ CONNECTIONS = 2
 MARGIN_BYTES = 64 << 20
 """Disk space left free, as a fetched file is soon unpacked."""
 
+WAITS = "next attempt"
+"""Words by which a log says that a download waits."""
+
 log = logging.getLogger(__name__)
 
 
@@ -141,7 +144,7 @@ def download(url: str, part: Part, progress: OnProgress, max_bytes: int | None =
             if wait is None:
                 wait = FIRST_WAIT_SECONDS * 2 ** (failures - 1)
             wait = min(wait, LONGEST_WAIT_SECONDS)
-            log.warning("%s: %s; next attempt in %.0f s", url, reason, wait)
+            log.warning("%s: %s; %s in %.0f s", url, reason, WAITS, wait)
             time.sleep(wait)
 
 

@@ -43,16 +43,18 @@ class Texts(Maker):
         self.places = places
         self.lock = Lock.beside(file.path)
         self.parents, self.apart_from = parents, apart
+        self.own: dict[str, DataFile] = {}
+        """The files of the user's own that stages were made of, by absolute path."""
         self.languages = self.experiment.source, self.experiment.target
 
     def fetch(self, file: str) -> corpora.Fetch:
         """Return the stage that fetches a file of OPUS."""
         return corpora.Fetch(file, self.places.mirror, self.lock, self.places.max_bytes)
 
-    def own_files(self, corpus: OwnText) -> list[Path]:
+    def own_files(self, corpus: OwnText) -> list[DataFile]:
         """Return the source and the target file of a corpus of the user's own."""
         names = corpus.source, corpus.target
-        return [self.data_file(name, "a corpus consists of it").path for name in names]
+        return [self.data_file(name, "a corpus consists of it") for name in names]
 
     @once
     def clean(
@@ -63,7 +65,7 @@ class Texts(Maker):
         limits, label = self.experiment.cleaning, str(corpus)
         languages = languages or self.languages
         if isinstance(corpus, OwnText):
-            source, target = map(DataFile, self.own_files(corpus))
+            source, target = self.own_files(corpus)
             return corpora.CleanOwn(source, target, limits, languages, label)
         spelled = _pair(corpus.pair) if corpus.pair else languages
         if corpus.format == "xml":
@@ -246,12 +248,16 @@ class Texts(Maker):
         """Return a file that the experiment names.
 
         Raises:
-            UserError: there is no such file, or it can't be read.
+            UserError: there is no such file, nor was there in an earlier run, or it can't be read.
         """
+        known = self.places.known.get(str(path.absolute()))
+        if known is not None and not path.exists():
+            return DataFile(path, known)
         remedy = "pass --data DIR or set NMT_ABLATION_DATA to the folder it stands in"
         refuse_no_file(path, f", and in {self.file.path} {why}; {remedy}")
         with opened(path):
             pass
+        self.own[str(path.absolute())] = DataFile(path)
         return DataFile(path)
 
 

@@ -21,7 +21,7 @@ from nmt_ablation.results.rows import (
 )
 from nmt_ablation.scoring.metric import Measure
 from nmt_ablation.scoring.test_sets import on
-from nmt_ablation.values import Size
+from nmt_ablation.values import Name, Pair, Size
 
 NAMED = 20
 """Unfinished cells that are named one by one."""
@@ -33,8 +33,8 @@ class Results(Row):
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
-    name: str
-    pair: str
+    name: Name
+    pair: Pair
     baseline: str
     definition: Definition
     """The whole experiment file, defaults included."""

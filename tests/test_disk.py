@@ -1,0 +1,55 @@
+"""A disk that is full: one line, nothing lost, and on with more room."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import NewRun, Run
+
+SMALL = ("[50, 200]", "[50]")
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of a hundred kilobytes."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    if os.geteuid() != 0 or shutil.which("mount") is None:
+        pytest.skip("mounting a small disk needs root")
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=100k", "tmpfs", str(place)], capture_output=True
+    )
+    if mounted.returncode:
+        pytest.skip(f"no small disk can be mounted here: {mounted.stderr.decode().strip()}")
+    yield place
+    subprocess.run(["umount", "--lazy", str(place)], check=True)
+
+
+def test_a_full_disk_is_one_line_and_with_more_room_it_goes_on(
+    small_disk: Path, new_run: NewRun, preparation: Path, mirror: Path
+) -> None:
+    made = new_run(SMALL)
+    run = Run(made.file, small_disk / "workspace", mirror)
+    options = "--cell", "50-random-s1", "--cache", str(preparation)
+    assert f"{small_disk / 'workspace'}: its disk has" in run.call("plan").stdout
+    said = []
+    for kilobytes in (100, 200, 400, 600, 400_000):
+        remount = ["mount", "-o", f"remount,size={kilobytes}k", str(small_disk)]
+        subprocess.run(remount, check=True)
+        result = run.call("run", *options)
+        assert "Traceback" not in result.stderr
+        if result.returncode == 0:
+            break
+        said.append(result.stderr)
+    assert result.returncode == 0, result.stderr
+    assert said and all("the disk is full; make room" in it for it in said)
+    other = Run(made.file, made.workspace_root, mirror)
+    assert other.call("run", *options).returncode == 0
+    scores = [
+        it.workspace.record(it.pipeline.score(it.cell(50, "random"))).scores for it in (run, other)
+    ]
+    assert scores[0] == scores[1]
