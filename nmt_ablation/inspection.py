@@ -13,7 +13,7 @@ from nmt_ablation.pipeline import Pipeline
 from nmt_ablation.results.warnings import known, of_cleaning, warnings
 from nmt_ablation.runner import Runner, Work
 from nmt_ablation.stage import AnyStage, File, Stage
-from nmt_ablation.stages.corpora import Fetch, NamedSet
+from nmt_ablation.stages.corpora import Fetch, NamedSet, key_of
 from nmt_ablation.stages.fetched import FetchPretrained
 from nmt_ablation.stages.pretrained import Vectors
 from nmt_ablation.values import Side, Size
@@ -51,7 +51,7 @@ def inspect(runner: Runner) -> Inspection:
     names: dict[AnyStage, str] = {}
     for stage in workspace.to_build(*wanted):
         inputs = stage.inputs.values()
-        if _is_far(stage, pipeline):
+        if _is_far(stage):
             absent.add(stage)
             found.absent.append(_called(stage))
         elif absent.intersection(inputs) or _learns(stage):
@@ -108,7 +108,7 @@ def _check_test_set(name: str, pair: str) -> None:
     check_name(name, pair)
 
 
-def _is_far(stage: AnyStage, pipeline: Pipeline) -> bool:
+def _is_far(stage: AnyStage) -> bool:
     """Return True if only a server has what a stage fetches."""
     if isinstance(stage, Fetch):
         return stage.mirror is None or is_url(stage.mirror)
@@ -138,7 +138,7 @@ def describe(runner: Runner) -> Iterator[str]:
         cleaned = {it.label: workspace.record(it) for it in pipeline.clean_corpora()}
         yield from pool.losses(cleaned)
     for name, held_out in (find(pipeline.hold_out()) or {}).items():
-        yield f"held_out.{name.replace('test-', 'test.', 1)}: {held_out.pairs:,} pairs"
+        yield f"{key_of(name)}: {held_out.pairs:,} pairs"
     for side in experiment.corpora.text_sides() if experiment.corpora.monolingual != "rest" else ():
         if text := find(pipeline.monolingual(side)):
             yield (

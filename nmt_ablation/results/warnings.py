@@ -9,6 +9,7 @@ from nmt_ablation.corpus.records import CleanRecord
 from nmt_ablation.experiment import Cell
 from nmt_ablation.pipeline import Pipeline
 from nmt_ablation.stage import Record, Stage
+from nmt_ablation.stages.corpora import key_of
 from nmt_ablation.stages.training import Choose
 from nmt_ablation.training.record import Trained
 from nmt_ablation.values import Side
@@ -96,8 +97,7 @@ def _of_corpora(pipeline: Pipeline, find: Find) -> Iterator[str]:
 
 def _of_held_out_sets(pipeline: Pipeline, find: Find) -> Iterator[str]:
     for name, record in (find(pipeline.hold_out()) or {}).items():
-        key = name.replace("test-", "test.", 1)
-        yield from of_languages(record.languages, pipeline.languages, f"held_out.{key}")
+        yield from of_languages(record.languages, pipeline.languages, key_of(name))
     for name, it in pipeline.experiment.held_out.sets.items():
         if it.added and (added := find(pipeline.added_test_set(name))):
             yield from of_languages(added.languages, pipeline.languages, f"held_out.test.{name}")

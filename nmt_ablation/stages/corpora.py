@@ -289,7 +289,12 @@ class HoldOut(Stage[dict[str, HeldOutRecord]]):
 
     def _key(self, name: str) -> str:
         """Return the place of a held-out set in the experiment file."""
-        return f"{self.where}: held_out.{name.replace('test-', 'test.', 1)}"
+        return f"{self.where}: {key_of(name)}"
+
+
+def key_of(split: str) -> str:
+    """Return the key of a held-out set: `held_out.test.news` for test-news."""
+    return f"held_out.{split.replace('test-', 'test.', 1)}"
 
 
 def languages_of(pairs: Sequence[Pair], languages: Languages, name: str) -> SideLanguages | None:
