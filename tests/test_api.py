@@ -42,7 +42,7 @@ def test_an_experiment_is_a_dictionary_too(tmp_path: Path, mirror: Path, prepare
     definition |= {"sizes": [50], "arms": {"random": {}}}
     mine = Experiment.of(definition, workspace=tmp_path, mirror=mirror)
     assert mine.cells == ["50-random-s1"]
-    with pytest.raises(UserError, match=r"tiny\.yaml:\d+: arms\.random: unknown key 'begin'"):
+    with pytest.raises(UserError, match=r"tiny\.yaml:\d+: arms\.random\.begin: unknown key"):
         Experiment.of(definition | {"arms": {"random": {"begin": {}}}}, workspace=tmp_path)
 
 

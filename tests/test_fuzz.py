@@ -24,7 +24,7 @@ from nmt_ablation.pretrained.lexicon import read_lexicon
 from nmt_ablation.results.files import load as load_report
 from tests.conftest import TINY, Run
 
-EXAMPLES = int(os.environ.get("FUZZ", "150"))
+EXAMPLES = int(os.environ.get("FUZZ", "40"))
 BOUNDED = settings(
     max_examples=EXAMPLES,
     deadline=None,

@@ -18,6 +18,7 @@ import pytest
 from nmt_ablation import cost
 from nmt_ablation.errors import UserError
 from nmt_ablation.slurm import cluster, scripts
+from nmt_ablation.workspace import SEALS
 from tests.conftest import NewRun, Run, two_arms, until
 from tests.test_parent import write_other
 
@@ -349,6 +350,7 @@ def test_small_cells_share_an_element_and_large_arrays_are_split(
     found = json.loads(manifest.read_text())
     found["record"]["seconds"] = 0.001
     manifest.write_text(json.dumps(found))
+    (manifest.parent / SEALS).unlink()  # as what is edited is not believed
     monkeypatch.setenv("NMT_ABLATION_SLURM_SHARE", "1")
     monkeypatch.delenv("NMT_ABLATION_SLURM_MEMORY")  # what was seen has to be enough
     with _cluster(SLURM_TRY_ARRAY="3"):  # of the numbers of elements, so two elements an array
@@ -381,6 +383,7 @@ def test_elements_ask_for_the_time_that_they_can_take(
     found = json.loads(manifest.read_text())
     found["record"]["seconds"] = 0.2
     manifest.write_text(json.dumps(found))
+    (manifest.parent / SEALS).unlink()  # as what is edited is not believed
     seconds = 6000 * 2 * 0.2 * cost.BESIDES_UPDATES + cost.START_SECONDS  # of double batches
     asked = math.ceil((2 * seconds + cluster.Cluster().warning) / 60)
     times = _times(run.call("submit", "--dry-run").stdout)
