@@ -158,10 +158,10 @@ def describe(runner: Runner) -> Iterator[str]:
 
 
 def glance(runner: Runner) -> Iterator[str]:
-    """Yield what the first pairs of each corpus at hand show to be wrong, without building."""
+    """Yield what the first pairs of each corpus at hand that isn't cleaned yet show to be wrong,
+    without building."""
     for stage in runner.pipeline.clean_corpora():
         if runner.workspace.done(stage):
-            yield from of_cleaning(runner.workspace.record(stage), stage.languages, stage.label)
             continue
         try:
             cleaner = stage.cleaner()

@@ -1,6 +1,5 @@
 """The store of a workspace as a whole: what is in it, what is damaged, what nothing needs."""
 
-import shutil
 import time
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
@@ -11,9 +10,8 @@ from filelock import Timeout
 from nmt_ablation.files import lock
 from nmt_ablation.pipeline import Pipeline
 from nmt_ablation.stage import AnyStage
-from nmt_ablation.workspace import DAMAGED, MANIFEST
+from nmt_ablation.workspace import DAMAGED, MANIFEST, PARTIAL, discard
 
-PARTIAL, FORGOTTEN = ".partial", ".forgotten"
 DAY_SECONDS = 86400
 
 
@@ -45,9 +43,7 @@ class Artifact:
         """Remove it, unless a process is building it; return whether it was removed."""
         try:
             with lock(self.path.parent / f"{self.digest}.lock").acquire(timeout=0):
-                # Renamed first: if deletion is interrupted, no half artifact is left in place.
-                aside = self.path.rename(self.path.with_suffix(FORGOTTEN))
-                shutil.rmtree(aside, ignore_errors=True)
+                discard(self.path)
         except Timeout:
             return False
         return True

@@ -38,6 +38,8 @@ SEALS = "artifact.sha256"
 PROGRESS = "progress.json"
 LOG = ".log"
 """The ending of logs, which may grow after an artifact is finished."""
+PARTIAL, FORGOTTEN = ".partial", ".forgotten"
+"""The endings of an artifact that is being built, and of one that is being removed."""
 DAMAGED = ".damaged"
 """The ending of an artifact that was set aside, as it is not what was built."""
 CHECKED_BYTES = 1 << 26
@@ -232,9 +234,7 @@ class Workspace:
         own = self._own(stage)
         with self._lock(stage):
             if own.exists():
-                # Renamed first: if deletion is interrupted, no half artifact is left in place.
-                aside = own.rename(own.with_suffix(".forgotten"))
-                shutil.rmtree(aside, ignore_errors=True)
+                discard(own)
 
     def manifest(self, stage: Stage[Any]) -> Manifest:
         """Return the manifest of a finished artifact.
@@ -250,7 +250,7 @@ class Workspace:
 
     def partial(self, stage: Stage[Any]) -> Path:
         """Return the folder of an artifact that is being built."""
-        return self._own(stage).with_suffix(".partial")
+        return self._own(stage).with_suffix(PARTIAL)
 
     def ensure_together(
         self,
@@ -413,6 +413,12 @@ def damaged(folder: Path) -> list[str]:
         if path.suffix != LOG and not (path.is_file() and sha256(path) == digest):
             wrong.append(name)
     return wrong
+
+
+def discard(folder: Path) -> None:
+    """Remove an artifact, whose lock is held."""
+    # Renamed first: if deletion is interrupted, no half artifact is left in place.
+    shutil.rmtree(folder.rename(folder.with_suffix(FORGOTTEN)), ignore_errors=True)
 
 
 def set_aside(folder: Path) -> Path:

@@ -1,4 +1,4 @@
-"""What language text is in, and which encoding: nothing the wrong way round passes unsaid."""
+"""Languages and encodings of text: nothing the wrong way round passes unsaid."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What is damaged is found, set aside and built again; what nothing needs is removed."""
+"""Damaged artifacts are found, set aside and built again; unneeded ones are removed."""
 
 import json
 import shutil
