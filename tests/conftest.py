@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -238,3 +238,20 @@ def _once(factory: pytest.TempPathFactory, name: str, mirror: Path, *options: st
 def prepared(preparation: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where what is prepared is not what is tested: it need not be built each time."""
     monkeypatch.setenv("NMT_ABLATION_CACHE", str(preparation))
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A real file system of 200,000 bytes."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=200k", "none", str(folder)]
+    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("a small disk has to be mounted, and only root may do that")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def remount(folder: Path, options: str) -> None:
+    """Change the size of a small disk, or whether it may be written."""
+    subprocess.run(["mount", "-o", f"remount,{options}", str(folder)], check=True)

@@ -1,32 +1,10 @@
 """A disk that is full: one line, nothing lost, and on with more room."""
 
-import os
-import shutil
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
-from tests.conftest import NewRun, Run
+from tests.conftest import NewRun, Run, remount
 
 SMALL = ("[50, 200]", "[50]")
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of a hundred kilobytes."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    if os.geteuid() != 0 or shutil.which("mount") is None:
-        pytest.skip("mounting a small disk needs root")
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=100k", "tmpfs", str(place)], capture_output=True
-    )
-    if mounted.returncode:
-        pytest.skip(f"no small disk can be mounted here: {mounted.stderr.decode().strip()}")
-    yield place
-    subprocess.run(["umount", "--lazy", str(place)], check=True)
 
 
 def test_a_full_disk_is_one_line_and_with_more_room_it_goes_on(
@@ -38,8 +16,7 @@ def test_a_full_disk_is_one_line_and_with_more_room_it_goes_on(
     assert f"{small_disk / 'workspace'}: its disk has" in run.call("plan").stdout
     said = []
     for kilobytes in (100, 500, 400_000):
-        remount = ["mount", "-o", f"remount,size={kilobytes}k", str(small_disk)]
-        subprocess.run(remount, check=True)
+        remount(small_disk, f"size={kilobytes}k")
         result = run.call("run", *options)
         assert "Traceback" not in result.stderr
         if result.returncode == 0:

@@ -35,7 +35,7 @@ from nmt_ablation.pipeline import Pipeline
 from nmt_ablation.places import Places
 from nmt_ablation.runner import Runner
 from nmt_ablation.workspace import Workspace
-from tests.conftest import COMMAND, TINY, NewRun
+from tests.conftest import COMMAND, TINY, NewRun, remount
 
 PARALLEL = "OPUS-Synthetic/v1/moses/en-xx.txt.zip"
 MONOLINGUAL = "OPUS-Synthetic/v1/mono/en.txt.gz"
@@ -264,22 +264,6 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, "127.0.0.1")
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A real file system of 200,000 bytes."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=200k", "none", str(folder)]
-    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
-        pytest.skip("a small disk has to be mounted, and only root may do that")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
-
-
-def _remount(folder: Path, options: str) -> None:
-    subprocess.run(["mount", "-o", f"remount,{options}", str(folder)], check=True)
-
-
 class TestFolder:
     def test_a_file_arrives_with_its_hash(self, mirror: Path, tmp_path: Path) -> None:
         record = fetch(PARALLEL, str(mirror), tmp_path, _ignore)
@@ -488,7 +472,7 @@ class TestDisk:
         server.answers[FILE] = [without_length]
         with pytest.raises(UserError, match="the disk is full; make room"):
             fetch(FILE, server.url, small_disk, _ignore)
-        _remount(small_disk, "size=100m")
+        remount(small_disk, "size=100m")
         fetch(FILE, server.url, small_disk, _ignore)
         (arrived,) = small_disk.iterdir()
         assert arrived.read_bytes() == server.files[FILE]
@@ -497,7 +481,7 @@ class TestDisk:
     def test_a_folder_that_can_not_be_written_is_said(
         self, mirror: Path, server: Server, small_disk: Path
     ) -> None:
-        _remount(small_disk, "ro,size=100m")
+        remount(small_disk, "ro,size=100m")
         for file, source in ((FILE, server.url), (PARALLEL, str(mirror))):
             with pytest.raises(UserError, match=r"small.*: Read-only file system; see that"):
                 fetch(file, source, small_disk, _ignore)
@@ -505,7 +489,7 @@ class TestDisk:
     def test_a_lock_that_can_not_be_written_stops_only_what_is_new(self, small_disk: Path) -> None:
         lock = Lock(small_disk / "mine.lock")
         lock.pin_file(FILE, 1, "a" * 64)
-        _remount(small_disk, "ro")
+        remount(small_disk, "ro")
         lock.pin_file(FILE, 1, "a" * 64)
         with pytest.raises(UserError, match=r"mine\.lock: can't be written .*copy the experiment"):
             lock.pin_file(MONOLINGUAL, 1, "a" * 64)
