@@ -75,7 +75,8 @@ class Job:
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(PRELOAD)
         self.outcome, theirs = context.Pipe(duplex=False)
-        arguments = (work, runner.workspace, self.log, theirs)
+        # The server has the environment of this program's first run.
+        arguments = (work, runner.workspace, self.log, theirs, dict(os.environ))
         self.process: ForkServerProcess = context.Process(target=_work, args=arguments)
         # A terminal sends Ctrl-C to all processes, a cluster SIGTERM. Only this process handles
         # them, and stops the jobs. The server blocks these signals, as it must outlive its jobs to
@@ -297,8 +298,11 @@ def _work(
     workspace: Workspace,
     log: Path,
     outcome: Connection,
+    environment: Mapping[str, str],
 ) -> None:
     """Build a job's stages, in the job's own process."""
+    os.environ.clear()
+    os.environ.update(environment)
     # By file descriptors, as libraries also print from C.
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(descriptor, 1)

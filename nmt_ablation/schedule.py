@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain, count
 
 from nmt_ablation.experiment import Cell
 from nmt_ablation.pipeline import Pipeline
@@ -70,15 +71,17 @@ def jobs(
     users = _users(workspace, asked)
     trained = [pipeline.train(cell) for of in groups.values() for cell in of]
     for_training = _ancestors(it for stage in trained for it in stage.inputs.values())
-    stages: dict[str, list[AnyStage]] = {}
-    owner: dict[AnyStage, str] = {}
-    shared: dict[tuple[str, ...], str] = {}
+    shared: dict[tuple[str, ...], list[AnyStage]] = {}
     for stage, names in users.items():
-        owner[stage] = names[0]
         if len(names) > 1 and stage in for_training:
-            title = f"preparation-{len(shared) + 1}" if shared else "preparation"
-            owner[stage] = shared.setdefault(tuple(names), title)
-        stages.setdefault(owner[stage], []).append(stage)
+            shared.setdefault(tuple(names), []).append(stage)
+    stages = _named(shared.values())
+    preparations = list(stages)
+    owner = {stage: name for name, of in stages.items() for stage in of}
+    for stage, names in users.items():
+        if stage not in owner:
+            owner[stage] = names[0]
+            stages.setdefault(names[0], []).append(stage)
     found = {}
     for name, of in stages.items():
         needs = dict.fromkeys(
@@ -88,7 +91,17 @@ def jobs(
         work = asked[name] if name in groups else Work(of)
         found[name] = replace(work, needs=tuple(needs))
     # What is shared takes little time beside training, and its errors come early so.
-    return dict(_in_order(found, [*shared.values(), *asked, *found]))
+    return dict(_in_order(found, [*preparations, *asked]))
+
+
+def _named(groups: Iterable[Sequence[AnyStage]]) -> dict[str, list[AnyStage]]:
+    """Name groups of stages: the first one the preparation, each other after its last stage."""
+    found: dict[str, list[AnyStage]] = {}
+    for of in groups:
+        last = of[-1].name if found else "preparation"
+        again = (f"{last}-{number}" for number in count(2))
+        found[next(name for name in chain([last], again) if name not in found)] = list(of)
+    return found
 
 
 def _users(workspace: Workspace, asked: dict[str, Work]) -> dict[AnyStage, list[str]]:

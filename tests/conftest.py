@@ -7,14 +7,17 @@ import signal
 import subprocess
 import sys
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from filelock import FileLock
 
+from nmt_ablation.cli import main
 from nmt_ablation.experiment import Cell
 from nmt_ablation.experiment.file import load
 from nmt_ablation.opus.synthetic import write_mirror
@@ -58,8 +61,15 @@ COMPARED = f"{TINY}contrasts: [[finetuned, frozen]]\n"
 
 
 def call(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """The command, as a user gives it."""
-    return subprocess.run([COMMAND, *arguments], capture_output=True, text=True, timeout=600)
+    """The command, as a user gives it, but in this process, which has imported all it needs."""
+    width = {"COLUMNS": os.environ.get("COLUMNS", "80")}
+    result = CliRunner(env=width).invoke(main, arguments)
+    unexpected = ""
+    if result.exc_info is not None and not isinstance(result.exception, SystemExit | None):
+        unexpected = "".join(traceback.format_exception(*result.exc_info))
+    return subprocess.CompletedProcess(
+        arguments, result.exit_code, result.stdout, result.stderr + unexpected
+    )
 
 
 def pgrep(*arguments: str) -> list[int]:

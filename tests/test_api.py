@@ -61,6 +61,21 @@ def test_a_script_needs_no_guard(tmp_path: Path, mirror: Path, preparation: Path
     assert result.stdout.split() == ["begun", "1"]
 
 
+def test_each_run_has_the_environment_of_its_time(
+    tmp_path: Path, mirror: Path, prepared: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Jobs are forked from one server, which started with the first run."""
+    program = "import os, sys; [print(os.environ['POINTS']) for _ in open(sys.argv[1])]"
+    points = {"kind": "command", "command": [sys.executable, "-c", program, "{hypotheses}"]}
+    definition: dict[str, Any] = YAML(typ="safe").load(TINY)
+    definition |= {"sizes": [50], "scoring": {"metrics": {"bleu": {}, "points": points}}}
+    mine = Experiment.of(definition, workspace=tmp_path, mirror=mirror)
+    for number, cell in (("1", "50-random-s1"), ("2", "50-frozen-s1")):
+        monkeypatch.setenv("POINTS", number)
+        mine.run([cell])
+    assert list(mine.scores()["points"]) == [1, 2]
+
+
 def test_a_mistake_is_an_error_of_one_kind(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="there is no such file"):
         Experiment.read(tmp_path / "nowhere.yaml")

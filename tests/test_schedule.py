@@ -110,6 +110,13 @@ def test_a_stage_is_built_by_one_job_and_before_it_is_needed(run: Run, together:
             assert not left
 
 
+def test_what_jobs_share_is_named_after_what_it_ends_with(run: Run) -> None:
+    names = {name: work.stages[-1].name for name, work in _jobs(run, False).items()}
+    shared = [name for name in names if not name.startswith(("network", "50", "200"))]
+    assert shared[0] == "preparation" and {"vectors", "binarise-2"} <= {*shared}
+    assert all(name.startswith(names[name]) for name in shared[1:])
+
+
 def test_preparing_builds_networks_and_all_that_trainings_need(run: Run) -> None:
     jobs = _jobs(run, together=False, prepare_only=True)
     assert not any(work.cells for work in jobs.values())
