@@ -24,7 +24,7 @@ from nmt_ablation.experiment import Cell
 from nmt_ablation.opus.download import WAITS
 from nmt_ablation.runner import Runner, Watcher, last_lines
 from nmt_ablation.stage import Stage
-from nmt_ablation.stages.corpora import Fetch
+from nmt_ablation.stages.cleaned import Fetch
 from nmt_ablation.workspace import Workspace
 
 

@@ -13,8 +13,9 @@ from nmt_ablation.pipeline import Pipeline
 from nmt_ablation.results.warnings import known, of_cleaning, warnings
 from nmt_ablation.runner import Runner, Work
 from nmt_ablation.stage import AnyStage, File, Stage
-from nmt_ablation.stages.corpora import Fetch, NamedSet, key_of
+from nmt_ablation.stages.cleaned import Fetch
 from nmt_ablation.stages.fetched import FetchPretrained
+from nmt_ablation.stages.held_out import NamedSet, key_of
 from nmt_ablation.stages.pretrained import Vectors
 from nmt_ablation.values import Side, Size
 from nmt_ablation.workspace import Provenance

@@ -13,9 +13,13 @@ from nmt_ablation.pipeline.once import Maker, once
 from nmt_ablation.places import Places
 from nmt_ablation.pretrained.kind import TextName
 from nmt_ablation.stage import DataFile, File
-from nmt_ablation.stages import corpora
 from nmt_ablation.stages.added import AddTestSet
+from nmt_ablation.stages.cleaned import Clean, CleanMoses, CleanOwn, CleanXml, Fetch, Languages
 from nmt_ablation.stages.further import FurtherPairs
+from nmt_ablation.stages.held_out import HoldOut, NamedSet, Wanted
+from nmt_ablation.stages.monolingual import Monolingual, Rest
+from nmt_ablation.stages.pool import Apart, Pool
+from nmt_ablation.stages.sample import NearDuplicates, Sample
 from nmt_ablation.values import Side, Size, size_limit
 
 
@@ -35,7 +39,7 @@ class Texts(Maker):
         file: ExperimentFile,
         places: Places,
         parents: tuple[str, ...] = (),
-        apart: tuple[corpora.Apart, ...] = (),
+        apart: tuple[Apart, ...] = (),
     ) -> None:
         super().__init__()
         self.file = file
@@ -47,9 +51,9 @@ class Texts(Maker):
         """The files of the user's own that stages were made of, by absolute path."""
         self.languages = self.experiment.source, self.experiment.target
 
-    def fetch(self, file: str) -> corpora.Fetch:
+    def fetch(self, file: str) -> Fetch:
         """Return the stage that fetches a file of OPUS."""
-        return corpora.Fetch(file, self.places.mirror, self.lock, self.places.max_bytes)
+        return Fetch(file, self.places.mirror, self.lock, self.places.max_bytes)
 
     def own_files(self, corpus: OwnText) -> list[DataFile]:
         """Return the source and the target file of a corpus of the user's own."""
@@ -57,23 +61,21 @@ class Texts(Maker):
         return [self.data_file(name, "a corpus consists of it") for name in names]
 
     @once
-    def clean(
-        self, corpus: ParallelCorpus | OwnText, languages: corpora.Languages | None = None
-    ) -> corpora.Clean:
+    def clean(self, corpus: ParallelCorpus | OwnText, languages: Languages | None = None) -> Clean:
         """Return the stage that filters a corpus's pairs, in the experiment's languages or in
         others."""
         limits, label = self.experiment.cleaning, str(corpus)
         languages = languages or self.languages
         if isinstance(corpus, OwnText):
             source, target = self.own_files(corpus)
-            return corpora.CleanOwn(source, target, limits, languages, label)
+            return CleanOwn(source, target, limits, languages, label)
         spelled = _pair(corpus.pair) if corpus.pair else languages
         if corpus.format == "xml":
             alignment, *documents = (
                 fetch.alignment_file(corpus.corpus, *spelled),
                 *(fetch.documents_file(corpus.corpus, language) for language in spelled),
             )
-            return corpora.CleanXml(
+            return CleanXml(
                 alignment=self.fetch(alignment).fetched,
                 source=self.fetch(documents[0]).fetched,
                 target=self.fetch(documents[1]).fetched,
@@ -83,7 +85,7 @@ class Texts(Maker):
                 corpus=corpus.corpus.name,
                 label=label,
             )
-        return corpora.CleanMoses(
+        return CleanMoses(
             pairs=self.fetch(fetch.parallel_file(corpus.corpus, *spelled)).fetched,
             limits=limits,
             languages=languages,
@@ -93,14 +95,14 @@ class Texts(Maker):
         )
 
     @once
-    def hold_out(self) -> corpora.HoldOut:
+    def hold_out(self) -> HoldOut:
         """Return the stage that sets the validation and the test set aside."""
         config = self.experiment.held_out
         tests = {name: it for name, it in config.sets.items() if not it.added}
         wanted = {name: self._wanted(it) for name, it in tests.items()}
         first = self.experiment.corpora.parallel[0]
         drawn = any(it.pairs for it in (config.valid, *tests.values()))
-        return corpora.HoldOut(
+        return HoldOut(
             # One alone makes the same artifact whatever its name, so that others can be added.
             test=wanted if len(wanted) > 1 else next(iter(wanted.values())),
             valid=self._wanted(config.valid),
@@ -132,25 +134,25 @@ class Texts(Maker):
         }
 
     @once
-    def pool(self) -> corpora.Pool:
+    def pool(self) -> Pool:
         """Return the stage that lists all distinct pairs that may be trained on."""
         own = self.clean_corpora()
-        return corpora.Pool(own, self.hold_out(), self.languages, self.apart_from)
+        return Pool(own, self.hold_out(), self.languages, self.apart_from)
 
     @once
-    def sample(self, size: Size, seed: int) -> corpora.Sample:
+    def sample(self, size: Size, seed: int) -> Sample:
         """Return the stage that draws the sample of a size and seed."""
         limit, by_tokens = size_limit(size)
         where = self.file.where(size)
         return self._sample(limit, by_tokens, _sample_key(seed), where)
 
     @once
-    def near_duplicates(self, size: Size, seed: int) -> corpora.NearDuplicates:
+    def near_duplicates(self, size: Size, seed: int) -> NearDuplicates:
         """Return the stage that counts near-duplicates between a sample and the held-out sets."""
-        return corpora.NearDuplicates(self.sample(size, seed), self.hold_out())
+        return NearDuplicates(self.sample(size, seed), self.hold_out())
 
     @once
-    def monolingual(self, side: Side) -> corpora.Monolingual:
+    def monolingual(self, side: Side) -> Monolingual:
         """Return the stage that cleans one language's text."""
         limits = self.experiment.cleaning
         language = self.experiment.language(side)
@@ -161,7 +163,7 @@ class Texts(Maker):
             else:
                 file = fetch.monolingual_file(corpus.corpus, corpus.language or language)
                 sources.append(self.fetch(file).fetched)
-        return corpora.Monolingual(
+        return Monolingual(
             side,
             language,
             limits.unicode,
@@ -173,11 +175,11 @@ class Texts(Maker):
         )
 
     @once
-    def rest(self) -> corpora.Rest:
+    def rest(self) -> Rest:
         """Return the stage that writes the rest of the pool as text."""
         limits = [size_limit(size) for size in self.experiment.sizes]
         largest = max(limit for limit, _ in limits if limit is not None)
-        return corpora.Rest(
+        return Rest(
             self.pool(),
             self.clean_corpora(),
             largest,
@@ -213,33 +215,31 @@ class Texts(Maker):
             return {side: self.further(name).side(side) for side in sides}
         return {side: self.text(side) for side in sides}
 
-    def apart(self) -> tuple[corpora.Apart, ...]:
+    def apart(self) -> tuple[Apart, ...]:
         """Return this experiment, and those that start from it: no text beside the pool may have
         their sentences."""
-        return (corpora.Apart(self.clean_corpora(), self.hold_out()), *self.apart_from)
+        return (Apart(self.clean_corpora(), self.hold_out()), *self.apart_from)
 
-    def languages_of(self, text: TextName) -> corpora.Languages:
+    def languages_of(self, text: TextName) -> Languages:
         """Return the languages of both sides of a text."""
         named = self.experiment.corpora.further.get(text)
         return _pair(named.pair) if named and named.pair else self.languages
 
-    def _sample(
-        self, limit: int | None, by_tokens: bool, key: str, where: str | None
-    ) -> corpora.Sample:
-        return corpora.Sample(self.pool(), self.clean_corpora(), limit, by_tokens, key, where)
+    def _sample(self, limit: int | None, by_tokens: bool, key: str, where: str | None) -> Sample:
+        return Sample(self.pool(), self.clean_corpora(), limit, by_tokens, key, where)
 
-    def clean_corpora(self) -> tuple[corpora.Clean, ...]:
+    def clean_corpora(self) -> tuple[Clean, ...]:
         return tuple(self.clean(corpus) for corpus in self.experiment.corpora.parallel)
 
-    def _wanted(self, config: HeldOutSet) -> corpora.Wanted:
+    def _wanted(self, config: HeldOutSet) -> Wanted:
         files = None
         if config.source is not None and config.target is not None:
             files = (
                 self.data_file(config.source, "it is held out"),
                 self.data_file(config.target, "it is held out"),
             )
-        named = config.sacrebleu and corpora.NamedSet(config.sacrebleu, self.languages)
-        return corpora.Wanted(config.pairs, files, named or None)
+        named = config.sacrebleu and NamedSet(config.sacrebleu, self.languages)
+        return Wanted(config.pairs, files, named or None)
 
     def data_file(self, name: str, why: str) -> DataFile:
         return self.there(self.places.data / name, why)
@@ -261,7 +261,7 @@ class Texts(Maker):
         return DataFile(path)
 
 
-def _pair(pair: str) -> corpora.Languages:
+def _pair(pair: str) -> Languages:
     source, target = pair.split("-")
     return source, target
 

@@ -8,8 +8,9 @@ from nmt_ablation.pipeline.once import once
 from nmt_ablation.pipeline.texts import Texts
 from nmt_ablation.pretrained.kind import Pretrained, PretrainedNetwork, TextName
 from nmt_ablation.stage import DataFile, File
-from nmt_ablation.stages import corpora, pretrained, tokens
+from nmt_ablation.stages import pretrained, tokens
 from nmt_ablation.stages.fetched import FetchPretrained
+from nmt_ablation.stages.sample import FIT_PAIRS
 from nmt_ablation.values import SIDES, Side, Size
 
 
@@ -33,7 +34,7 @@ class Things(Texts):
         else:
             sample = self.sample(size, seed)
             if config.fit_on == "pool":
-                sample = self._sample(corpora.FIT_PAIRS, False, "text of the pool", None)
+                sample = self._sample(FIT_PAIRS, False, "text of the pool", None)
             texts = {side: sample.side(side) for side in SIDES}
         also = tuple(
             {side: self.further(name).side(side) for side in SIDES} for name in config.also

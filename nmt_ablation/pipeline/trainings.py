@@ -12,8 +12,9 @@ from nmt_ablation.pipeline.once import once
 from nmt_ablation.pipeline.things import Things
 from nmt_ablation.scoring.bleu import WITHOUT_SPACES
 from nmt_ablation.stage import AnyStage
-from nmt_ablation.stages import corpora, training
+from nmt_ablation.stages import training
 from nmt_ablation.stages.back_translation import BackTranslate, Excerpt
+from nmt_ablation.stages.cleaned import Fetch
 from nmt_ablation.stages.parent import Parent
 from nmt_ablation.stages.pretrained import Weights
 from nmt_ablation.values import Side, Size
@@ -49,13 +50,13 @@ class Trainings(Things):
             for part, name in self.experiment.network_starts(arm).items()
         }
 
-    def fetched(self) -> list[corpora.Fetch]:
+    def fetched(self) -> list[Fetch]:
         """Return the stages that fetch all files of OPUS."""
         sides = self.experiment.corpora.text_sides()
         others = map(self.further, self.experiment.corpora.further)
         tops = [*self.clean_corpora(), *(self.text(side).stage for side in sides), *others]
         needed = (stage for top in tops for stage in top.ancestors())
-        found = [stage for stage in needed if isinstance(stage, corpora.Fetch)]
+        found = [stage for stage in needed if isinstance(stage, Fetch)]
         of_parents = (it for name in self.file.parents for it in self.parent(name).fetched())
         return list(dict.fromkeys([*found, *of_parents]))
 

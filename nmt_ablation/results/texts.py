@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from nmt_ablation.pipeline import Pipeline
 from nmt_ablation.results.rows import CorpusRow, FurtherRow, MonolingualRow
-from nmt_ablation.stages.corpora import Pool
 from nmt_ablation.stages.further import FurtherPairs
+from nmt_ablation.stages.pool import Pool
 from nmt_ablation.values import SIDES
 from nmt_ablation.workspace import Provenance
 

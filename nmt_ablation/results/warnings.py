@@ -9,7 +9,7 @@ from nmt_ablation.corpus.records import CleanRecord
 from nmt_ablation.experiment import Cell
 from nmt_ablation.pipeline import Pipeline
 from nmt_ablation.stage import Record, Stage
-from nmt_ablation.stages.corpora import key_of
+from nmt_ablation.stages.held_out import key_of
 from nmt_ablation.stages.training import Choose
 from nmt_ablation.training.record import Trained
 from nmt_ablation.values import Side

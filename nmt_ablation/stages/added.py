@@ -9,8 +9,11 @@ from nmt_ablation.corpus import text
 from nmt_ablation.corpus.identify import SideLanguages
 from nmt_ablation.errors import UserError
 from nmt_ablation.stage import Build, File, Stage
-from nmt_ablation.stages.corpora import Apart, Clean, HoldOut, Monolingual, Wanted, languages_of
+from nmt_ablation.stages.cleaned import Clean
 from nmt_ablation.stages.further import FurtherPairs
+from nmt_ablation.stages.held_out import HoldOut, Wanted, languages_of
+from nmt_ablation.stages.monolingual import Monolingual
+from nmt_ablation.stages.pool import Apart
 from nmt_ablation.values import SIDES, Side
 
 if TYPE_CHECKING:

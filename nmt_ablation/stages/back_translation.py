@@ -8,7 +8,7 @@ from typing import ClassVar
 from nmt_ablation.corpus import text
 from nmt_ablation.errors import UserError
 from nmt_ablation.stage import Build, File, Stage
-from nmt_ablation.stages.corpora import Sample
+from nmt_ablation.stages.sample import Sample
 from nmt_ablation.stages.tokens import Binarise, Segmentation, SyntheticPairs
 from nmt_ablation.stages.training import Train
 from nmt_ablation.translation.config import Decoding

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from nmt_ablation.errors import UserError
 from nmt_ablation.stage import Build, File, Stage
-from nmt_ablation.stages.corpora import Apart, Clean, Languages, PoolRecord
+from nmt_ablation.stages.cleaned import Clean, Languages
+from nmt_ablation.stages.pool import Apart, PoolRecord
 from nmt_ablation.values import SIDES, Side
 
 if TYPE_CHECKING:

@@ -23,8 +23,9 @@ from nmt_ablation.pretrained.records import (
     read_losses,
 )
 from nmt_ablation.stage import Build, DataFile, File, Record, Stage
-from nmt_ablation.stages.corpora import Languages, Sample
+from nmt_ablation.stages.cleaned import Languages
 from nmt_ablation.stages.fetched import FetchPretrained
+from nmt_ablation.stages.sample import Sample
 from nmt_ablation.stages.tokens import Binarise, BinariseText, Segmentation
 from nmt_ablation.values import SIDES, Side
 from nmt_ablation.workspace import Workspace

@@ -10,7 +10,7 @@ from nmt_ablation.scoring.resample import PairedTest
 from nmt_ablation.scoring.score import Scored
 from nmt_ablation.scoring.test_sets import Weights
 from nmt_ablation.stage import Build, File, Stage
-from nmt_ablation.stages.corpora import HoldOut
+from nmt_ablation.stages.held_out import HoldOut
 from nmt_ablation.stages.tokens import Binarise, Segmentation
 from nmt_ablation.stages.training import Choose, Train
 from nmt_ablation.translation.config import Decoding

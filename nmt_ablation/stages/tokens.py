@@ -12,8 +12,10 @@ from nmt_ablation.errors import UserError
 from nmt_ablation.segmentation import dictionary_file, read_dictionary
 from nmt_ablation.segmentation.config import SegmentationConfig
 from nmt_ablation.stage import Build, File, Record, Stage
-from nmt_ablation.stages.corpora import HoldOut, Languages, Sample
+from nmt_ablation.stages.cleaned import Languages
 from nmt_ablation.stages.fetched import FetchPretrained
+from nmt_ablation.stages.held_out import HoldOut
+from nmt_ablation.stages.sample import Sample
 from nmt_ablation.values import SIDES, Side, UnicodeForm
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from nmt_ablation.objectives import Objective, Stack
 from nmt_ablation.objectives.auxiliary import Auxiliary
 from nmt_ablation.progress import OnProgress
 from nmt_ablation.stage import Build, File, Stage
-from nmt_ablation.stages.corpora import Languages
+from nmt_ablation.stages.cleaned import Languages
 from nmt_ablation.stages.pretrained import Network, Rows, Weights
 from nmt_ablation.stages.tokens import Binarise, BinariseText, Segmentation
 from nmt_ablation.training.config import Training
