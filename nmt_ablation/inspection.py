@@ -6,6 +6,7 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 
+from nmt_ablation.artifact import Provenance
 from nmt_ablation.errors import UserError, require
 from nmt_ablation.experiment import Arm
 from nmt_ablation.opus.fetch import is_url
@@ -18,7 +19,6 @@ from nmt_ablation.stages.fetched import FetchPretrained
 from nmt_ablation.stages.held_out import NamedSet, key_of
 from nmt_ablation.stages.pretrained import Vectors
 from nmt_ablation.values import Side, Size
-from nmt_ablation.workspace import Provenance
 
 
 @dataclass

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from filelock import Timeout
 
+from nmt_ablation.artifact import DAMAGED, MANIFEST, PARTIAL, discard
 from nmt_ablation.files import lock
 from nmt_ablation.pipeline import Pipeline
 from nmt_ablation.stage import AnyStage
-from nmt_ablation.workspace import DAMAGED, MANIFEST, PARTIAL, discard
 
 DAY_SECONDS = 86400
 

@@ -10,41 +10,44 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, TypeVar
 
 from filelock import FileLock, Timeout
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from nmt_ablation import __version__
+from nmt_ablation.artifact import (
+    MANIFEST,
+    OTHER_SUM,
+    PARTIAL,
+    SEALS,
+    DamagedError,
+    Manifest,
+    Provenance,
+    damaged,
+    discard,
+    hashes,
+    read_record,
+    record_type,
+    sealed,
+    set_aside,
+)
 from nmt_ablation.errors import UserError, first_line
 from nmt_ablation.files import ROOM, UNFINISHED, lock, sha256, sync, write_atomically, writing
 from nmt_ablation.progress import Progress, ProgressFile
 from nmt_ablation.stage import Build, File, Record, Stage
 from nmt_ablation.stopping import StoppedError
 
-MANIFEST = "artifact.json"
 PROVENANCE = "made-of.json"
 """The file with the manifests of all that an artifact was made of, beside its own manifest."""
 _MADE_OF = {"stage", "digest", "version", "parameters", "inputs", "record"}
 """Keys of those manifests that are kept."""
-SEALS = "artifact.sha256"
-"""The file with the SHA-256 of all other files of an artifact, as sha256sum writes it."""
 PROGRESS = "progress.json"
-LOG = ".log"
-"""The ending of logs, which may grow after an artifact is finished."""
-PARTIAL, FORGOTTEN = ".partial", ".forgotten"
-"""The endings of an artifact that is being built, and of one that is being removed."""
-DAMAGED = ".damaged"
-"""The ending of an artifact that was set aside, as it is not what was built."""
 CHECKED_BYTES = 1 << 26
 """The largest file that is checked each time it is used."""
-OTHER_SUM = "its SHA-256 is another one"
 FULL_BYTES = 1 << 20
 """The room on a disk below which it counts as full."""
 
@@ -52,59 +55,7 @@ FULL_BYTES = 1 << 20
 AnyKind = TypeVar("AnyKind", bound=Stage[Any])
 
 
-class DamagedError(UserError):
-    """A file of an artifact is not what was built."""
-
-    def __init__(self, folder: Path, name: str, why: str) -> None:
-        super().__init__(
-            f"{folder}: {name} is damaged or was edited ({why}); remove that folder, and the next "
-            "run builds it again"
-        )
-
-
-class Manifest(BaseModel):
-    """The description of a finished artifact."""
-
-    stage: str
-    digest: str
-    version: int
-    parameters: dict[str, Any]
-    inputs: dict[str, str]
-    """The digests of the inputs, by name."""
-    record: Any
-    """The return value of the stage's `build`, as JSON."""
-    files: dict[str, str] = {}
-    """The SHA-256 of each file, by its path in the folder."""
-    seconds: float = 0.0
-    """Seconds of the build, since it last began or resumed."""
-    finished: str = ""
-    nmt_ablation: str = ""
-    python: str = ""
-
-
 _MANIFESTS = TypeAdapter(list[Manifest])
-
-
-@dataclass(frozen=True)
-class Provenance:
-    """The records of an artifact and of everything that it was made of."""
-
-    manifests: Mapping[str, Manifest]
-    """Manifests by digest."""
-
-    def __contains__(self, stage: Stage[Any]) -> bool:
-        return stage.digest in self.manifests
-
-    def __getitem__(self, stage: Stage[Record]) -> Record:
-        """Return the record of a stage.
-
-        Raises:
-            KeyError: the artifact was not made of it.
-        """
-        return read_record(stage, self.manifests[stage.digest].record)
-
-    def __or__(self, other: "Provenance") -> "Provenance":
-        return Provenance({**self.manifests, **other.manifests})
 
 
 class Workspace:
@@ -224,7 +175,7 @@ class Workspace:
         """
         path = self.path(stage) / PROVENANCE
         try:
-            made = _MANIFESTS.validate_json(_sealed(path))
+            made = _MANIFESTS.validate_json(sealed(path))
         except ValidationError as error:
             raise DamagedError(path.parent, path.name, first_line(error)) from None
         return Provenance({it.digest: it for it in [*made, self.manifest(stage)]})
@@ -244,7 +195,7 @@ class Workspace:
         """
         path = self.path(stage) / MANIFEST
         try:
-            return Manifest.model_validate_json(_sealed(path))
+            return Manifest.model_validate_json(sealed(path))
         except ValidationError as error:
             raise DamagedError(path.parent, path.name, first_line(error)) from None
 
@@ -362,8 +313,8 @@ class Workspace:
             version=stage.version,
             parameters=stage.parameters,
             inputs={name: needed.digest for name, needed in stage.inputs.items()},
-            files=_hashes(partial),
-            record=_record_type(type(stage).build).dump_python(record, mode="json"),
+            files=hashes(partial),
+            record=record_type(type(stage).build).dump_python(record, mode="json"),
             seconds=round(seconds, 1),
             finished=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             nmt_ablation=__version__,
@@ -389,93 +340,3 @@ class Workspace:
         write_atomically(partial / MANIFEST, described)
         partial.rename(final)
         sync(final.parent)
-
-
-def seals(folder: Path) -> dict[str, str]:
-    """Return the SHA-256 of each file that an artifact had when it was built; none of artifacts of
-    earlier versions."""
-    try:
-        text = (folder / SEALS).read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return {}
-    lines = (line.partition("  ") for line in text.splitlines())
-    return {name: digest for digest, _, name in lines}
-
-
-def damaged(folder: Path) -> list[str]:
-    """Return the names of an artifact's files that are not what was built, or that are missing."""
-    built = seals(folder) or _built_earlier(folder)
-    if built is None:
-        return [MANIFEST]
-    wrong = []
-    for name, digest in built.items():
-        path = folder / name
-        if path.suffix != LOG and not (path.is_file() and sha256(path) == digest):
-            wrong.append(name)
-    return wrong
-
-
-def discard(folder: Path) -> None:
-    """Remove an artifact, whose lock is held."""
-    # Renamed first: if deletion is interrupted, no half artifact is left in place.
-    shutil.rmtree(folder.rename(folder.with_suffix(FORGOTTEN)), ignore_errors=True)
-
-
-def set_aside(folder: Path) -> Path:
-    """Rename an artifact, so that it is built again; return its new name."""
-    aside = folder.with_suffix(DAMAGED)
-    shutil.rmtree(aside, ignore_errors=True)
-    return folder.rename(aside)
-
-
-def _built_earlier(folder: Path) -> dict[str, str] | None:
-    """Return the SHA-256 of the files of an artifact without seals; None if its manifest is
-    damaged."""
-    try:
-        return Manifest.model_validate_json((folder / MANIFEST).read_bytes()).files
-    except (OSError, ValidationError):
-        return None
-
-
-def _sealed(path: Path) -> bytes:
-    """Return the content of a file, checked against its artifact's seals.
-
-    Raises:
-        DamagedError: it is another one.
-    """
-    content = path.read_bytes()
-    seal = seals(path.parent).get(path.name)
-    if seal is not None and hashlib.sha256(content).hexdigest() != seal:
-        raise DamagedError(path.parent, path.name, OTHER_SUM)
-    return content
-
-
-def _hashes(folder: Path) -> dict[str, str]:
-    """Return the SHA-256 of each file but logs, by its path in the folder."""
-    files = sorted(it for it in folder.rglob("*") if it.is_file() and it.suffix != LOG)
-    with ThreadPoolExecutor() as workers:  # hashing releases the interpreter's lock
-        hashes = workers.map(sha256, files)
-        return {
-            str(path.relative_to(folder)): found for path, found in zip(files, hashes, strict=True)
-        }
-
-
-def read_record(stage: Stage[Record], plain: Any) -> Record:
-    """Return a record in the type that its stage's `build` returns.
-
-    Raises:
-        UserError: another version of this program wrote it.
-    """
-    try:
-        record: Record = _record_type(type(stage).build).validate_python(plain)
-    except ValidationError as error:
-        raise UserError(
-            f"store/{stage.name}/{stage.digest}: was built by another version of nmt-ablation "
-            f"({first_line(error)}); remove that folder, and the next run builds it again"
-        ) from None
-    return record
-
-
-@cache
-def _record_type(builder: Callable[..., Any]) -> TypeAdapter[Any]:
-    return TypeAdapter(get_type_hints(builder)["return"])

@@ -32,6 +32,7 @@ LAYERS = [
     ["model", "scoring", "segmentation"],
     ["corpus", "opus"],
     ["places", "workspace"],
+    ["artifact"],
     ["stage"],
     ["machine", "progress", "registry", "stopping", "yaml_file"],
     ["absent", "files", "packed", "values"],

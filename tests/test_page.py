@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from nmt_ablation.artifact import MANIFEST, SEALS
 from nmt_ablation.files import sha256
-from nmt_ablation.workspace import MANIFEST, SEALS
 from tests.conftest import Run
 
 BROWSER = "chromium"

@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 
 from nmt_ablation import cost
+from nmt_ablation.artifact import SEALS
 from nmt_ablation.errors import UserError
 from nmt_ablation.slurm import cluster, scripts
-from nmt_ablation.workspace import SEALS
 from tests.conftest import NewRun, Run, two_arms, until
 from tests.test_parent import write_other
 

@@ -27,17 +27,16 @@ def verify(workspace: Path, set_aside: bool) -> None:
     from rich.console import Console
     from rich.progress import track
 
-    from nmt_ablation import store
-    from nmt_ablation import workspace as artifacts
+    from nmt_ablation import artifact, store
 
     folders = store.finished(workspace)
     console = Console(stderr=True, highlight=False)
     shown = track(folders, "verify", console=console, disable=not console.is_terminal)
     wrong = 0
     for folder in shown:
-        if files := artifacts.damaged(folder):
+        if files := artifact.damaged(folder):
             wrong += 1
-            aside = f"; it is now {artifacts.set_aside(folder)}" if set_aside else ""
+            aside = f"; it is now {artifact.set_aside(folder)}" if set_aside else ""
             click.echo(f"{folder}: is damaged or was edited: {', '.join(files)}{aside}")
     click.echo(f"{len(folders)} artifacts, {wrong} damaged")
     if wrong and not set_aside:

@@ -8,6 +8,7 @@ from importlib.metadata import version
 import numpy as np
 
 from nmt_ablation import references
+from nmt_ablation.artifact import Provenance
 from nmt_ablation.corpus.text import Pair, read_pairs, stream_lines
 from nmt_ablation.errors import UserError
 from nmt_ablation.experiment import Cell, Experiment
@@ -40,7 +41,7 @@ from nmt_ablation.stages.training import Train
 from nmt_ablation.training.config import Training as TrainingSetting
 from nmt_ablation.training.record import Trained
 from nmt_ablation.values import Side
-from nmt_ablation.workspace import Provenance, Workspace
+from nmt_ablation.workspace import Workspace
 
 EXAMPLES = 6
 """Test sentences that are shown for each size."""

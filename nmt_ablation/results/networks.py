@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
+from nmt_ablation.artifact import Provenance
 from nmt_ablation.experiment import Arm, Cell, Experiment
 from nmt_ablation.model.parts import Part
 from nmt_ablation.pipeline import Pipeline
@@ -14,7 +15,6 @@ from nmt_ablation.results.rows import (
 )
 from nmt_ablation.stages.training import Train
 from nmt_ablation.values import SIDES, Side
-from nmt_ablation.workspace import Provenance
 
 
 def networks_of_cell(pipeline: Pipeline, cell: Cell, records: Provenance) -> Iterator[Network]:

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 
+from nmt_ablation.artifact import Provenance
 from nmt_ablation.pipeline import Pipeline
 from nmt_ablation.results.rows import CorpusRow, FurtherRow, MonolingualRow
 from nmt_ablation.stages.further import FurtherPairs
 from nmt_ablation.stages.pool import Pool
 from nmt_ablation.values import SIDES
-from nmt_ablation.workspace import Provenance
 
 
 def corpora_rows(pipeline: Pipeline, records: Provenance) -> list[CorpusRow]:

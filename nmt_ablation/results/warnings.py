@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Protocol
 
+from nmt_ablation.artifact import Provenance
 from nmt_ablation.corpus.identify import Identified, SideLanguages
 from nmt_ablation.corpus.records import CleanRecord
 from nmt_ablation.experiment import Cell
@@ -13,7 +14,7 @@ from nmt_ablation.stages.held_out import key_of
 from nmt_ablation.stages.training import Choose
 from nmt_ablation.training.record import Trained
 from nmt_ablation.values import Side
-from nmt_ablation.workspace import Provenance, Workspace
+from nmt_ablation.workspace import Workspace
 
 DROPPED = 0.5
 """The share of a corpus's pairs that a filter drops, from which a warning is given."""
