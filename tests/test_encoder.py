@@ -28,10 +28,10 @@ from tokenizers import (  # noqa: E402
 )
 
 from nmt_ablation.errors import UserError  # noqa: E402
+from nmt_ablation.foreign.hub import fetch  # noqa: E402
+from nmt_ablation.foreign.tokenizer import EncoderTokenizer  # noqa: E402
+from nmt_ablation.foreign.weights import token_embeddings  # noqa: E402
 from nmt_ablation.opus.synthetic import Language  # noqa: E402
-from nmt_ablation.pretrained.hub import fetch  # noqa: E402
-from nmt_ablation.pretrained.tokenizer import EncoderTokenizer  # noqa: E402
-from nmt_ablation.pretrained.weights import token_embeddings  # noqa: E402
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 SIZE = {
@@ -316,11 +316,11 @@ Damage = Callable[[Path], object]
         (
             lambda at: _change(at / "config.json", model_type="mine"),
             "is of type 'mine'",
-            "choose an encoder",
+            "choose a model of type bert, ",
         ),
         (
             lambda at: _change(at / "config.json", model_type="xlm-roberta"),
-            "has no input embeddings (embeddings.word_embeddings.weight or roberta.",
+            "has no embeddings.word_embeddings.weight (like it: bert.",
             "of one model",
         ),
         (
@@ -459,7 +459,7 @@ FETCH = """
 import json, sys
 from pathlib import Path
 from dataclasses import asdict
-from nmt_ablation.pretrained.hub import fetch
+from nmt_ablation.foreign.hub import fetch
 from nmt_ablation.errors import UserError
 told = []
 try:

@@ -28,7 +28,7 @@ LAYERS = [
     ["pretrained"],
     ["training"],
     ["translation"],
-    ["objectives", "transfer"],
+    ["foreign", "objectives", "transfer"],
     ["model", "scoring", "segmentation"],
     ["corpus", "opus"],
     ["places", "workspace"],
@@ -45,9 +45,9 @@ HEAVY = {
     "fairseq": ["training", "translation", "pretrained.pretraining"],
     "fairseq_cli": ["training"],
     "torch": [
-        *("training", "translation", "model", "objectives"),
+        *("training", "translation", "model", "objectives", "foreign"),
         *("transfer.start", "transfer.adopt", "transfer.features"),
-        *("pretrained.weights", "pretrained.pretraining"),
+        "pretrained.pretraining",
     ],
 }
 """Libraries that take seconds to load, and the rooms or modules that may import them."""

@@ -242,7 +242,7 @@ def test_a_parent_is_an_element_and_so_is_a_model_that_two_arms_translate_back_w
     slurm: None, prepared: None, new_run: NewRun, tmp_path: Path
 ) -> None:
     write_other(tmp_path)
-    run = new_run(
+    changed = (
         (
             "  word2vec: {kind: word2vec, epochs: 2}\n",
             "  parent: {kind: parent, experiment: other.yaml, cell: 150-random-s1}\n",
@@ -251,9 +251,12 @@ def test_a_parent_is_an_element_and_so_is_a_model_that_two_arms_translate_back_w
         (NO_FINETUNED[0], "  back: {back_translation: {}}\n"),
         (NO_SOURCE[0], "  plain: {back_translation: {tagged: false}, sizes: [50]}\n"),
     )
+    # The model of 200 pairs serves one cell, whose element trains it.
+    said = new_run(*changed).call("submit", "--dry-run").stdout
+    assert "network-reverse-50-s1" in said and "network-reverse-200-s1" not in said
+    run = new_run(("[50, 200]", "[50]"), *changed)
     jobs = _submitted(run)
     scripts = run.workspace_root / "tiny" / "slurm" / "001"
-    # The model of 200 pairs serves one cell, whose element trains it.
     assert (scripts / "networks.txt").read_text().splitlines() == [
         "--network=network-parent",
         "--network=network-reverse-50-s1",

@@ -49,15 +49,15 @@ class Checkpoint(PretrainedVectors):
         return {path.name: path for path in sorted(directory.iterdir()) if path.is_file()}
 
     def fetch(self, data: Path, folder: Path, progress: OnProgress) -> Mapping[str, str]:
-        from nmt_ablation.pretrained.hub import fetch
+        from nmt_ablation.foreign.hub import fetch
 
         local = data / self.path
         name = str(local) if local.is_dir() else self.path
         return fetch(name, self.revision, folder, progress).files
 
     def build(self, given: Given) -> dict[Side, Built]:
+        from nmt_ablation.foreign.weights import token_embeddings
         from nmt_ablation.pretrained import vec
-        from nmt_ablation.pretrained.weights import token_embeddings
 
         assert given.fetched is not None
         record = {}

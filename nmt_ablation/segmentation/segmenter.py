@@ -80,6 +80,6 @@ SEGMENTERS: Registry[FittedSegmenter] = Registry(
         "sentencepiece-bpe": "nmt_ablation.segmentation.sentencepiece:BytePairs",
         "subword-nmt": "nmt_ablation.segmentation.subword_nmt:SubwordNmt",
         "words": "nmt_ablation.segmentation.words:Words",
-        "checkpoint": "nmt_ablation.pretrained.tokenizer:EncoderTokenizer",
+        "checkpoint": "nmt_ablation.foreign.tokenizer:EncoderTokenizer",
     },
 )

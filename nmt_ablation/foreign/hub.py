@@ -11,9 +11,9 @@ from typing import Any, Protocol
 
 from nmt_ablation.errors import UserError, first_line, optional
 from nmt_ablation.files import sha256, writing
-from nmt_ablation.pretrained import weights
-from nmt_ablation.pretrained.tokenizer import TOKENIZER, EncoderTokenizer
-from nmt_ablation.pretrained.weights import CONFIG, INDEX, WEIGHTS
+from nmt_ablation.foreign import weights
+from nmt_ablation.foreign.tokenizer import TOKENIZER, EncoderTokenizer
+from nmt_ablation.foreign.weights import CONFIG, INDEX, WEIGHTS
 from nmt_ablation.progress import OnProgress
 
 ANSWER_SECONDS = 20.0
@@ -67,7 +67,8 @@ def fetch(name: str, revision: str | None, folder: Path, progress: OnProgress) -
     with writing(folder):
         _bring(source, files, folder, progress)
         if saved.endswith(INDEX):
-            shard = weights.shard(folder, saved)
+            held = weights.Weights(folder)
+            shard = held.file_of(held.family.embeddings)
             if shard not in source.sizes:
                 raise UserError(f"{name}: has no {shard}, which {saved} names; get it complete")
             _bring(source, [shard], folder, progress)
@@ -84,7 +85,7 @@ def fetch(name: str, revision: str | None, folder: Path, progress: OnProgress) -
         name,
         revision,
         {file: sha256(folder / file) for file in sorted(files)},
-        weights.model_type(folder),
+        str(weights.family(folder).config["model_type"]),
         matrix.shape[1],
         len(tokenizer.rows),
     )
