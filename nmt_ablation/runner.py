@@ -15,7 +15,7 @@ import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
-from multiprocessing import resource_tracker
+from multiprocessing import connection, resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from multiprocessing.process import parent_process
@@ -44,8 +44,10 @@ PRELOAD = [
     "nmt_ablation.training.glue",  # first, as it imports fairseq without some of its dependencies
     "nmt_ablation.training.launch",
     "nmt_ablation.translation.engine",
+    "nmt_ablation.runner",
     "sacrebleu",
 ]
+"""The modules that every job needs: each job would import them anew."""
 
 
 @dataclass(frozen=True)
@@ -256,7 +258,7 @@ class Runner:
                         waiting.remove(name)
                         running[name] = Job(name, jobs[name], self)
                         at_end.callback(running[name].kill)
-                time.sleep(POLL_SECONDS)
+                connection.wait([job.process.sentinel for job in running.values()], POLL_SECONDS)
                 for name, job in list(running.items()):
                     if job.alive():
                         left[name] = [it for it in left[name] if not self.workspace.done(it)]

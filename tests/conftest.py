@@ -60,10 +60,14 @@ COMPARED = f"{TINY}contrasts: [[finetuned, frozen]]\n"
 """What is run whole; other tests take arms out, which a contrast might name."""
 
 
-def call(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """The command, as a user gives it, but in this process, which has imported all it needs."""
+def call(*arguments: str, text: bytes = b"") -> subprocess.CompletedProcess[str]:
+    """The command, as a user gives it, but in this process, which has imported all it needs.
+
+    Args:
+        text: what comes from standard input.
+    """
     width = {"COLUMNS": os.environ.get("COLUMNS", "80")}
-    result = CliRunner(env=width).invoke(main, arguments)
+    result = CliRunner(env=width).invoke(main, arguments, input=text)
     unexpected = ""
     if result.exc_info is not None and not isinstance(result.exception, SystemExit | None):
         unexpected = "".join(traceback.format_exception(*result.exc_info))

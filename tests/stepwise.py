@@ -1,5 +1,6 @@
 """Trainings of the tiny model that can be looked at after each update."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ from fairseq import tasks
 from fairseq.trainer import Trainer
 from torch import Tensor
 
+from nmt_ablation.model.config import StyleName
 from nmt_ablation.model.parts import SUMS, Part, PartName
 from nmt_ablation.segmentation import Words
 from nmt_ablation.training.launch import Arguments, configure
@@ -45,12 +47,20 @@ FROZEN = tuning("embeddings", frozen=True)
 class Stepwise:
     """fairseq's trainer on one arm or several."""
 
-    def __init__(self, run: Run, folder: Path, *transfers: Transfer, **training: Any) -> None:
+    def __init__(
+        self,
+        run: Run,
+        folder: Path,
+        *transfers: Transfer,
+        style: StyleName = "plain",
+        **training: Any,
+    ) -> None:
         arms = [ArmPlan(arm, folder / str(number)) for number, arm in enumerate(transfers)]
         for arm in arms:
             arm.folder.mkdir(exist_ok=True)
         torch.set_num_threads(1)  # as trainings do
         arguments = arguments_of(run, **training)
+        arguments = replace(arguments, model=arguments.model.model_copy(update={"style": style}))
         configuration, _ = configure(arguments, arms, folder, lambda *_: None)
         self.task: Any = tasks.setup_task(configuration.task)
         models = self.task.build_model(configuration.model)

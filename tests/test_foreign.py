@@ -15,9 +15,10 @@ from fairseq.data import Dictionary  # noqa: E402
 from fairseq.models.transformer import TransformerModel, base_architecture  # noqa: E402
 
 from nmt_ablation.errors import UserError  # noqa: E402
-from nmt_ablation.foreign.family import StackName, StackShape  # noqa: E402
+from nmt_ablation.foreign.family import StackShape  # noqa: E402
 from nmt_ablation.foreign.tokenizer import EncoderTokenizer  # noqa: E402
 from nmt_ablation.foreign.weights import CONFIG, Weights  # noqa: E402
+from nmt_ablation.model.config import StackName  # noqa: E402
 
 TOKENS = 300
 ROWS = range(TOKENS)

@@ -9,7 +9,7 @@ import ctranslate2
 import pytest
 import sentencepiece
 
-from tests.conftest import Run
+from tests.conftest import Run, call
 
 CELL = "200-finetuned-s1"
 SCRIPTS = Path(sys.executable).parent
@@ -23,9 +23,8 @@ def lines_of(run: Run) -> tuple[list[str], list[str]]:
     return sources.read_text().splitlines(), hypotheses.read_text().splitlines()
 
 
-def translate(run: Run, text: bytes, *options: str) -> "subprocess.CompletedProcess[bytes]":
-    command = run.arguments("translate", CELL, *options)
-    return subprocess.run(command, input=text, capture_output=True)
+def translate(run: Run, text: bytes, *options: str) -> "subprocess.CompletedProcess[str]":
+    return call(*run.arguments("translate", CELL, *options)[1:], text=text)
 
 
 def alike(one: str, other: str) -> bool:
@@ -59,26 +58,26 @@ class TestTranslate:
         sources, hypotheses = lines_of(finished)
         result = translate(finished, "\n".join(sources).encode())
         assert result.returncode == 0, result.stderr
-        assert result.stdout.decode().splitlines() == hypotheses
-        assert result.stderr == b""
+        assert result.stdout.splitlines() == hypotheses
+        assert result.stderr == ""
 
     def test_the_best_of_several_comes_first(self, finished: Run) -> None:
         sources, hypotheses = lines_of(finished)
         text = "\n".join(sources[:5]).encode()
-        said = translate(finished, text, "--best", "2").stdout.decode().splitlines()
+        said = translate(finished, text, "--best", "2").stdout.splitlines()
         assert all(map(alike, said[::2], hypotheses[:5])) and len(said) == 10
 
     def test_more_than_the_beam_holds_is_refused(self, finished: Run) -> None:
-        assert b"add --beam 7" in translate(finished, b"x\n", "--best", "7").stderr
-        assert translate(finished, b"x\n", "--best", "7", "--beam", "7").stdout.count(b"\n") == 7
+        assert "add --beam 7" in translate(finished, b"x\n", "--best", "7").stderr
+        assert translate(finished, b"x\n", "--best", "7", "--beam", "7").stdout.count("\n") == 7
 
     def test_empty_lines_stay_lines_and_nothing_is_nothing(self, finished: Run) -> None:
-        assert translate(finished, b"\n\n").stdout.count(b"\n") == 2
-        assert translate(finished, b"").stdout == b""
+        assert translate(finished, b"\n\n").stdout.count("\n") == 2
+        assert translate(finished, b"").stdout == ""
 
     def test_what_is_not_utf8_is_refused_with_its_line(self, finished: Run) -> None:
         result = translate(finished, b"a\n\xff\n")
-        assert result.returncode == 1 and b"line 2 of the text is not UTF-8" in result.stderr
+        assert result.returncode == 1 and "line 2 of the text is not UTF-8" in result.stderr
 
 
 class TestExport:

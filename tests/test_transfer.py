@@ -91,7 +91,12 @@ def test_tuned_weights_move_as_in_a_parameter_group_of_torch(
     """50 updates with weight decay and clipping, beside torch's own AdamW and clipping."""
     # Rates, decay by depth and unfreezing at once, so that groups differ and change on the way.
     ways = tuning("encoder", rate=0.3, decay=0.4) | tuning("target-embeddings", unfreeze=20)
-    options = {"weight_decay": 0.1, "batch_tokens": 64, "max_updates": 99, "validate_every": 99}
+    options: dict[str, Any] = {
+        "weight_decay": 0.1,
+        "batch_tokens": 64,
+        "max_updates": 99,
+        "validate_every": 99,
+    }
     transfer = Transfer(rows=rows, tuning=ways)
     ours, plain = (Stepwise(finished, tmp_path, transfer, **options) for _ in range(2))
     assert float(ours.trainer.cfg.optimization.clip_norm) > 0

@@ -12,6 +12,7 @@ from fairseq.criterions.label_smoothed_cross_entropy import LabelSmoothedCrossEn
 from torch import Tensor
 
 from nmt_ablation.model import transformer
+from nmt_ablation.model.config import STYLES, StyleName
 from nmt_ablation.model.transformer import losses, objective_loss
 from nmt_ablation.objectives import OBJECTIVES, Batch, PairObjective, Vocabulary
 from nmt_ablation.training.sentences import SentencePairs, Sentences
@@ -24,10 +25,20 @@ RANKING = "translation-ranking"
 
 @pytest.fixture(scope="module")
 def training(finished: Run, tmp_path_factory: pytest.TempPathFactory) -> Stepwise:
+    return _training(finished, tmp_path_factory, "plain")
+
+
+@pytest.fixture(scope="module", params=STYLES)
+def styled(
+    request: pytest.FixtureRequest, finished: Run, tmp_path_factory: pytest.TempPathFactory
+) -> Stepwise:
+    return _training(finished, tmp_path_factory, request.param)
+
+
+def _training(run: Run, factory: pytest.TempPathFactory, style: StyleName) -> Stepwise:
     """Two models of one shape that have learnt a little; what they learn from."""
-    folder = tmp_path_factory.mktemp("training")
     frozen = Transfer(seed=2, tuning=tuning("source-embeddings", frozen=True))
-    both = Stepwise(finished, folder, Transfer(), frozen)
+    both = Stepwise(run, factory.mktemp("training"), Transfer(), frozen, style=style)
     both.update(5)
     for model in both.task.models:
         for weight in model.parameters():
@@ -70,7 +81,8 @@ def _alike(one: dict[str, Tensor], other: dict[str, Tensor]) -> None:
         assert torch.allclose(gradient, other[name], rtol=1e-5, atol=rounding), name
 
 
-def test_losses_and_gradients_are_those_of_fairseq(training: Stepwise) -> None:
+def test_losses_and_gradients_are_those_of_fairseq(styled: Stepwise) -> None:
+    training = styled
     criterion = LabelSmoothedCrossEntropyCriterion(training.task, False, 0.1)
     model = training.model.eval()
     padded = set()
@@ -93,7 +105,8 @@ def test_losses_and_gradients_are_those_of_fairseq(training: Stepwise) -> None:
     assert len(padded) > 1
 
 
-def test_float32_and_bfloat16_are_close(training: Stepwise) -> None:
+def test_float32_and_bfloat16_are_close(styled: Stepwise) -> None:
+    training = styled
     model, batch = training.model.eval(), _batches(training)[0]
     exact = float(_ours(training, [model], batch)[0])
     model = copy.deepcopy(model).float()
@@ -116,7 +129,8 @@ def test_a_loss_in_pieces_is_the_whole_loss(
         _alike(found[0][1], gradients)
 
 
-def test_models_of_a_stack_are_as_each_alone_with_the_same_dropout(training: Stepwise) -> None:
+def test_models_of_a_stack_are_as_each_alone_with_the_same_dropout(styled: Stepwise) -> None:
+    training = styled
     models = [model.train() for model in training.task.models]
     assert models[0].encoder.dropout_module.p > 0
     for batch in _batches(training)[:3]:

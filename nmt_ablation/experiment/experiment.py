@@ -132,7 +132,8 @@ class Experiment(Block):
         return thing
 
     def network_starts(self, arm: Arm) -> dict[Part, str]:
-        """Return the network or parent that each part of an arm starts from, by name."""
+        """Return the network, parent or published model that each part of an arm starts from, by
+        name."""
         vectors = self.names_of_vectors
         return {part: name for part, name in arm.starts.items() if name not in vectors}
 

@@ -1,7 +1,8 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
-from nmt_ablation.foreign.family import Family, StackName, StackShape
+from nmt_ablation.foreign.family import Family, StackShape
+from nmt_ablation.model.config import StackName
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -6,9 +6,10 @@ of its configuration. Most of a family is a table of names.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from nmt_ablation.errors import UserError
+from nmt_ablation.model.config import Activation, StackName
 from nmt_ablation.registry import Registry
 
 if TYPE_CHECKING:
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
 
     Tensors = Mapping[str, Tensor]
 
-StackName = Literal["encoder", "decoder"]
-Activation = Literal["relu", "gelu", "gelu_accurate"]
 ACTIVATIONS: Mapping[str, Activation] = {
     "relu": "relu",
     "gelu": "gelu",

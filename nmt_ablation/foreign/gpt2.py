@@ -2,7 +2,8 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from nmt_ablation.errors import UserError
-from nmt_ablation.foreign.family import ATTENTION, Family, StackName, StackShape
+from nmt_ablation.foreign.family import ATTENTION, Family, StackShape
+from nmt_ablation.model.config import StackName
 
 if TYPE_CHECKING:
     from torch import Tensor

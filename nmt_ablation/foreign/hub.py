@@ -34,17 +34,19 @@ class EncoderRecord:
     """Subwords of the tokenizer."""
 
 
-def fetch(name: str, revision: str | None, folder: Path, progress: OnProgress) -> EncoderRecord:
-    """Bring an encoder's configuration, tokenizer and weights into a folder.
+def fetch(
+    name: str, revision: str | None, folder: Path, progress: OnProgress, whole: bool = False
+) -> EncoderRecord:
+    """Bring a model's configuration, tokenizer and weights into a folder.
 
-    Safetensors are preferred to PyTorch's own format. Of weights in several files, only the file
-    with the embeddings is taken.
+    Safetensors are preferred to PyTorch's own format.
 
     Args:
         name: a local directory, or a model of the hub.
         revision: the full hash of a commit, for a model of the hub: branches and tags move.
         folder: where the files go.
         progress: a callback for progress in bytes.
+        whole: take all of weights in several files, and not only the file with the embeddings.
 
     Raises:
         UserError: there is no such directory or model, the hub can't be reached, the revision is no
@@ -68,11 +70,13 @@ def fetch(name: str, revision: str | None, folder: Path, progress: OnProgress) -
         _bring(source, files, folder, progress)
         if saved.endswith(INDEX):
             held = weights.Weights(folder)
-            shard = held.file_of(held.family.embeddings)
-            if shard not in source.sizes:
-                raise UserError(f"{name}: has no {shard}, which {saved} names; get it complete")
-            _bring(source, [shard], folder, progress)
-            files.append(shard)
+            needed = held if whole else [held.family.embeddings]
+            shards = sorted({held.file_of(it) for it in needed})
+            for shard in shards:
+                if shard not in source.sizes:
+                    raise UserError(f"{name}: has no {shard}, which {saved} names; get it complete")
+            _bring(source, shards, folder, progress)
+            files += shards
         # The hub's client keeps notes there, for resuming.
         shutil.rmtree(folder / ".cache", ignore_errors=True)
     matrix, tokenizer = weights.embedding_matrix(folder), EncoderTokenizer(folder)

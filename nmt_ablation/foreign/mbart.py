@@ -1,7 +1,8 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
-from nmt_ablation.foreign.family import ATTENTION, Family, StackName, StackShape
+from nmt_ablation.foreign.family import ATTENTION, Family, StackShape
+from nmt_ablation.model.config import StackName
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -3,6 +3,7 @@
 The tokenizer is read as data: no code that comes with an encoder is ever run.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -68,6 +69,11 @@ class EncoderTokenizer:
             if subword and subword not in special and not any(map(str.isspace, subword))
         }
         self._subwords = {row: subword for subword, row in self.rows.items()}
+        self._special = {str(token.content): row for row, token in added.items()}
+
+    def row(self, names: Iterable[str]) -> int | None:
+        """Return the row of a special symbol, by the first of its names that the model has."""
+        return next((self._special[name] for name in names if name in self._special), None)
 
     @classmethod
     def fit(cls, material: Material, folder: Path, side: Side) -> list[str]:

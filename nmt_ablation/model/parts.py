@@ -40,6 +40,7 @@ and later ones."""
 _WEIGHT = re.compile(
     r"(?P<stack>encoder|decoder)\."
     r"((?P<embeddings>embed_tokens)|(?P<output>output_projection)|"
+    r"(?P<bottom>embed_positions|layernorm_embedding)|"
     r"layers\.(?P<layer>\d+)\.(?P<cross>encoder_attn)?)?"
 )
 
@@ -50,8 +51,8 @@ class Place:
 
     part: Part
     depth: int
-    """The layer, counted from 1 at the bottom of its stack; 0 for embeddings. The final layer norm
-    and the output layer have the depth of the last layer."""
+    """The layer, counted from 1 at the bottom of its stack; 0 for embeddings, positions and their
+    norm. The final layer norm and the output layer have the depth of the last layer."""
     top: int
     """The depth of the stack's last layer."""
 
@@ -69,7 +70,7 @@ def place_of(name: str, encoder_layers: int, decoder_layers: int) -> Place:
     top = encoder_layers if encoder else decoder_layers
     if found["embeddings"]:
         return Place("source-embeddings" if encoder else "target-embeddings", 0, top)
-    depth = int(found["layer"]) + 1 if found["layer"] else top
+    depth = 0 if found["bottom"] else int(found["layer"]) + 1 if found["layer"] else top
     if found["output"]:
         return Place("output-layer", depth, top)
     if found["cross"]:

@@ -58,7 +58,7 @@ def losses(
     Models learn by the first, which is as fairseq defines it. The second has no gradient.
 
     Args:
-        models: fairseq Transformers of one shape, with pre-normalisation.
+        models: fairseq Transformers of one shape.
         source: indices of tokens (sentences x length), padded anywhere.
         previous: indices of the target tokens (sentences x length), each at the position where the
             next one is predicted; padded at the end.
@@ -90,7 +90,7 @@ def objective_loss(
     model's output layer.
 
     Args:
-        model: a fairseq Transformer with pre-normalisation.
+        model: a fairseq Transformer.
         source: indices of the encoder's tokens (sentences x length), or None to leave it out.
         previous: indices of the decoder's tokens (sentences x length), or None to leave it out. A
             decoder without an encoder has no cross-attention.
@@ -128,7 +128,7 @@ def divergence(
     another, summed over target tokens, in nats.
 
     Args:
-        model: a fairseq Transformer with pre-normalisation.
+        model: a fairseq Transformer.
         sources: indices of the encoder's tokens (sentences x length each). Predictions from the
             first have no dropout and get no gradient; those from the second learn.
         previous: indices of the decoder's tokens (sentences x length).
@@ -157,7 +157,7 @@ def layer_states(
     sentences x length x dimension.
 
     Args:
-        stack: fairseq's encoder or decoder, with pre-normalisation.
+        stack: fairseq's encoder or decoder.
         tokens: indices of tokens (sentences x length), padded anywhere.
         dtype: the type of matrix products; sums are in float32.
         sees: the positions that a position attends to.
@@ -173,7 +173,7 @@ def sentence_vectors(model: nn.Module, tokens: Tensor, padding: int, dtype: torc
     length 1, in float32).
 
     Args:
-        model: a fairseq Transformer with pre-normalisation.
+        model: a fairseq Transformer.
         tokens: indices of tokens (sentences x length), padded at the end.
         dtype: the type of matrix products; sums are in float32.
     """
@@ -243,7 +243,7 @@ class _Stack:
     def encode(self, tokens: _Packed, sees: Sees = "all") -> Tensor:
         stacks = [model.encoder for model in self.models]
         *_, x = self.states(stacks, tokens, tokens.unseen_by(sees))
-        return self._norm(x, [stack.layer_norm for stack in stacks])
+        return self._last_norm(x, stacks)
 
     def states(self, stacks: Sequence[Any], tokens: _Packed, unseen: Tensor) -> Iterator[Tensor]:
         """Yield the states of embeddings and of each layer, without cross-attention."""
@@ -262,7 +262,7 @@ class _Stack:
             if sources is not None and memory is not None:
                 x = self._cross_attention(x, layers, tokens, sources, memory)
             x = self._feed_forward(x, layers)
-        return self._norm(x, [stack.layer_norm for stack in stacks])
+        return self._last_norm(x, stacks)
 
     def output(self) -> Tensor:
         """Return the weights of the output layer."""
@@ -284,10 +284,21 @@ class _Stack:
     def _embed(self, stacks: Sequence[Any], tokens: _Packed) -> Tensor:
         tables = [stack.embed_tokens for stack in stacks]
         found = [self._rows(table, tokens) for table in tables]
-        first = stacks[0].embed_positions
+        positions = self._positions([stack.embed_positions for stack in stacks], tokens)
+        x = torch.add(positions, _stacked(found), alpha=stacks[0].embed_scale)
+        if stacks[0].layernorm_embedding is not None:
+            x = self._exact_norm(x, [stack.layernorm_embedding for stack in stacks])
+        return self._drop(x)
+
+    def _positions(self, tables: Sequence[Any], tokens: _Packed) -> Tensor:
+        """Return the embeddings of positions, learned or sinusoids."""
+        first = tables[0]
+        at = tokens.positions + first.padding_idx + 1
+        if isinstance(first, nn.Embedding):
+            return _stacked([F.embedding(at, it.weight, first.padding_idx) for it in tables])
         first(torch.ones(1, int(tokens.length), device=tokens.indices.device))  # fills its weights
-        positions = first.weights[tokens.positions + first.padding_idx + 1]
-        return self._drop(torch.add(positions, _stacked(found), alpha=stacks[0].embed_scale))
+        found: Tensor = first.weights[at]
+        return found
 
     def _rows(self, table: Any, tokens: _Packed) -> Tensor:
         """Return the embeddings of tokens, with the features that feed them."""
@@ -301,20 +312,24 @@ class _Stack:
         self, x: Tensor, layers: Sequence[Any], tokens: _Packed, unseen: Tensor
     ) -> Tensor:
         attention = [layer.self_attn for layer in layers]
-        h = self._norm(x, [layer.self_attn_layer_norm for layer in layers])
+        norms = [layer.self_attn_layer_norm for layer in layers]
+        h = self._norm(x, norms) if layers[0].normalize_before else x.to(self.dtype)
         joined = self._linear(h, [(a.q_proj, a.k_proj, a.v_proj) for a in attention])
         query, key, value = tokens.pad(joined).chunk(3, dim=-1)
-        return self._attend(x, query, key, value, unseen, attention, tokens)
+        x = self._attend(x, query, key, value, unseen, attention, tokens)
+        return x if layers[0].normalize_before else self._exact_norm(x, norms)
 
     def _cross_attention(
         self, x: Tensor, layers: Sequence[Any], tokens: _Packed, sources: _Packed, memory: Tensor
     ) -> Tensor:
         attention = [layer.encoder_attn for layer in layers]
-        h = self._norm(x, [layer.encoder_attn_layer_norm for layer in layers])
+        norms = [layer.encoder_attn_layer_norm for layer in layers]
+        h = self._norm(x, norms) if layers[0].normalize_before else x.to(self.dtype)
         query = tokens.pad(self._linear(h, [(a.q_proj,) for a in attention]))
         joined = self._linear(memory, [(a.k_proj, a.v_proj) for a in attention])
         key, value = sources.pad(joined).chunk(2, dim=-1)
-        return self._attend(x, query, key, value, sources.unseen, attention, tokens)
+        x = self._attend(x, query, key, value, sources.unseen, attention, tokens)
+        return x if layers[0].normalize_before else self._exact_norm(x, norms)
 
     def _attend(
         self,
@@ -340,9 +355,11 @@ class _Stack:
         return self._add(x, self._linear(packed, [(a.out_proj,) for a in attention]))
 
     def _feed_forward(self, x: Tensor, layers: Sequence[Any]) -> Tensor:
-        h = self._norm(x, [layer.final_layer_norm for layer in layers])
-        h = torch.relu(self._linear(h, [(layer.fc1,) for layer in layers]))
-        return self._add(x, self._linear(h, [(layer.fc2,) for layer in layers]))
+        norms = [layer.final_layer_norm for layer in layers]
+        h = self._norm(x, norms) if layers[0].normalize_before else x.to(self.dtype)
+        h = layers[0].activation_fn(self._linear(h, [(layer.fc1,) for layer in layers]))
+        x = self._add(x, self._linear(h, [(layer.fc2,) for layer in layers]))
+        return x if layers[0].normalize_before else self._exact_norm(x, norms)
 
     def _linear(self, x: Tensor, of_models: Sequence[Sequence[nn.Linear]]) -> Tensor:
         """Apply linear layers to the same input, and concatenate each model's outputs."""
@@ -352,13 +369,24 @@ class _Stack:
             return F.linear(x, weight, bias)
         return torch.baddbmm(bias.unsqueeze(-2), x, weight.mT)
 
+    def _last_norm(self, x: Tensor, stacks: Sequence[Any]) -> Tensor:
+        """Apply the norm of a stack's states, if it has one: norms behind sublayers leave none."""
+        if stacks[0].layer_norm is None:
+            return x.to(self.dtype)
+        return self._norm(x, [stack.layer_norm for stack in stacks])
+
     def _norm(self, x: Tensor, norms: Sequence[nn.LayerNorm]) -> Tensor:
+        """Apply a norm, for matrix products."""
+        return self._exact_norm(x, norms).to(self.dtype)
+
+    def _exact_norm(self, x: Tensor, norms: Sequence[nn.LayerNorm]) -> Tensor:
+        """Apply a norm, for what sublayers are added to."""
         shape, epsilon = norms[0].normalized_shape, norms[0].eps
         if len(norms) == 1:
-            return F.layer_norm(x, shape, norms[0].weight, norms[0].bias, epsilon).to(self.dtype)
+            return F.layer_norm(x, shape, norms[0].weight, norms[0].bias, epsilon)
         weight, bias = (_stacked([getattr(n, name) for n in norms]) for name in ("weight", "bias"))
         plain = F.layer_norm(x, shape, eps=epsilon)
-        return torch.addcmul(bias.unsqueeze(-2), plain, weight.unsqueeze(-2)).to(self.dtype)
+        return torch.addcmul(bias.unsqueeze(-2), plain, weight.unsqueeze(-2))
 
     def _drop(self, x: Tensor) -> Tensor:
         return x * _dropout(x, self.dropout) if self.dropout else x

@@ -1,15 +1,20 @@
 """The stages from text to tokens, and to everything pretrained."""
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
+from nmt_ablation.errors import UserError
 from nmt_ablation.experiment import Arm
-from nmt_ablation.model.parts import EMBEDDINGS
+from nmt_ablation.foreign.start import check
+from nmt_ablation.foreign.weights import CONFIG
+from nmt_ablation.model.parts import EMBEDDINGS, PARTS
 from nmt_ablation.pipeline.once import once
 from nmt_ablation.pipeline.texts import Texts
 from nmt_ablation.pretrained.kind import Pretrained, PretrainedNetwork, TextName
 from nmt_ablation.stage import DataFile, File
 from nmt_ablation.stages import pretrained, tokens
 from nmt_ablation.stages.fetched import FetchPretrained
+from nmt_ablation.stages.published import Published
 from nmt_ablation.stages.sample import FIT_PAIRS
 from nmt_ablation.values import SIDES, Side, Size
 
@@ -154,6 +159,32 @@ class Things(Texts):
             label="-".join([*self.parents, name, *self._of_network(thing, size, seed)]),
             where=f"{self.file.path}: pretrained.{name}",
         )
+
+    @once
+    def published(self, name: str, size: Size, seed: int) -> Published:
+        """Return the stage that fits a published model to the dictionary. It has all parts that
+        any arm starts from.
+
+        Raises:
+            UserError: a local model lacks one of them, or is of another shape.
+        """
+        experiment = self.experiment
+        started = {
+            part
+            for arm in experiment.arms.values()
+            for part, thing in arm.starts.items()
+            if thing == name
+        }
+        parts = tuple(part for part in PARTS if part in started)
+        where = f"{self.file.path}: pretrained.{name}"
+        fetched = self.checkpoint(name)
+        model = experiment.model.model_copy(update={"dropout": 0.0, "tying": "none"})
+        if CONFIG in fetched.files:
+            try:
+                check(Path(fetched.files[CONFIG].path).parent, model, parts)
+            except UserError as error:
+                raise UserError(f"{where}: {error}") from None
+        return Published(fetched, self.segmentation(size, seed), model, parts, where)
 
     @staticmethod
     def _of_network(thing: PretrainedNetwork, size: Size, seed: int) -> Iterator[str]:

@@ -44,11 +44,18 @@ class Trainings(Things):
         )
 
     def networks(self, arm: Arm, size: Size, seed: int) -> dict[Part, Weights[Any]]:
-        """Return the stages with the networks and parents that parts start from."""
+        """Return the stages with the networks, parents and published models that parts start
+        from."""
         return {
-            part: (self.adopted if name in self.file.parents else self.network)(name, size, seed)
+            part: self._weights(name)(name, size, seed)
             for part, name in self.experiment.network_starts(arm).items()
         }
+
+    def _weights(self, name: str) -> Callable[[str, Size, int], Weights[Any]]:
+        """Return the method that makes the stage of a thing's weights."""
+        if name in self.file.parents:
+            return self.adopted
+        return self.published if self.experiment.pretrained[name].fetches else self.network
 
     def fetched(self) -> list[Fetch]:
         """Return the stages that fetch all files of OPUS."""

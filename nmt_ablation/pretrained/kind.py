@@ -273,6 +273,7 @@ KINDS: Registry[Pretrained] = Registry(
         "fasttext": "nmt_ablation.pretrained.fasttext:FastText",
         "vectors": "nmt_ablation.pretrained.vectors:Vectors",
         "checkpoint": "nmt_ablation.pretrained.checkpoint:Checkpoint",
+        "published": "nmt_ablation.pretrained.published:Published",
         "network": "nmt_ablation.pretrained.network:Network",
         "parent": "nmt_ablation.pretrained.parent:Parent",
     },

@@ -56,6 +56,7 @@ def warnings(pipeline: Pipeline, find: Find, cells: Sequence[Cell]) -> list[str]
         _of_text(pipeline, find),
         _of_segmentation(pipeline, find, cells),
         _of_vectors(pipeline, find, cells),
+        _of_published(pipeline, cells),
         _of_trainings(pipeline, find, cells),
         _of_translations(pipeline, find, cells),
     )
@@ -138,6 +139,17 @@ def _of_vectors(pipeline: Pipeline, find: Find, cells: Iterable[Cell]) -> Iterat
             yield (
                 f"{arm}: its vectors cover {share:.0%} of the sample's tokens on the {side} side, "
                 f"and the others start at random{remedy}"
+            )
+
+
+def _of_published(pipeline: Pipeline, cells: Iterable[Cell]) -> Iterator[str]:
+    experiment = pipeline.experiment
+    started = {name for cell in cells for name in experiment.arms[cell.arm].starts.values()}
+    for name, thing in experiment.pretrained.items():
+        if name in started and thing.fetches:
+            yield (
+                f"{name} is a published model: what it has read is not known, and may hold the "
+                "test set"
             )
 
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from pydantic import TypeAdapter
@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 from nmt_ablation.errors import UserError
 from nmt_ablation.files import write_atomically
 from nmt_ablation.model import checkpoint
-from nmt_ablation.model.config import Model
+from nmt_ablation.model.config import LEARNED_POSITIONS, STYLES, Model, StackName
 from nmt_ablation.progress import OnProgress
 from nmt_ablation.segmentation import Segmenter
 from nmt_ablation.stopping import StoppedError
@@ -241,8 +241,22 @@ def _schedule(training: Training) -> dict[str, Any]:
 
 
 def architecture(model: Model) -> dict[str, Any]:
-    """Return fairseq's options for a model's architecture."""
+    """Return fairseq's options for a model's architecture; None for an option without a value."""
+    style = STYLES[model.style]
+    choices: dict[str, bool] = {
+        "--layernorm-embedding": style.embedding_norm,
+        "--no-scale-embedding": not style.scaled,
+    }
+    for stack in get_args(StackName):
+        choices[f"--{stack}-normalize-before"] = stack not in style.norm_last
+        choices[f"--{stack}-learned-pos"] = stack in style.learned_positions
+    values: dict[str, Any] = {name: None for name, chosen in choices.items() if chosen}
+    if style.activation != "relu":
+        values["--activation-fn"] = style.activation
+    if style.learned_positions:
+        values["--max-source-positions"] = values["--max-target-positions"] = LEARNED_POSITIONS
     return {
+        **values,
         "--arch": "transformer",
         "--encoder-layers": model.encoder_layers,
         "--decoder-layers": model.decoder_layers,
@@ -279,7 +293,11 @@ def until(updates: int, save_every: int, folder: Path) -> dict[str, Any]:
 
 
 def as_arguments(data: Path, values: Mapping[str, Any], switches: Sequence[str]) -> list[str]:
-    """Return the arguments of `fairseq-train`, with those that every training has."""
+    """Return the arguments of `fairseq-train`, with those that every training has.
+
+    Args:
+        values: options with their values; None for an option without one.
+    """
     always = {
         # fairseq's default of 8 silently leaves out up to 7 sentences of every epoch.
         "--required-batch-size-multiple": 1,
@@ -291,12 +309,12 @@ def as_arguments(data: Path, values: Mapping[str, Any], switches: Sequence[str])
         "--log-interval": 10,
     }
     flags = [
-        "--encoder-normalize-before",
-        "--decoder-normalize-before",
         "--no-epoch-checkpoints",
         "--disable-validation",
         "--no-progress-bar",
         *([] if torch.cuda.is_available() else ["--cpu"]),
     ]
-    named = [f"{name}={value}" for name, value in {**values, **always}.items()]
+    named = [
+        name if value is None else f"{name}={value}" for name, value in {**values, **always}.items()
+    ]
     return [str(data), *named, *flags, *switches]

@@ -95,7 +95,8 @@ class Transfer:
         network = checkpoint.read(path)["model"]
         with torch.no_grad():
             for name, weight in model.named_parameters():
-                if (part := place_of(name, *depths).part) in parts:
+                # Of a decoder that was published alone, cross-attention has an output and no more.
+                if (part := place_of(name, *depths).part) in parts and name in network:
                     own = network[name].numpy()
                     found = torch.from_numpy(controlled(own, name, part, self.control, self.seed))
                     weight.copy_(torch.where(found.isnan(), weight, found))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from fairseq import checkpoint_utils, tasks
+from fairseq import checkpoint_utils, tasks, utils
 
 from nmt_ablation.absent import without
 from nmt_ablation.model.checkpoint import readable
@@ -22,7 +22,19 @@ from nmt_ablation.translation.translator import Translator
 with without("transformers"):
     import ctranslate2
     from ctranslate2.converters import fairseq as converter
-    from ctranslate2.specs.transformer_spec import TransformerSpec
+    from ctranslate2.specs.common_spec import Activation
+    from ctranslate2.specs.transformer_spec import (
+        TransformerDecoderSpec,
+        TransformerEncoderSpec,
+        TransformerSpec,
+    )
+
+ACTIVATIONS = {
+    Activation.RELU: utils.get_activation_fn("relu"),
+    Activation.GELU: utils.get_activation_fn("gelu"),
+    Activation.GELUTanh: utils.get_activation_fn("gelu_accurate"),
+}
+"""fairseq's activations, by CTranslate2's names."""
 
 
 def load(checkpoint: Path, data: Path) -> tuple[Any, Any]:
@@ -62,7 +74,7 @@ class Engine(Translator):
         """Convert a copy of a model.
 
         Args:
-            model: a fairseq Transformer with layer norms before the sublayers.
+            model: a fairseq Transformer.
             source: the source dictionary.
             target: the target dictionary.
             threads: batches at once.
@@ -100,15 +112,14 @@ def save(model: Any, source: Any, target: Any, folder: Path) -> None:
     """Write a fairseq Transformer in CTranslate2's form.
 
     Args:
-        model: a model with layer norms before the sublayers, and without features.
+        model: a model without features.
         source: the source dictionary.
         target: the target dictionary.
     """
-    heads = model.encoder.layers[0].self_attn.num_heads
-    layers = len(model.encoder.layers), len(model.decoder.layers)
     with torch.no_grad():
         still: Any = copy.deepcopy(model).cpu().requires_grad_(False)
-        spec = TransformerSpec.from_config(layers, heads, pre_norm=True)
+        encoder = TransformerEncoderSpec(**_shape(still.encoder))
+        spec = TransformerSpec(encoder, TransformerDecoderSpec(**_shape(still.decoder)))
         converter.set_transformer_encoder(spec.encoder, still.encoder)
         converter.set_transformer_decoder(spec.decoder, still.decoder)
         spec.register_source_vocabulary(_vocabulary(source))
@@ -118,6 +129,19 @@ def save(model: Any, source: Any, target: Any, folder: Path) -> None:
         spec.validate()
         spec.optimize()
         spec.save(str(folder))
+
+
+def _shape(stack: Any) -> dict[str, Any]:
+    """Return CTranslate2's options for fairseq's encoder or decoder."""
+    layer = stack.layers[0]
+    names = {function: name for name, function in ACTIVATIONS.items()}
+    return {
+        "num_layers": len(stack.layers),
+        "num_heads": layer.self_attn.num_heads,
+        "pre_norm": layer.normalize_before,
+        "activation": names[layer.activation_fn],
+        "layernorm_embedding": stack.layernorm_embedding is not None,
+    }
 
 
 def _vocabulary(dictionary: Any) -> list[str]:

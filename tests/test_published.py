@@ -1,0 +1,153 @@
+"""A published model as the start of a translation model of its shape."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from ruamel.yaml import YAML
+
+from nmt_ablation.errors import UserError
+from nmt_ablation.experiment.file import load
+from nmt_ablation.foreign.tokenizer import EncoderTokenizer
+from nmt_ablation.model import checkpoint
+from nmt_ablation.model.config import SPECIAL_SYMBOLS
+from nmt_ablation.segmentation import read_dictionary
+from nmt_ablation.translation.engine import load as load_model
+from tests.conftest import NewRun, Run
+from tests.test_encoder_arms import save_encoder
+
+transformers = pytest.importorskip("transformers", reason="transformers is not installed")
+
+CUTS = (
+    "segmentation: {type: sentencepiece-unigram, size: 300, fit_on: monolingual}",
+    "segmentation: {type: checkpoint, checkpoint: bert, size: 300, fit_on: monolingual}",
+)
+SHAPE = ("heads: 2}", "heads: 2, style: bert}")
+ARMS = (
+    "  random: {}\n",
+    "  random: {}\n"
+    "  encoder: {start: {encoder: bert}}\n"
+    "  still: {start: {encoder: bert}, tuning: {encoder: frozen}}\n"
+    "  stages: {start: {encoder: bert}, tuning: {encoder: {unfreeze: 30}}}\n"
+    "  shuffled: {start: {encoder: bert}, control: shuffled-weights}\n"
+    "  all-rows: {start: {embeddings: bert, encoder-layers: bert, output-layer: bert}}\n",
+)
+NEW = ("random", "encoder", "still", "stages", "shuffled", "all-rows")
+
+
+@pytest.fixture
+def run(new_run: NewRun) -> Run:
+    """The tiny experiment in the shape of a tiny BERT."""
+    made = new_run(
+        CUTS,
+        SHAPE,
+        ("  word2vec: {kind: word2vec, epochs: 2}", "  bert: {kind: published, path: bert}"),
+        ("  frozen: {start: {embeddings: word2vec}, tuning: {embeddings: frozen}}\n", ""),
+        ("  finetuned: {start: {embeddings: word2vec}}\n", ""),
+        (
+            "  source: {start: {source-embeddings: word2vec}, "
+            "tuning: {source-embeddings: frozen}}\n",
+            "",
+        ),
+        ("[50, 200]", "[200]"),
+        ARMS,
+    )
+    save_encoder(made.file.parent / "bert")
+    return made
+
+
+def _weights(run: Run, arm: str) -> dict[str, torch.Tensor]:
+    stage = run.pipeline.train(run.cell(200, arm))
+    found: dict[str, torch.Tensor] = checkpoint.read(run.workspace.file(stage.checkpoint))["model"]
+    return found
+
+
+def test_arms_start_from_it_and_all_else_is_the_random_arm_s(run: Run) -> None:
+    result = run.call("run", *(f"--cell=200-{arm}-s1" for arm in NEW))
+    assert result.returncode == 0, result.stderr
+    records = {arm: run.workspace.record(run.pipeline.train(run.cell(200, arm))) for arm in NEW}
+    random = records["random"]
+    for arm in NEW[1:]:
+        assert records[arm].batches.items() == random.batches.items()
+        assert records[arm].parameters == random.parameters
+        assert records[arm].initial_weights == random.initial_weights  # before any start
+        assert records[arm].weights != random.weights
+    # A frozen encoder is the original's, and computes its states.
+    stage = run.pipeline.train(run.cell(200, "still"))
+    data = run.workspace.file(stage.binarise.data)
+    model, task = load_model(run.workspace.file(stage.checkpoint), data)
+    sentence = run.workspace.file(stage.binarise.segmented("train", "source")).read_text()
+    tokens = sentence.splitlines()[0].split()
+    ids = task.source_dictionary.encode_line(" ".join(tokens), append_eos=True).long()[None]
+    folder = run.file.parent / "bert"
+    tokenizer = EncoderTokenizer(folder)
+    original = transformers.AutoModel.from_pretrained(folder).eval()
+    rows = [tokenizer.rows[token] for token in tokens] + [tokenizer.row(("[SEP]",))]
+    with torch.no_grad():
+        ours = model.eval().encoder(ids, torch.tensor([ids.shape[1]]))["encoder_out"][0][:, 0]
+        theirs = original(input_ids=torch.tensor([rows])).last_hidden_state[0]
+    assert (ours - theirs).abs().max() < 1e-3
+    # What isn't named starts as in the random arm: frozen, it stays so.
+    one, other = _weights(run, "still"), _weights(run, "encoder")
+    assert not torch.equal(one["encoder.layers.0.fc1.weight"], other["encoder.layers.0.fc1.weight"])
+
+
+def test_a_report_says_that_nobody_knows_what_it_has_read(run: Run, tmp_path: Path) -> None:
+    assert run.call("run", "--cell=200-encoder-s1", "--cell=200-random-s1").returncode == 0
+    result = run.call("report", "--out", str(tmp_path / "report"))
+    assert result.returncode == 0, result.stderr
+    said = (tmp_path / "report" / "tiny.md").read_text()
+    assert "bert is a published model: what it has read is not known, and may hold" in said
+
+
+def test_tokens_that_it_lacks_start_at_random(run: Run) -> None:
+    stage = run.pipeline.published("bert", 200, 1)
+    run.workspace.ensure(stage)
+    record = run.workspace.record(stage)
+    assert record.rows["source"] <= record.tokens["source"]
+    found = checkpoint.read(run.workspace.file(stage.weights))["model"]
+    table = found["encoder.embed_tokens.weight"]
+    dictionary = read_dictionary(run.workspace.file(stage.segmentation.dictionary("source")))
+    assert len(table) == SPECIAL_SYMBOLS + len(dictionary)
+    known = EncoderTokenizer(run.file.parent / "bert").rows
+    for row, token in zip(table[SPECIAL_SYMBOLS:], dictionary, strict=True):
+        assert bool(row.isnan().any()) == (token not in known)
+
+
+def _edited(run: Run, edit: Any) -> Run:
+    yaml = YAML()
+    data = yaml.load(run.file)
+    edit(data)
+    yaml.dump(data, run.file)
+    return run
+
+
+@pytest.mark.parametrize(
+    ("edit", "says"),
+    [
+        (lambda it: it["model"].update(dimension=32), "set model.dimension: 16$"),
+        (lambda it: it["model"].update(style="plain"), "set model.style: bert$"),
+        (lambda it: it["model"].update(heads=4, feed_forward=64), "feed_forward: 32, .*heads: 2$"),
+        (lambda it: it["model"].update(encoder_layers=2), "has 1 layers in its encoder, and 2 are"),
+        (
+            lambda it: it["arms"].update(no={"start": {"decoder-layers": "bert"}}),
+            "is of type bert, which has no decoder",
+        ),
+    ],
+    ids=["dimension", "style", "heads", "layers", "no decoder"],
+)
+def test_another_shape_is_refused_with_what_to_set(run: Run, edit: Any, says: str) -> None:
+    changed = _edited(run, edit)
+    with pytest.raises(UserError, match=rf"tiny\.yaml: pretrained\.bert: .*{says}"):
+        changed.pipeline.published("bert", 200, 1)
+    result = changed.call("plan")
+    assert result.returncode == 1 and "pretrained.bert: " in result.stderr
+
+
+def test_it_needs_its_own_subwords(new_run: NewRun) -> None:
+    run = new_run(
+        ("  word2vec: {kind: word2vec, epochs: 2}\n", "  word2vec: {kind: published, path: it}\n")
+    )
+    with pytest.raises(UserError, match="knows its own subwords only; set segmentation to"):
+        load(run.file)
