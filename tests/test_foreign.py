@@ -13,12 +13,18 @@ transformers = pytest.importorskip("transformers", reason="transformers is in th
 import torch  # noqa: E402
 from fairseq.data import Dictionary  # noqa: E402
 from fairseq.models.transformer import TransformerModel, base_architecture  # noqa: E402
+from tokenizers import Tokenizer, decoders, models  # noqa: E402
 
 from nmt_ablation.errors import UserError  # noqa: E402
 from nmt_ablation.foreign.family import StackShape  # noqa: E402
+from nmt_ablation.foreign.start import write  # noqa: E402
 from nmt_ablation.foreign.tokenizer import EncoderTokenizer  # noqa: E402
 from nmt_ablation.foreign.weights import CONFIG, Weights  # noqa: E402
-from nmt_ablation.model.config import StackName  # noqa: E402
+from nmt_ablation.model import checkpoint  # noqa: E402
+from nmt_ablation.model.config import Model, StackName  # noqa: E402
+from nmt_ablation.model.parts import PARTS, SUMS  # noqa: E402
+from nmt_ablation.training.launch import architecture  # noqa: E402
+from nmt_ablation.values import SIDES  # noqa: E402
 
 TOKENS = 300
 ROWS = range(TOKENS)
@@ -31,6 +37,7 @@ BERT = {
     "intermediate_size": 48,
     "max_position_embeddings": 60,
 }
+GPT2 = {"n_embd": 32, "n_layer": 3, "n_head": 4, "n_positions": 60, "vocab_size": TOKENS}
 TRANSLATOR = {
     "vocab_size": TOKENS,
     "d_model": 32,
@@ -52,7 +59,6 @@ TRANSLATOR = {
 def _models() -> Mapping[str, Any]:
     """Models of all families, by name, none of them trained."""
     config = transformers
-    gpt2 = {"n_embd": 32, "n_layer": 3, "n_head": 4, "n_positions": 60, "vocab_size": TOKENS}
     distil = {"dim": 32, "n_layers": 3, "n_heads": 4, "hidden_dim": 48, "vocab_size": TOKENS}
     xlm_r = {**BERT, "layer_norm_eps": 1e-5}
     return {
@@ -61,7 +67,7 @@ def _models() -> Mapping[str, Any]:
         "roberta": lambda: config.RobertaModel(config.RobertaConfig(**xlm_r)),
         "xlm-r": lambda: config.XLMRobertaForMaskedLM(config.XLMRobertaConfig(**xlm_r)),
         "distilbert": lambda: config.DistilBertModel(config.DistilBertConfig(**distil)),
-        "gpt2": lambda: config.GPT2LMHeadModel(config.GPT2Config(**gpt2)),
+        "gpt2": lambda: config.GPT2LMHeadModel(config.GPT2Config(**GPT2)),
         "mbart": lambda: config.MBartForConditionalGeneration(config.MBartConfig(**TRANSLATOR)),
         "nllb": lambda: config.M2M100ForConditionalGeneration(config.M2M100Config(**TRANSLATOR)),
     }
@@ -73,9 +79,14 @@ DECODERS = ["gpt2", "mbart", "nllb"]
 
 
 def _saved(name: str, folder: Path, **options: Any) -> Any:
+    """Save a model of a family; see `_stirred`."""
+    return _stirred(MODELS[name](), folder, **options)
+
+
+def _stirred(model: Any, folder: Path, **options: Any) -> Any:
     """Save a model with random weights, all of which matter, and return it."""
     torch.manual_seed(1)
-    model = MODELS[name]().eval()
+    model.eval()
     with torch.no_grad():
         for weight in model.parameters():
             if weight.requires_grad:
@@ -100,10 +111,10 @@ def _settings(stack: StackName, shape: StackShape) -> dict[str, object]:
     }
 
 
-def _plain(settings: dict[str, object]) -> Any:
+def _plain(settings: dict[str, object], tokens: int = TOKENS) -> Any:
     """fairseq's Transformer."""
     dictionary = Dictionary()
-    for number in range(TOKENS - len(dictionary)):
+    for number in range(tokens - len(dictionary)):
         dictionary.add_symbol(f"token{number}")
     arguments = argparse.Namespace(dropout=0.0, share_decoder_input_output_embed=True, **settings)
     base_architecture(arguments)
@@ -264,3 +275,56 @@ def test_a_real_encoder_has_the_states_of_the_original() -> None:
         found = model.encoder(ids, torch.tensor([ids.shape[1]]))["encoder_out"][0].transpose(0, 1)
         expected = original(input_ids=torch.tensor([[*rows[4:], 2]])).last_hidden_state
     assert (found - expected).abs().max() < 1e-3
+
+
+SHAPES: Mapping[str, dict[str, Any]] = {
+    "gpt2": {"style": "gpt2", "feed_forward": 128, "encoder_layers": 1, "decoder_layers": 3},
+    "mbart": {"style": "mbart", "feed_forward": 48, "encoder_layers": 2, "decoder_layers": 2},
+    "nllb": {"style": "plain", "feed_forward": 48, "encoder_layers": 2, "decoder_layers": 2},
+}
+"""The models that an experiment asks for, for each decoder."""
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_in_a_model_of_its_style_it_predicts_what_it_predicted(name: str, tmp_path: Path) -> None:
+    """From the keys of an experiment to the logits of the tokens in its dictionary."""
+    alike = {"decoder_ffn_dim": 48, "decoder_attention_heads": 4, "decoder_layers": 2}
+    if name == "gpt2":
+        original = MODELS[name]()
+    elif name == "mbart":
+        config = transformers.MBartConfig(**{**TRANSLATOR, **alike})
+        original = transformers.MBartForConditionalGeneration(config)
+    else:
+        config = transformers.M2M100Config(**{**TRANSLATOR, **alike})
+        original = transformers.M2M100ForConditionalGeneration(config)
+    _stirred(original, tmp_path)
+    names = ["<s>", "<pad>", "</s>", "<unk>", *(f"w{number}" for number in range(4, TOKENS))]
+    tokenizer = Tokenizer(models.WordLevel({it: row for row, it in enumerate(names)}, "<unk>"))
+    tokenizer.decoder = decoders.Metaspace()
+    tokenizer.add_special_tokens(names[:4])
+    tokenizer.save(str(tmp_path / "tokenizer.json"))
+    known = [names[row] for row in (9, 5, 200, 77)]
+    dictionary = tmp_path / "dict.txt"
+    dictionary.write_text("".join(f"{token} 1\n" for token in [*known, "unheard-of"]))
+    model = Model(dimension=32, heads=4, **SHAPES[name])
+    parts = (*SUMS["decoder"], "cross-attention") if name == "gpt2" else PARTS
+    counts = write(tmp_path, model, parts, dict.fromkeys(SIDES, dictionary), tmp_path / "out.pt")
+    assert set(counts.values()) == {len(known)}
+    settings: dict[str, object] = {
+        option.removeprefix("--").replace("-", "_"): True if value is None else value
+        for option, value in architecture(model).items()
+        if option not in ("--arch", "--dropout")
+    }
+    ours = _plain(settings, tokens=len(known) + 5)
+    state: dict[str, torch.Tensor] = checkpoint.read(tmp_path / "out.pt")["model"]
+    assert bool(state["decoder.embed_tokens.weight"][-1].isnan().all())  # of the unheard-of
+    ours.load_state_dict(ours.state_dict() | {key: it.nan_to_num() for key, it in state.items()})
+    ids = torch.tensor([[2, 4, 6, 5, 7]])
+    theirs = torch.tensor([[2, 9, 200, 5, 77]])
+    with torch.no_grad():
+        found = ours(ids, torch.tensor([5]), ids)[0][0, :, 4:8]
+        if name == "gpt2":
+            logits = original(input_ids=theirs).logits
+        else:
+            logits = original(input_ids=theirs, decoder_input_ids=theirs).logits
+    assert (found - logits[0][:, [9, 5, 200, 77]]).abs().max() < 1e-3

@@ -49,6 +49,10 @@ VARIANTS: dict[str, tuple[tuple[str, str], ...]] = {
         (SEGMENTATION, "{type: checkpoint, checkpoint: word2vec, size: 300, fit_on: pool}"),
         (THING, "  word2vec: {kind: checkpoint, path: checkpoint}"),
     ),
+    "published": (
+        (SEGMENTATION, "{type: checkpoint, checkpoint: word2vec, size: 300, fit_on: pool}"),
+        (THING, f"  word2vec: {{kind: published, path: some/model, revision: '{'0' * 40}'}}"),
+    ),
 }
 """Experiments that have, all together, a stage of each class."""
 
