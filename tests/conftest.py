@@ -254,6 +254,14 @@ def prepared(preparation: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NMT_ABLATION_CACHE", str(preparation))
 
 
+@pytest.fixture(scope="module")
+def prepared_module(preparation: Path) -> Iterator[None]:
+    """The same, for the runs that the tests of a module share."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NMT_ABLATION_CACHE", str(preparation))
+        yield
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A real file system of 200,000 bytes."""

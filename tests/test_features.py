@@ -207,7 +207,7 @@ OF_ARMS = ("random", "elmo", "noise", "tuned", "both")
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory, mirror: Path) -> Run:
+def trained(tmp_path_factory: pytest.TempPathFactory, mirror: Path, prepared_module: None) -> Run:
     """A run of arms with features."""
     run = tiny(tmp_path_factory.mktemp("features"), mirror, JOINT, NETWORKS, ARMS)
     cells = [part for arm in OF_ARMS for part in ("--cell", f"50-{arm}-s1")]

@@ -30,17 +30,10 @@ def _record(run: Run, arm: str) -> Trained:
 
 
 @pytest.fixture(scope="module")
-def prepared_here(preparation: Path) -> str:
-    return str(preparation)
-
-
-@pytest.fixture(scope="module")
-def averaged(tmp_path_factory: pytest.TempPathFactory, mirror: Path, prepared_here: str) -> Run:
+def averaged(tmp_path_factory: pytest.TempPathFactory, mirror: Path, prepared_module: None) -> Run:
     """A run of two arms, in one process, whose last two checkpoints are averaged."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("NMT_ABLATION_CACHE", prepared_here)
-        run = tiny(tmp_path_factory.mktemp("averaged"), mirror, AVERAGED)
-        result = run.call("run", "--together", *CELLS)
+    run = tiny(tmp_path_factory.mktemp("averaged"), mirror, AVERAGED)
+    result = run.call("run", "--together", *CELLS)
     assert result.returncode == 0, result.stderr
     return run
 
@@ -58,9 +51,8 @@ def test_all_arms_train_equally_long_while_the_rate_falls_to_nothing(averaged: R
 
 
 def test_what_is_scored_is_the_mean_of_the_last_and_loads_as_stock(
-    averaged: Run, tmp_path: Path, mirror: Path, prepared_here: str, monkeypatch: pytest.MonkeyPatch
+    averaged: Run, tmp_path: Path, mirror: Path
 ) -> None:
-    monkeypatch.setenv("NMT_ABLATION_CACHE", prepared_here)
     last = tiny(tmp_path, mirror, FIXED)
     assert last.call("run", *CELLS[:2]).returncode == 0
     one, mean = _record(last, "random"), _record(averaged, "random")
@@ -99,10 +91,7 @@ def test_a_mean_of_checkpoints_is_that_of_their_weights(tmp_path: Path, averaged
     assert torch.equal(mean["w"], torch.full((2, 2), 3.0)) and mean["n"].tolist() == [3]
 
 
-def test_killed_it_goes_on_to_the_same_mean(
-    averaged: Run, tmp_path: Path, mirror: Path, prepared_here: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("NMT_ABLATION_CACHE", prepared_here)
+def test_killed_it_goes_on_to_the_same_mean(averaged: Run, tmp_path: Path, mirror: Path) -> None:
     killed = tiny(tmp_path, mirror, AVERAGED)
     killed.kill_at_checkpoint(killed.pipeline.train(killed.cell(200, "random")), *CELLS[:2])
     assert killed.call("run", *CELLS[:2]).returncode == 0

@@ -88,7 +88,7 @@ def _read(run: Run, stem: Path, languages: tuple[str, str] = ("xx", "en")) -> li
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory, mirror: Path) -> Run:
+def trained(tmp_path_factory: pytest.TempPathFactory, mirror: Path, prepared_module: None) -> Run:
     """A run of arms that start from networks of sentence pairs."""
     run = tiny(tmp_path_factory.mktemp("further"), mirror)
     aside, sample = run.pipeline.hold_out(), run.pipeline.sample(200, 1)

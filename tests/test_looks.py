@@ -153,7 +153,7 @@ def test_a_contrast_that_is_open_keeps_both_of_its_arms() -> None:
 
 
 @pytest.fixture(scope="module")
-def looked(tmp_path_factory: pytest.TempPathFactory, mirror: Path) -> Run:
+def looked(tmp_path_factory: pytest.TempPathFactory, mirror: Path, prepared_module: None) -> Run:
     """A run until all is decided, or three seeds are there."""
     run = two_arms(tmp_path_factory.mktemp("looks"), mirror, "{looks: [2, 3], smallest_gain: 0.01}")
     result = run.call("run", "--until-decided")

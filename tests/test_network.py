@@ -48,7 +48,7 @@ def _cells(*arms: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory, mirror: Path) -> Run:
+def trained(tmp_path_factory: pytest.TempPathFactory, mirror: Path, prepared_module: None) -> Run:
     """A run of arms that start from networks."""
     run = tiny(tmp_path_factory.mktemp("networks"), mirror, *NETWORKS)
     result = run.call("run", *_cells(*OF_ARMS))

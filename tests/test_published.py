@@ -37,7 +37,7 @@ NEW = ("random", "encoder", "still", "stages", "shuffled", "all-rows")
 
 
 @pytest.fixture
-def run(new_run: NewRun) -> Run:
+def run(new_run: NewRun, prepared: None) -> Run:
     """The tiny experiment in the shape of a tiny BERT."""
     made = new_run(
         CUTS,

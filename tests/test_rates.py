@@ -20,7 +20,7 @@ LONGER = (("max_updates: 60", "max_updates: 120"), ("patience: 2", "patience: 50
 
 
 @pytest.fixture(scope="module")
-def chosen(tmp_path_factory: pytest.TempPathFactory, mirror: Path) -> Run:
+def chosen(tmp_path_factory: pytest.TempPathFactory, mirror: Path, prepared_module: None) -> Run:
     """A run of two arms at two rates, at the first of which nothing is learnt."""
     run = tiny(tmp_path_factory.mktemp("rates"), mirror, RATES, *LONGER)
     result = run.call("run", "--cell", "200-random-s1", "--cell", "200-frozen-s1")

@@ -45,7 +45,7 @@ def trainings(stage: Stage[object]) -> set[str]:
 
 
 @pytest.fixture(scope="module")
-def two(tmp_path_factory: pytest.TempPathFactory, mirror: Path) -> Run:
+def two(tmp_path_factory: pytest.TempPathFactory, mirror: Path, prepared_module: None) -> Run:
     """A run of two arms that are scored on two test sets."""
     folder = tmp_path_factory.mktemp("test-sets")
     write_away(tiny(folder, mirror))
