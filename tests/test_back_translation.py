@@ -33,7 +33,7 @@ OF_ARMS = ("random", "back", "plain", "both")
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory, mirror: Path, prepared_module: None) -> Run:
+def trained(tmp_path_factory: pytest.TempPathFactory, mirror: Path) -> Run:
     """A run of arms that learn from pairs translated back."""
     run = tiny(tmp_path_factory.mktemp("back"), mirror, *WHOLE)
     cells = [part for arm in OF_ARMS for part in ("--cell", f"200-{arm}-s1")]

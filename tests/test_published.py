@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 from ruamel.yaml import YAML
+from torch.nn import functional as F
 
 from nmt_ablation.errors import UserError
 from nmt_ablation.experiment.file import load
@@ -13,6 +14,7 @@ from nmt_ablation.foreign.tokenizer import EncoderTokenizer
 from nmt_ablation.model import checkpoint
 from nmt_ablation.model.config import SPECIAL_SYMBOLS
 from nmt_ablation.segmentation import read_dictionary
+from nmt_ablation.transfer.features import features_of
 from nmt_ablation.translation.engine import load as load_model
 from tests.conftest import NewRun, Run
 from tests.test_encoder_arms import save_encoder
@@ -22,6 +24,14 @@ transformers = pytest.importorskip("transformers", reason="transformers is not i
 CUTS = (
     "segmentation: {type: sentencepiece-unigram, size: 300, fit_on: monolingual}",
     "segmentation: {type: checkpoint, checkpoint: bert, size: 300, fit_on: monolingual}",
+)
+WITHOUT = (
+    ("  frozen: {start: {embeddings: word2vec}, tuning: {embeddings: frozen}}\n", ""),
+    ("  finetuned: {start: {embeddings: word2vec}}\n", ""),
+    (
+        "  source: {start: {source-embeddings: word2vec}, tuning: {source-embeddings: frozen}}\n",
+        "",
+    ),
 )
 SHAPE = ("heads: 2}", "heads: 2, style: bert}")
 ARMS = (
@@ -43,13 +53,7 @@ def run(new_run: NewRun, prepared: None) -> Run:
         CUTS,
         SHAPE,
         ("  word2vec: {kind: word2vec, epochs: 2}", "  bert: {kind: published, path: bert}"),
-        ("  frozen: {start: {embeddings: word2vec}, tuning: {embeddings: frozen}}\n", ""),
-        ("  finetuned: {start: {embeddings: word2vec}}\n", ""),
-        (
-            "  source: {start: {source-embeddings: word2vec}, "
-            "tuning: {source-embeddings: frozen}}\n",
-            "",
-        ),
+        *WITHOUT,
         ("[50, 200]", "[200]"),
         ARMS,
     )
@@ -81,12 +85,10 @@ def test_arms_start_from_it_and_all_else_is_the_random_arm_s(run: Run) -> None:
     tokens = sentence.splitlines()[0].split()
     ids = task.source_dictionary.encode_line(" ".join(tokens), append_eos=True).long()[None]
     folder = run.file.parent / "bert"
-    tokenizer = EncoderTokenizer(folder)
     original = transformers.AutoModel.from_pretrained(folder).eval()
-    rows = [tokenizer.rows[token] for token in tokens] + [tokenizer.row(("[SEP]",))]
     with torch.no_grad():
         ours = model.eval().encoder(ids, torch.tensor([ids.shape[1]]))["encoder_out"][0][:, 0]
-        theirs = original(input_ids=torch.tensor([rows])).last_hidden_state[0]
+        theirs = original(_rows(run, tokens)).last_hidden_state[0]
     assert (ours - theirs).abs().max() < 1e-3
     # What isn't named starts as in the random arm: frozen, it stays so.
     one, other = _weights(run, "still"), _weights(run, "encoder")
@@ -113,6 +115,76 @@ def test_tokens_that_it_lacks_start_at_random(run: Run) -> None:
     known = EncoderTokenizer(run.file.parent / "bert").rows
     for row, token in zip(table[SPECIAL_SYMBOLS:], dictionary, strict=True):
         assert bool(row.isnan().any()) == (token not in known)
+
+
+FED = (
+    "  random: {}\n",
+    "  random: {}\n"
+    "  mixed: {features: {source: bert}}\n"
+    "  noise: {features: {source: {of: bert, control: random}}}\n"
+    "  last: {features: {source: {of: bert, enters: instead, layer: 1}}}\n"
+    "  tuned: {features: {source: {of: bert, tuned: true}}}\n",
+)
+
+
+@pytest.fixture
+def fed(new_run: NewRun, prepared: None) -> Run:
+    """The tiny experiment, of another shape than the BERT that feeds it."""
+    made = new_run(
+        CUTS,
+        ("dimension: 16", "dimension: 24"),
+        ("  word2vec: {kind: word2vec, epochs: 2}", "  bert: {kind: published, path: bert}"),
+        *WITHOUT,
+        ("[50, 200]", "[200]"),
+        FED,
+    )
+    save_encoder(made.file.parent / "bert")
+    return made
+
+
+def test_its_states_are_features_of_a_model_of_another_shape(fed: Run) -> None:
+    arms = ("random", "mixed", "noise", "last", "tuned")
+    result = fed.call("run", *(f"--cell=200-{arm}-s1" for arm in arms))
+    assert result.returncode == 0, result.stderr
+    records = {arm: fed.workspace.record(fed.pipeline.train(fed.cell(200, arm))) for arm in arms}
+    for arm in arms[1:]:
+        assert records[arm].batches.items() == records["random"].batches.items()
+        assert records[arm].initial_weights == records["random"].initial_weights
+    assert len({it.weights for it in records.values()}) == len(arms)
+    original = transformers.AutoModel.from_pretrained(fed.file.parent / "bert").eval()
+    for arm in ("mixed", "last", "noise", "tuned"):
+        stage = fed.pipeline.train(fed.cell(200, arm))
+        data = fed.workspace.file(stage.binarise.data)
+        model, task = load_model(fed.workspace.file(stage.checkpoint), data)
+        (features,) = features_of(model.eval())
+        line = fed.workspace.file(stage.binarise.segmented("train", "source")).read_text()
+        tokens = line.splitlines()[0].split()
+        ids = task.source_dictionary.encode_line(" ".join(tokens), append_eos=True).long()[None]
+        rows = _rows(fed, tokens)
+        with torch.no_grad():
+            states = original(rows, output_hidden_states=True).hidden_states
+            states = states[1:] if arm == "last" else states
+            shares = torch.softmax(features.mix, 0)
+            normal = [F.layer_norm(it, it.shape[-1:]) for it in states]
+            mixed = sum(share * it for share, it in zip(shares, normal, strict=True))
+            expected = features.gain * (mixed @ features.projection)
+            found = features(ids)
+        assert found.shape == (1, len(tokens) + 1, 24)
+        assert ((found - expected).abs().max() < 1e-3) == (arm in ("mixed", "last"))
+
+
+def test_a_decoder_has_no_features(fed: Run) -> None:
+    config = transformers.GPT2Config(vocab_size=300, n_embd=16, n_layer=1, n_head=2)
+    transformers.GPT2Model(config).save_pretrained(fed.file.parent / "bert")
+    result = fed.call("plan")
+    assert result.returncode == 1
+    assert "tiny.yaml: pretrained.bert: is of type gpt2, which has no encoder" in result.stderr
+
+
+def _rows(run: Run, tokens: list[str]) -> torch.Tensor:
+    """The numbers of a sentence's tokens in the published model."""
+    tokenizer = EncoderTokenizer(run.file.parent / "bert")
+    return torch.tensor([[*(tokenizer.rows[it] for it in tokens), tokenizer.row(("[SEP]",))]])
 
 
 def _edited(run: Run, edit: Any) -> Run:

@@ -247,7 +247,10 @@ def test_a_parent_is_an_element_and_so_is_a_model_that_two_arms_translate_back_w
             "  word2vec: {kind: word2vec, epochs: 2}\n",
             "  parent: {kind: parent, experiment: other.yaml, cell: 150-random-s1}\n",
         ),
-        (NO_FROZEN[0], "  whole: {start: {model: parent}}\n"),
+        (
+            NO_FROZEN[0],
+            "  whole: {start: {model: parent}}\n  half: {start: {encoder: parent}}\n",
+        ),
         (NO_FINETUNED[0], "  back: {back_translation: {}}\n"),
         (NO_SOURCE[0], "  plain: {back_translation: {tagged: false}, sizes: [50]}\n"),
     )
@@ -263,7 +266,7 @@ def test_a_parent_is_an_element_and_so_is_a_model_that_two_arms_translate_back_w
     ]
     until(lambda: _ended(jobs))
     assert _states(run) == {"done"}
-    assert _reported(run) == {"random", "whole", "back", "plain"}
+    assert _reported(run) == {"random", "whole", "half", "back", "plain"}
 
 
 def test_an_element_out_of_time_queues_again(

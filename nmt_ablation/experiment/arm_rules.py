@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 from nmt_ablation.experiment.arms import Arm
 from nmt_ablation.model.config import Tying
 from nmt_ablation.model.parts import EMBEDDINGS, PARTS, WITH_ROWS, Part
-from nmt_ablation.pretrained.kind import PretrainedNetwork
 from nmt_ablation.pretrained.network import problems_of_text
 from nmt_ablation.values import fail
 
@@ -145,18 +144,17 @@ def _fed(experiment: "Experiment", name: str, arm: Arm) -> None:
     for side, features in arm.features.items():
         where = "arms", name, "features", side
         things = experiment.pretrained
-        networks = [it for it in things if isinstance(things[it], PretrainedNetwork)]
-        if features.of not in networks:
-            thing = things.get(features.of)
+        thing = things.get(features.of)
+        reads = thing and thing.reads
+        if thing is None or reads is None:
             why = (
-                f"'{features.of}' is of the kind {thing.kind}, whose dictionary or shape is "
-                "another than the model's"
+                f"'{features.of}' is of the kind {thing.kind}, which has no states of our tokens"
                 if thing
                 else f"nothing pretrained is called '{features.of}'"
             )
-            allowed = ", ".join(networks) or "none"
-            fail(where, f"{why}; name a thing of the kind network: {allowed}")
-        stack, views = experiment.network(features.of).reads
+            allowed = ", ".join(it for it in things if things[it].reads) or "none"
+            fail(where, f"{why}; name a network or a published model: {allowed}")
+        stack, views = reads
         if side == "source" and stack != "encoder":
             fail(where, f"'{features.of}' has no encoder that learned; name a network that has")
         if side == "target" and "earlier" not in views:
@@ -165,7 +163,7 @@ def _fed(experiment: "Experiment", name: str, arm: Arm) -> None:
                 f"'{features.of}' reads a sentence in both directions at once, and would see "
                 "the tokens to predict; name one of causal-lm or bidirectional-lm",
             )
-        if side not in experiment.network(features.of).sides(experiment.setting):
+        if side not in thing.sides(experiment.setting):
             fail(where, f"'{features.of}' has learned no text in {experiment.language(side)}")
         if arm.dimension == "projection" or any(
             way.rank for ways in arm.tunings.values() for _, way in ways

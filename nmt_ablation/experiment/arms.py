@@ -12,7 +12,7 @@ from nmt_ablation.objectives import OBJECTIVES
 from nmt_ablation.objectives.auxiliary import Auxiliary
 from nmt_ablation.transfer.control import Control
 from nmt_ablation.transfer.tuning import Tuning, Ways
-from nmt_ablation.values import Block, Name, Side, Sizes, fail
+from nmt_ablation.values import Block, Name, NotNegative, Side, Sizes, fail
 
 
 class Features(Block):
@@ -23,6 +23,8 @@ class Features(Block):
     """The network, by its name under `pretrained`."""
     enters: Literal["beside", "instead"] = "beside"
     """The place of the states: added to the embeddings, or instead of them."""
+    layer: NotNegative | None = Field(default=None, exclude_if=lambda value: value is None)
+    """The one layer whose states are used, 0 for embeddings, instead of all."""
     tuned: bool = False
     """True if the network learns with the model; otherwise it is frozen, without dropout."""
     control: Literal["random"] | None = None

@@ -15,6 +15,7 @@ from nmt_ablation.model.config import (
     Model,
     StackName,
     Style,
+    StyleName,
 )
 from nmt_ablation.model.parts import Part
 from nmt_ablation.segmentation import read_dictionary
@@ -52,6 +53,24 @@ def check(folder: Path, model: Model, parts: Collection[Part]) -> dict[StackName
     return _shapes(family(folder), model, parts)
 
 
+def encoder_of(folder: Path) -> Model:
+    """Return the architecture of a published encoder, beside the smallest decoder.
+
+    Raises:
+        UserError: the published model has no encoder, or one of no style that we have.
+    """
+    shape = family(folder).shape("encoder")
+    return Model(
+        encoder_layers=shape.layers,
+        decoder_layers=1,
+        dimension=shape.dimension,
+        feed_forward=shape.feed_forward,
+        heads=shape.heads,
+        dropout=0.0,
+        style=_style(shape, "encoder"),
+    )
+
+
 def _shapes(
     published: Family, model: Model, parts: Collection[Part]
 ) -> dict[StackName, StackShape]:
@@ -78,13 +97,18 @@ def _other(shape: StackShape, stack: StackName, model: Model) -> Iterator[str]:
         if getattr(model, name) != getattr(shape, name):
             yield f"model.{name}: {getattr(shape, name)}"
     if not _is_of(shape, stack, STYLES[model.style]):
-        fitting = [name for name, style in STYLES.items() if _is_of(shape, stack, style)]
-        if not fitting:
-            raise UserError(
-                f"its {stack} is of no style that we have: layer norms, positions or activation "
-                "are combined as in no known model"
-            )
-        yield f"model.style: {fitting[0]}"
+        yield f"model.style: {_style(shape, stack)}"
+
+
+def _style(shape: StackShape, stack: StackName) -> StyleName:
+    """Return the style of a stack."""
+    for name, style in STYLES.items():
+        if _is_of(shape, stack, style):
+            return name
+    raise UserError(
+        f"its {stack} is of no style that we have: layer norms, positions or activation are "
+        "combined as in no known model"
+    )
 
 
 def _is_of(shape: StackShape, stack: StackName, style: Style) -> bool:

@@ -3,11 +3,10 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from nmt_ablation.errors import UserError
 from nmt_ablation.experiment import Arm
-from nmt_ablation.foreign.start import check
 from nmt_ablation.foreign.weights import CONFIG
-from nmt_ablation.model.parts import EMBEDDINGS, PARTS
+from nmt_ablation.model.config import Model
+from nmt_ablation.model.parts import EMBEDDINGS, PARTS, Part
 from nmt_ablation.pipeline.once import once
 from nmt_ablation.pipeline.texts import Texts
 from nmt_ablation.pretrained.kind import Pretrained, PretrainedNetwork, TextName
@@ -176,15 +175,34 @@ class Things(Texts):
             if thing == name
         }
         parts = tuple(part for part in PARTS if part in started)
-        where = f"{self.file.path}: pretrained.{name}"
-        fetched = self.checkpoint(name)
         model = experiment.model.model_copy(update={"dropout": 0.0, "tying": "none"})
+        return self._published(name, model, parts, self.segmentation(size, seed))
+
+    @once
+    def read_by(self, name: str, drawn: bool, size: Size, seed: int) -> Published:
+        """Return the stage with a published encoder in its own architecture, for features.
+
+        Args:
+            drawn: leave all of its weights as they are drawn.
+        """
+        parts: tuple[Part, ...] = () if drawn else ("source-embeddings", "encoder-layers")
+        return self._published(name, None, parts, self.segmentation(size, seed))
+
+    def _published(
+        self,
+        name: str,
+        model: Model | None,
+        parts: tuple[Part, ...],
+        segmentation: tokens.Segmentation,
+    ) -> Published:
+        """Return the stage of a published model, whose shape is checked if it is a local one."""
+        fetched = self.checkpoint(name)
+        stage = Published(
+            fetched, segmentation, model, parts, f"{self.file.path}: pretrained.{name}"
+        )
         if CONFIG in fetched.files:
-            try:
-                check(Path(fetched.files[CONFIG].path).parent, model, parts)
-            except UserError as error:
-                raise UserError(f"{where}: {error}") from None
-        return Published(fetched, self.segmentation(size, seed), model, parts, where)
+            stage.check(Path(fetched.files[CONFIG].path).parent)
+        return stage
 
     @staticmethod
     def _of_network(thing: PretrainedNetwork, size: Size, seed: int) -> Iterator[str]:

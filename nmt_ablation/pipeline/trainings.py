@@ -16,7 +16,8 @@ from nmt_ablation.stages import training
 from nmt_ablation.stages.back_translation import BackTranslate, Excerpt
 from nmt_ablation.stages.cleaned import Fetch
 from nmt_ablation.stages.parent import Parent
-from nmt_ablation.stages.pretrained import Weights
+from nmt_ablation.stages.pretrained import Network, Weights
+from nmt_ablation.stages.published import Published
 from nmt_ablation.values import Side, Size
 
 
@@ -162,15 +163,23 @@ class Trainings(Things):
 
     def _fed_by(self, side: Side, features: Features, size: Size, seed: int) -> training.FedBy:
         """Return features with the stage that trains their network."""
-        stack, views = self.experiment.network(features.of).reads
+        thing, drawn = self.experiment.pretrained[features.of], features.control is not None
+        assert thing.reads is not None
+        stack, views = thing.reads
+        network: Network | Published | None = None
+        if thing.fetches:
+            network = self.read_by(features.of, drawn, size, seed)
+        elif not drawn:
+            network = self.network(features.of, size, seed)
         return training.FedBy(
             side,
-            None if features.control else self.network(features.of, size, seed),
+            network,
             stack,
             # A decoder reads from left to right, also through a network of both directions.
             views if side == "source" else ("earlier",),
             features.enters == "instead",
             features.tuned,
+            features.layer,
         )
 
     def _beside(self, name: str, auxiliary: Auxiliary, size: Size, seed: int) -> training.Beside:

@@ -148,12 +148,22 @@ class Pretrained(Block):
         return False
 
     @property
+    def reads(self) -> tuple[Stack, tuple[Sees, ...]] | None:
+        """The stack whose states are features, and the positions that each position attends to;
+        None for a thing without states."""
+        return None
+
+    @property
     def address(self) -> str:
         """The pinned address that `fetch` uses; empty if the thing consists of the user's files."""
         return ""
 
     def parts(self, setting: Setting) -> tuple[Part, ...]:
         """Return the parts of the model that may start from it."""
+        raise NotImplementedError
+
+    def sides(self, setting: Setting) -> tuple[Side, ...]:
+        """Return the sides whose language it knows."""
         raise NotImplementedError
 
     def problems(self, setting: Setting) -> Iterator[Problem]:
@@ -251,10 +261,6 @@ class PretrainedNetwork(Pretrained):
 
     def seed_of(self, cell: int) -> int:
         """Return the network's seed, for the cells of a seed."""
-        raise NotImplementedError
-
-    def sides(self, setting: Setting) -> tuple[Side, ...]:
-        """Return the sides whose text it learns from."""
         raise NotImplementedError
 
     def build(self, given: GivenNetwork) -> NetworkRecord:

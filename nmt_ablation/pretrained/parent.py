@@ -2,6 +2,7 @@ from typing import Literal
 
 from nmt_ablation.model.parts import PARTS, Part
 from nmt_ablation.pretrained.kind import Pretrained, Setting
+from nmt_ablation.values import SIDES, Side
 
 
 class Parent(Pretrained):
@@ -24,6 +25,9 @@ class Parent(Pretrained):
 
     def parts(self, setting: Setting) -> tuple[Part, ...]:
         return PARTS
+
+    def sides(self, setting: Setting) -> tuple[Side, ...]:
+        return SIDES
 
     def cites(self) -> tuple[str, ...]:
         return ("zoph-2016", "aji-2020", "kocmi-2018")

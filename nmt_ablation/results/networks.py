@@ -58,10 +58,14 @@ def back_translation_of(
 
 def _uses(experiment: Experiment, arm: Arm) -> tuple[dict[Part, str], dict[Side, str]]:
     """Return the network that each part starts from, and that feeds each side, if it is trained."""
-    fed = {side: it.of for side, it in arm.features.items() if it.control is None}
+    fetched = {name for name, it in experiment.pretrained.items() if it.fetches}
+    fed = {
+        side: it.of
+        for side, it in arm.features.items()
+        if it.control is None and it.of not in fetched
+    }
     starts = experiment.network_starts(arm)
-    trained = {part: it for part, it in starts.items() if not experiment.pretrained[it].fetches}
-    return trained, fed
+    return {part: it for part, it in starts.items() if it not in fetched}, fed
 
 
 def _reverse(pipeline: Pipeline, cell: Cell, records: Provenance) -> Network:

@@ -144,7 +144,9 @@ def _of_vectors(pipeline: Pipeline, find: Find, cells: Iterable[Cell]) -> Iterat
 
 def _of_published(pipeline: Pipeline, cells: Iterable[Cell]) -> Iterator[str]:
     experiment = pipeline.experiment
-    started = {name for cell in cells for name in experiment.arms[cell.arm].starts.values()}
+    arms = [experiment.arms[cell.arm] for cell in cells]
+    started = {name for arm in arms for name in arm.starts.values()}
+    started |= {it.of for arm in arms for it in arm.features.values() if it.control is None}
     for name, thing in experiment.pretrained.items():
         if name in started and thing.fetches:
             yield (

@@ -17,6 +17,7 @@ from nmt_ablation.progress import OnProgress
 from nmt_ablation.stage import Build, File, Stage
 from nmt_ablation.stages.cleaned import Languages
 from nmt_ablation.stages.pretrained import Network, Rows, Weights
+from nmt_ablation.stages.published import Published
 from nmt_ablation.stages.tokens import Binarise, BinariseText, Segmentation
 from nmt_ablation.training.config import Training
 from nmt_ablation.training.record import BEST, Calibrated, Chosen, Trained
@@ -52,12 +53,13 @@ class FedBy:
     """A network whose states feed one side of a model."""
 
     side: Side
-    network: Network | None
-    """The network; None for one as it is drawn."""
+    network: Network | Published | None
+    """The network; None for one of the model's architecture as it is drawn."""
     stack: Stack
     views: tuple[Sees, ...]
     instead: bool
     tuned: bool
+    layer: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,10 +132,18 @@ class Train(Stage[Trained]):
     def _fed(self, it: FedBy, to: Build) -> "Fed":
         from nmt_ablation.transfer.features import Fed
 
-        weights = to.path(it.network.weights) if it.network else None
-        # Another seed than the model's: the network would be its copy otherwise.
-        seed = self.seed + FED_SEEDS
-        return Fed(it.side, it.stack, it.views, it.instead, it.tuned, seed, weights)
+        return Fed(
+            it.side,
+            it.stack,
+            it.views,
+            it.instead,
+            it.tuned,
+            # Another seed than the model's: the network would be its copy otherwise.
+            self.seed + FED_SEEDS,
+            to.path(it.network.weights) if it.network else None,
+            it.layer,
+            to.record(it.network).model if isinstance(it.network, Published) else None,
+        )
 
     def _beside(self, it: Beside, to: Build) -> "AuxiliaryPlan":
         from nmt_ablation.training.plan import AuxiliaryPlan

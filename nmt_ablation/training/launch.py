@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import torch
 from pydantic import TypeAdapter
@@ -12,7 +12,8 @@ from pydantic import TypeAdapter
 from nmt_ablation.errors import UserError
 from nmt_ablation.files import write_atomically
 from nmt_ablation.model import checkpoint
-from nmt_ablation.model.config import LEARNED_POSITIONS, STYLES, Model, StackName
+from nmt_ablation.model.config import Model
+from nmt_ablation.model.settings import settings_of
 from nmt_ablation.progress import OnProgress
 from nmt_ablation.segmentation import Segmenter
 from nmt_ablation.stopping import StoppedError
@@ -242,32 +243,11 @@ def _schedule(training: Training) -> dict[str, Any]:
 
 def architecture(model: Model) -> dict[str, Any]:
     """Return fairseq's options for a model's architecture; None for an option without a value."""
-    style = STYLES[model.style]
-    choices: dict[str, bool] = {
-        "--layernorm-embedding": style.embedding_norm,
-        "--no-scale-embedding": not style.scaled,
-    }
-    for stack in get_args(StackName):
-        choices[f"--{stack}-normalize-before"] = stack not in style.norm_last
-        choices[f"--{stack}-learned-pos"] = stack in style.learned_positions
-    values: dict[str, Any] = {name: None for name, chosen in choices.items() if chosen}
-    if style.activation != "relu":
-        values["--activation-fn"] = style.activation
-    if style.learned_positions:
-        values["--max-source-positions"] = values["--max-target-positions"] = LEARNED_POSITIONS
-    return {
-        **values,
-        "--arch": "transformer",
-        "--encoder-layers": model.encoder_layers,
-        "--decoder-layers": model.decoder_layers,
-        "--encoder-embed-dim": model.dimension,
-        "--decoder-embed-dim": model.dimension,
-        "--encoder-ffn-embed-dim": model.feed_forward,
-        "--decoder-ffn-embed-dim": model.feed_forward,
-        "--encoder-attention-heads": model.heads,
-        "--decoder-attention-heads": model.heads,
-        "--dropout": model.dropout,
-    }
+    values: dict[str, Any] = {"--arch": "transformer"}
+    for name, value in settings_of(model).items():
+        if value is not False:
+            values[f"--{name.replace('_', '-')}"] = None if value is True else value
+    return values
 
 
 def optimisation(weight_decay: float, clip_norm: float) -> dict[str, Any]:

@@ -82,7 +82,7 @@ class ArmsTask(ResumableTask):
         """Add the features of an arm to its model."""
         for fed in arm.transfer.features:
             with utils.set_torch_seed(fed.seed):
-                network = super().build_model(cfg)
+                network = super().build_model(fed.settings(cfg))
             attach(model, fed, network)
 
     def begin_epoch(self, epoch: int, model: nn.Module) -> None:

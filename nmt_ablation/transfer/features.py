@@ -6,7 +6,7 @@ matrix then projects the mixture to the model's dimension.
 
 import copy
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nmt_ablation.model import checkpoint
+from nmt_ablation.model.config import Model
 from nmt_ablation.model.parts import Sees
+from nmt_ablation.model.settings import settings_of
 from nmt_ablation.model.transformer import layer_states
 from nmt_ablation.values import Side
 
@@ -41,16 +43,32 @@ class Fed:
     seed: int
     """The seed of everything that is drawn."""
     weights: Path | None = None
-    """The network's checkpoint; None for a network as it is drawn."""
+    """The network's checkpoint; None for a network as it is drawn. What it lacks, or has no numbers
+    for, stays as it is drawn."""
+    layer: int | None = None
+    """The layer whose states are used, 0 for embeddings; None for a mixture of all."""
+    shape: Model | None = None
+    """The network's architecture; None for that of the model that it feeds."""
 
     def plain(self) -> dict[str, Any]:
         """Return the shape of it all, for a checkpoint."""
-        return asdict(self) | {"views": list(self.views), "weights": None}
+        shape = self.shape and self.shape.model_dump(mode="json")
+        return {**vars(self), "views": list(self.views), "weights": None, "shape": shape}
 
     @classmethod
     def of(cls, plain: Mapping[str, Any]) -> "Fed":
         """Return what `plain` wrote."""
-        return cls(**{**plain, "views": tuple(plain["views"])})
+        shape = Model.model_validate(plain["shape"]) if plain.get("shape") else None
+        return cls(**{**plain, "views": tuple(plain["views"]), "shape": shape})
+
+    def settings(self, model: Any) -> Any:
+        """Return fairseq's settings of the network, by those of the model that it feeds."""
+        if self.shape is None:
+            return model
+        found = copy.deepcopy(model)
+        for name, value in settings_of(self.shape).items():
+            setattr(found, name, value)
+        return found
 
 
 class Features(nn.Module):
@@ -71,7 +89,8 @@ class Features(nn.Module):
         width = stack.embed_tokens.embedding_dim * len(fed.views)
         chance = torch.Generator().manual_seed(fed.seed)
         projection = torch.empty(width, dimension).normal_(0, width**-0.5, generator=chance)
-        self.mix = nn.Parameter(torch.zeros(len(stack.layers) + 1))
+        mixed = len(stack.layers) + 1 if fed.layer is None else 1
+        self.mix = nn.Parameter(torch.zeros(mixed))
         self.gain = nn.Parameter(torch.ones(1))
         self.projection = nn.Parameter(projection)
         for weight in stack.parameters():
@@ -152,6 +171,8 @@ class Features(nn.Module):
         begins = self.fed.side == "source" and self.fed.views != ("all",)
         read = self._begun(tokens) if begins else tokens
         views = [layer_states(self.network, read, self.padding, dtype, it) for it in self.fed.views]
+        if (layer := self.fed.layer) is not None:
+            views = [it[layer : layer + 1] for it in views]
         states = torch.cat([F.layer_norm(it, it.shape[-1:]) for it in views], 3)
         if not begins:
             return states
@@ -198,10 +219,14 @@ def attach(model: Any, fed: Fed, network: Any) -> None:
     Args:
         model: a fairseq Transformer.
         fed: the side and the use of them.
-        network: a model of the same architecture and dictionaries, as it is drawn.
+        network: a model of the same dictionaries and of `fed.settings`, as it is drawn.
     """
     if fed.weights is not None:
-        network.load_state_dict(checkpoint.read(fed.weights)["model"])
+        known = checkpoint.read(fed.weights)["model"]
+        with torch.no_grad():
+            for name, weight in network.named_parameters():
+                if name in known:
+                    weight.copy_(torch.where(known[name].isnan(), weight, known[name]))
     theirs = copy.deepcopy(getattr(network, fed.stack))
     if fed.stack == "decoder":
         del theirs.output_projection  # which predicts, and has no states

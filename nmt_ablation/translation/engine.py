@@ -51,7 +51,8 @@ def load(checkpoint: Path, data: Path) -> tuple[Any, Any]:
     task = tasks.setup_task(configuration.task)
     model = task.build_model(configuration.model)
     for plain in state["extra_state"].get("features", ()):
-        attach(model, Fed.of(plain), task.build_model(configuration.model))
+        fed = Fed.of(plain)
+        attach(model, fed, task.build_model(fed.settings(configuration.model)))
     model.load_state_dict(state["model"])
     return model, task
 
