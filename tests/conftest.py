@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from click.testing import CliRunner
@@ -25,6 +26,7 @@ from nmt_ablation.pipeline import Pipeline
 from nmt_ablation.places import Places
 from nmt_ablation.stage import Stage
 from nmt_ablation.workspace import Workspace
+from tests.slow import Slow
 
 COMMAND = Path(sys.executable).with_name("nmt-ablation")
 
@@ -67,7 +69,8 @@ def call(*arguments: str, text: bytes = b"") -> subprocess.CompletedProcess[str]
         text: what comes from standard input.
     """
     width = {"COLUMNS": os.environ.get("COLUMNS", "80")}
-    result = CliRunner(env=width).invoke(main, arguments, input=text)
+    with patch.object(sys, "argv", [str(COMMAND), *arguments]):  # which reports quote
+        result = CliRunner(env=width).invoke(main, arguments, input=text)
     unexpected = ""
     if result.exc_info is not None and not isinstance(result.exception, SystemExit | None):
         unexpected = "".join(traceback.format_exception(*result.exc_info))
@@ -162,8 +165,13 @@ FIRST = ("test_slurm.py", "test_run.py")
 """The files that take longest."""
 
 
-def pytest_configure() -> None:
-    """What a shell starts in the background ignores Ctrl-C, and so would all that tests start."""
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--slow", action="store_true", help="run all long forms: see tests/slow.py")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(Slow(config))
+    # What a shell starts in the background ignores Ctrl-C, and so would all that tests start.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
@@ -257,8 +265,8 @@ def prepared(preparation: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="module")
 def prepared_module(preparation: Path) -> Iterator[None]:
     """The same, for the runs that the tests of a module share."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("NMT_ABLATION_CACHE", str(preparation))
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("NMT_ABLATION_CACHE", str(preparation))
         yield
 
 

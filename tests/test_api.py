@@ -13,6 +13,7 @@ from ruamel.yaml import YAML
 from nmt_ablation import Experiment
 from nmt_ablation.errors import UserError
 from tests.conftest import TINY, Run
+from tests.slow import FROM_PYTHON
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOK = ROOT / "docs" / "notebook.ipynb"
@@ -85,6 +86,7 @@ def test_a_mistake_is_an_error_of_one_kind(tmp_path: Path) -> None:
         mine.results()
 
 
+@pytest.mark.slow(*FROM_PYTHON)
 def test_the_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     notebook = nbformat.read(NOTEBOOK, as_version=4)

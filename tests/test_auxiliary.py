@@ -21,6 +21,7 @@ from nmt_ablation.training.auxiliary import AuxiliaryTask
 from nmt_ablation.training.record import Trained
 from tests import rows
 from tests.conftest import NewRun, Run
+from tests.slow import TRAINING
 
 SMALL = ("[50, 200]", "[50]")
 ARMS = (
@@ -76,6 +77,7 @@ def _loaded(run: Run, arm: str) -> tuple[Any, Any]:
     return models[0].eval(), task
 
 
+@pytest.mark.slow(*TRAINING)
 def test_arms_are_paired_counted_and_learn_the_objective(run: Run, tmp_path: Path) -> None:
     options = [f"--cell=50-{arm}-s1" for arm in NEW]
     assert run.call("run", *options).returncode == 0

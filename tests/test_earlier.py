@@ -9,6 +9,7 @@ from nmt_ablation.stages.training import Train
 from nmt_ablation.training import earlier
 from nmt_ablation.training.launch import LOG
 from tests.conftest import NewRun, Run, tiny
+from tests.slow import TRAINING
 
 ENDLESS = ("patience: 2", "patience: 50")
 UPDATES = 60
@@ -41,6 +42,7 @@ def _weights(run: Run, arm: str) -> tuple[str, object, object]:
     return record.weights, record.validations, record.batches
 
 
+@pytest.mark.slow(*TRAINING)
 @pytest.mark.usefixtures("prepared")
 @pytest.mark.parametrize("options", [(), ("--together",)])
 def test_a_raised_budget_goes_on_to_what_it_would_have_been(
@@ -62,6 +64,7 @@ def test_a_raised_budget_goes_on_to_what_it_would_have_been(
         assert _weights(whole, arm) == _weights(other, arm)
 
 
+@pytest.mark.slow(*TRAINING)
 @pytest.mark.usefixtures("prepared")
 def test_one_that_could_not_go_on_starts_over(new_run: NewRun) -> None:
     """A learning rate that falls to nothing, and a part that was never to learn, are others."""

@@ -19,6 +19,7 @@ from nmt_ablation.transfer.features import Fed, features_of
 from nmt_ablation.transfer.start import Transfer
 from nmt_ablation.translation.generator import Generator
 from tests.conftest import NewRun, Run, tiny
+from tests.slow import TRAINING
 from tests.stepwise import Stepwise
 
 ELMO = Fed("source", "encoder", ("earlier", "later"), instead=False, tuned=False, seed=7)
@@ -271,6 +272,7 @@ def test_the_control_needs_no_network_and_the_others_wait_for_theirs(trained: Ru
     }
 
 
+@pytest.mark.slow(*TRAINING)
 def test_killed_and_resumed_or_together_it_is_the_same(trained: Run, tmp_path: Path) -> None:
     other = Run(trained.file, tmp_path / "again", trained.mirror)
     other.kill_at_checkpoint(other.pipeline.train(other.cell(50, "elmo")), "--cell=50-elmo-s1")

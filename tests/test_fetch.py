@@ -36,6 +36,7 @@ from nmt_ablation.places import Places
 from nmt_ablation.runner import Runner
 from nmt_ablation.workspace import Workspace
 from tests.conftest import COMMAND, TINY, NewRun, remount
+from tests.slow import RUNNING
 
 PARALLEL = "OPUS-Synthetic/v1/moses/en-xx.txt.zip"
 MONOLINGUAL = "OPUS-Synthetic/v1/mono/en.txt.gz"
@@ -581,6 +582,7 @@ def _pin_many(path: Path, name: str) -> None:
 
 
 class TestCommands:
+    @pytest.mark.slow(*RUNNING)
     def test_killed_while_it_fetches_a_run_goes_on_from_there(
         self, server: Server, new_run: NewRun, tmp_path: Path
     ) -> None:

@@ -10,6 +10,7 @@ import pytest
 import sentencepiece
 
 from tests.conftest import Run, call
+from tests.slow import TRAINING
 
 CELL = "200-finetuned-s1"
 SCRIPTS = Path(sys.executable).parent
@@ -106,6 +107,7 @@ class TestExport:
         texts = [self.text(exported, it.hypotheses[0]) for it in found]
         assert sum(map(alike, texts, hypotheses)) >= 0.9 * len(hypotheses)
 
+    @pytest.mark.slow(*TRAINING)
     def test_stock_fairseq_needs_nothing_else(self, finished: Run, exported: Path) -> None:
         sources, hypotheses = lines_of(finished)
         cut = "".join(" ".join(it) + "\n" for it in self.subwords(exported, sources[:9]))

@@ -18,6 +18,7 @@ from nmt_ablation.pretrained.records import NetworkRecord, write_losses
 from nmt_ablation.report import data_tables
 from tests.conftest import TINY, NewRun, Run, tiny
 from tests.rows import BART, cell, mean, results
+from tests.slow import TRAINING
 
 JOINT = ("fit_on: monolingual", "fit_on: monolingual, joint: true")
 PRETRAINED = (
@@ -48,7 +49,7 @@ def _cells(*arms: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory, mirror: Path, prepared_module: None) -> Run:
+def trained(tmp_path_factory: pytest.TempPathFactory, mirror: Path) -> Run:
     """A run of arms that start from networks."""
     run = tiny(tmp_path_factory.mktemp("networks"), mirror, *NETWORKS)
     result = run.call("run", *_cells(*OF_ARMS))
@@ -184,6 +185,7 @@ def test_a_network_that_is_not_there_is_refused(trained: Run) -> None:
     assert "has no network 'bart'; allowed: network-bart, network-mlm" in result.stderr
 
 
+@pytest.mark.slow(*TRAINING)
 def test_a_killed_pretraining_resumes_to_the_same_weights(trained: Run, tmp_path: Path) -> None:
     cut = Run(trained.file, tmp_path / "cut", trained.mirror)
     stage = cut.pipeline.network("bart", 200, 1)
@@ -195,6 +197,7 @@ def test_a_killed_pretraining_resumes_to_the_same_weights(trained: Run, tmp_path
     assert (again.tokens, again.epochs) == (before.tokens, before.epochs)
 
 
+@pytest.mark.slow(*TRAINING)
 def test_a_killed_training_from_a_network_resumes_to_the_same_score(
     trained: Run, tmp_path: Path
 ) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from nmt_ablation.pretrained import vec
 from tests.conftest import NewRun, Run
+from tests.slow import REGISTERED
 
 MODULE = '''
 """Vectors that say how a token ends, and a learning rate that is there at times."""
@@ -96,6 +97,7 @@ def manifest(run: Run, stage: str) -> tuple[Path, dict[str, object]]:
     return path.parent, json.loads(path.read_text())
 
 
+@pytest.mark.slow(*REGISTERED)
 def test_what_a_package_adds_is_used_from_validation_to_scores(
     packages: Path, new_run: NewRun
 ) -> None:
@@ -123,6 +125,7 @@ def test_what_a_package_adds_is_used_from_validation_to_scores(
     manifest(run, "score")
 
 
+@pytest.mark.slow(*REGISTERED)
 def test_the_package_of_the_documentation_is_used_from_validation_to_scores(
     packages: Path, new_run: NewRun
 ) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from nmt_ablation.training.processes import WORK
 from tests.conftest import NewRun, Run, pgrep, until
+from tests.slow import TRAINING
 
 ALL = "200-random-s1"
 
@@ -31,6 +32,7 @@ def _losses(run: Run) -> list[float | None]:
     return [validation.loss for validation in record.validations]
 
 
+@pytest.mark.slow(*TRAINING)
 def test_two_processes_come_to_what_one_with_twice_the_batches_does(
     new_run: NewRun, tmp_path: Path
 ) -> None:
@@ -46,6 +48,7 @@ def test_two_processes_come_to_what_one_with_twice_the_batches_does(
     assert _losses(plain) != pytest.approx(alone, rel=1e-3)
 
 
+@pytest.mark.slow(*TRAINING)
 def test_processes_that_are_stopped_go_on_to_the_same_end(new_run: NewRun, tmp_path: Path) -> None:
     whole = _run(new_run, "processes: 2", updates=100)
     assert whole.call("run", "--cell", ALL).returncode == 0
@@ -61,6 +64,7 @@ def test_processes_that_are_stopped_go_on_to_the_same_end(new_run: NewRun, tmp_p
     assert (one.weights, one.validations) == (other.weights, other.validations)
 
 
+@pytest.mark.slow(*TRAINING)
 def test_when_one_dies_the_others_are_ended_and_it_is_said(new_run: NewRun) -> None:
     run = _run(new_run, "processes: 2", updates=100_000)
     stage = run.pipeline.train(run.cell(200, "random"))
@@ -76,6 +80,7 @@ def test_when_one_dies_the_others_are_ended_and_it_is_said(new_run: NewRun) -> N
     assert not _workers(partial)
 
 
+@pytest.mark.slow(*TRAINING)
 def test_a_killed_run_leaves_no_process_behind(new_run: NewRun) -> None:
     run = _run(new_run, "processes: 2", updates=100_000)
     stage = run.pipeline.train(run.cell(200, "random"))
@@ -87,6 +92,7 @@ def test_a_killed_run_leaves_no_process_behind(new_run: NewRun) -> None:
     until(lambda: not _workers(partial), seconds=5)
 
 
+@pytest.mark.slow(*TRAINING)
 def test_what_would_train_two_models_is_refused(new_run: NewRun, tmp_path: Path) -> None:
     run = _run(new_run, "processes: 2")
     result = subprocess.run(

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import TINY
+from tests.slow import RUNNING
 
 ROOT = Path(__file__).parents[1]
 ABLATIONS = sorted(
@@ -126,6 +127,7 @@ class TestTargets:
         assert '#SBATCH --array="0-7"' in result.stdout
         assert not list((checkout / "checkpoints" / "tiny" / "slurm").glob("0*"))
 
+    @pytest.mark.slow(*RUNNING)
     def test_preparing_builds_what_cells_share_and_no_model(
         self, checkout: Path, mirror: Path
     ) -> None:

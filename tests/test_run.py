@@ -24,6 +24,7 @@ from nmt_ablation.model import checkpoint
 from nmt_ablation.opus.synthetic import write_mirror
 from nmt_ablation.training.launch import LOG
 from tests.conftest import COMMAND, NewRun, Run, outcome, pgrep, until
+from tests.slow import RUNNING
 
 
 def test_help_answers_at_once_and_has_examples() -> None:
@@ -154,6 +155,7 @@ def test_a_second_run_does_nothing_and_is_quick(finished: Run) -> None:
 STAGES = ["fetch", "hold-out", "segmentation", "vectors", "binarise", "train", "translate", "score"]
 
 
+@pytest.mark.slow(*RUNNING)
 def test_killed_at_every_stage_it_goes_on_to_the_same_end(finished: Run, new_run: NewRun) -> None:
     run = new_run(("[50, 200]", "[50]"))
     store = run.workspace_root / "store"
@@ -221,6 +223,7 @@ def test_ctrl_c_stops_everything_and_says_how_to_go_on(new_run: NewRun) -> None:
     assert progress == [path.read_text() for path in store.glob("train/*.partial/progress.json")]
 
 
+@pytest.mark.slow(*RUNNING)
 @pytest.mark.usefixtures("prepared")
 def test_asked_to_stop_it_leaves_a_checkpoint_and_goes_on_to_the_same_end(
     new_run: NewRun, tmp_path: Path
@@ -270,6 +273,7 @@ def _children(parent: int) -> list[int]:
     return pgrep("-P", str(parent))
 
 
+@pytest.mark.slow(*RUNNING)
 def test_two_runs_at_once_share_the_work(finished: Run, new_run: NewRun) -> None:
     run = new_run(("[50, 200]", "[50]"))
     both = [subprocess.Popen(run.arguments("run"), stderr=subprocess.PIPE) for _ in range(2)]

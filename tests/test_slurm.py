@@ -20,6 +20,7 @@ from nmt_ablation.artifact import SEALS
 from nmt_ablation.errors import UserError
 from nmt_ablation.slurm import cluster, scripts
 from tests.conftest import NewRun, Run, two_arms, until
+from tests.slow import SUBMITTING
 from tests.test_parent import write_other
 
 ROOT = Path(__file__).parents[1]
@@ -150,6 +151,7 @@ def test_an_experiment_is_submitted_from_corpora_to_report(
         assert run.workspace.record(stage).weights == here.workspace.record(stage).weights
 
 
+@pytest.mark.slow(*SUBMITTING)
 def test_elements_stopped_in_mid_training_come_to_the_same_end(
     slurm: None, prepared: None, new_run: NewRun, tmp_path: Path
 ) -> None:
@@ -193,6 +195,7 @@ def test_elements_stopped_in_mid_training_come_to_the_same_end(
         assert "the same command goes on from here" in said and "done in" in said
 
 
+@pytest.mark.slow(*SUBMITTING)
 def test_networks_are_elements_of_their_own_and_only_what_needs_them_waits(
     slurm: None, prepared: None, new_run: NewRun, tmp_path: Path
 ) -> None:
@@ -238,6 +241,7 @@ def test_networks_are_elements_of_their_own_and_only_what_needs_them_waits(
     assert (one.weights, one.validations) == (other.weights, other.validations)
 
 
+@pytest.mark.slow(*SUBMITTING)
 def test_a_parent_is_an_element_and_so_is_a_model_that_two_arms_translate_back_with(
     slurm: None, prepared: None, new_run: NewRun, tmp_path: Path
 ) -> None:
@@ -269,6 +273,7 @@ def test_a_parent_is_an_element_and_so_is_a_model_that_two_arms_translate_back_w
     assert _reported(run) == {"random", "whole", "half", "back", "plain"}
 
 
+@pytest.mark.slow(*SUBMITTING)
 def test_an_element_out_of_time_queues_again(
     slurm: None, prepared: None, new_run: NewRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -292,6 +297,7 @@ def test_an_element_out_of_time_queues_again(
     assert "the same command goes on from here" in log.read_text()
 
 
+@pytest.mark.slow(*SUBMITTING)
 def test_an_element_out_of_memory_is_submitted_again_with_more(
     slurm: None, prepared: None, new_run: NewRun
 ) -> None:
@@ -328,6 +334,7 @@ def test_what_is_cancelled_is_reported_and_submitted_again_when_asked(
     assert '--array="0-1%1"' in run.call("submit", "--failed", "--dry-run").stdout
 
 
+@pytest.mark.slow(*SUBMITTING)
 def test_the_accounting_is_asked_for_what_the_queue_forgot(
     slurm: None, prepared: None, new_run: NewRun
 ) -> None:
@@ -346,6 +353,7 @@ def test_the_accounting_is_asked_for_what_the_queue_forgot(
     assert "nothing to submit" in run.call("submit").stdout
 
 
+@pytest.mark.slow(*SUBMITTING)
 def test_small_cells_share_an_element_and_large_arrays_are_split(
     slurm: None, prepared: None, new_run: NewRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -416,6 +424,7 @@ def test_a_time_limit_is_twice_the_time_within_bounds(
     assert cluster.Cluster(time=time).limit(seconds) == limit
 
 
+@pytest.mark.slow(*SUBMITTING)
 def test_processes_of_a_cell_are_started_by_srun(
     slurm: None, prepared: None, new_run: NewRun, tmp_path: Path
 ) -> None:
@@ -432,6 +441,7 @@ def test_processes_of_a_cell_are_started_by_srun(
     assert run.workspace.record(stage).weights == here.workspace.record(stage).weights
 
 
+@pytest.mark.slow(*SUBMITTING)
 def test_two_submit_at_once_from_an_odd_folder_to_nodes_without_a_network(
     slurm: None, new_run: NewRun, tmp_path: Path
 ) -> None:
@@ -504,6 +514,7 @@ def test_a_preparation_that_fails_cancels_the_cells_and_not_the_report(
     assert states[jobs[2]] in ("COMPLETED", "FAILED")
 
 
+@pytest.mark.slow(*SUBMITTING)
 def test_status_answers_without_a_controller(
     slurm: None, prepared: None, new_run: NewRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -591,6 +602,7 @@ def test_the_cluster_file_in_the_checkout_shows_the_defaults(
     assert cluster.load(ROOT / "slurm" / "cluster.yaml", {}) == cluster.Cluster()
 
 
+@pytest.mark.slow(*SUBMITTING)
 def test_looks_submit_one_another_until_all_is_decided(
     slurm: None, tmp_path: Path, mirror: Path
 ) -> None:

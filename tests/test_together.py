@@ -12,6 +12,7 @@ from nmt_ablation.training.glue import EndedError
 from nmt_ablation.training.record import BEST
 from nmt_ablation.transfer.start import Transfer
 from tests.conftest import NewRun, Run
+from tests.slow import TRAINING
 from tests.stepwise import FROZEN, Stepwise, tuning
 
 
@@ -152,6 +153,7 @@ def test_a_run_together_is_a_run_apart(prepared: None, finished: Run, new_run: N
     assert run.call("report").returncode == 0
 
 
+@pytest.mark.slow(*TRAINING)
 def test_killed_together_and_gone_on_it_is_as_never_killed(
     prepared: None, new_run: NewRun, tmp_path: Path
 ) -> None:
