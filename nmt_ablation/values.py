@@ -2,15 +2,17 @@
 
 import difflib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
-from typing import Annotated, Any, ClassVar, Literal, NoReturn
+from typing import Annotated, Any, ClassVar, Literal, NoReturn, TypeAlias
 
 from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
+    GetJsonSchemaHandler,
     StringConstraints,
     ValidationError,
     model_validator,
@@ -31,6 +33,26 @@ Seed = Annotated[int, Field(strict=True, ge=0, lt=2**31)]  # what numpy and torc
 Share = Annotated[float, Field(strict=True, ge=0, lt=1)]
 PositiveShare = Annotated[float, Field(strict=True, gt=0, le=1)]
 Rate = Annotated[float, Field(strict=True, gt=0)]
+JsonSchema: TypeAlias = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Written:
+    """An annotation of a type whose values stand in a file in a form that its own JSON Schema
+    doesn't describe."""
+
+    schema: Callable[[JsonSchema, Callable[[type[BaseModel]], JsonSchema]], JsonSchema]
+    """A function that returns the schema, given the type's own, and a function that returns the
+    schema of a block."""
+
+    def __get_pydantic_json_schema__(self, core: Any, handler: GetJsonSchemaHandler) -> JsonSchema:
+        def of(block: type[BaseModel]) -> JsonSchema:
+            found = handler(block.__pydantic_core_schema__)
+            return dict(handler.resolve_ref_schema(found))
+
+        return self.schema(handler(core), of)
+
+
 Size = Positive | Annotated[str, StringConstraints(pattern=r"^([1-9]\d*-tokens|all)$")]
 """A number of pairs, a number of tokens between spaces on the target side (`200000-tokens`), or
 `all`."""
@@ -52,7 +74,10 @@ def parse_size(value: object) -> object:
     return f"{int(scaled)}-tokens" if found[3] else int(scaled)
 
 
-Sizes = Annotated[list[Annotated[Size, BeforeValidator(parse_size)]], Field(min_length=1)]
+SIZE = {"type": ["integer", "string"], "pattern": r"^(\d+(\.\d+)?[kM]?([ -]tokens)?|all)$"}
+"""The JSON Schema of a size as a file has it."""
+AnySize = Annotated[Size, BeforeValidator(parse_size), Written(lambda own, of: SIZE)]
+Sizes = Annotated[list[AnySize], Field(min_length=1)]
 
 
 def size_limit(size: Size) -> tuple[int | None, bool]:
@@ -69,6 +94,13 @@ class Block(BaseModel):
 
     renamed: ClassVar[Mapping[str, str]] = {}
     """Former keys, and how the same is written now."""
+    short: ClassVar[JsonSchema | None] = None
+    """The JSON Schema of a short form, which may stand for the mapping; None if there is none."""
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: Any, handler: GetJsonSchemaHandler) -> JsonSchema:
+        found = handler(core)
+        return {"anyOf": [cls.short, found]} if cls.short else found
 
     @model_validator(mode="before")
     @classmethod

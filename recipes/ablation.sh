@@ -10,7 +10,7 @@ experiment=$root/recipes/$name.yaml
 fail() { echo "$name: $*" >&2; exit 2; }
 
 usage() {
-    sed -n '/^#/!q; s/^# \{0,1\}//p' "$experiment"
+    sed -n '/^#/!q; /^# yaml-language-server/d; s/^# \{0,1\}//p' "$experiment"
     cat <<END
 
   bash recipes/$name.sh [TARGET] [options]

@@ -1,11 +1,12 @@
 """The blocks of an experiment file for text of the user's own, cleaning and held-out sets."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Discriminator, Field, StringConstraints, Tag, model_validator
 
 from nmt_ablation.values import (
     Block,
+    JsonSchema,
     Name,
     NotNegative,
     Positive,
@@ -64,6 +65,8 @@ KEYS = {"pairs", "sacrebleu", "source", "target"}
 class HeldOutSet(Block):
     """Pairs set aside: a number of pairs from the first parallel corpus, and the pairs of two files
     or of a test set that sacreBLEU knows."""
+
+    short: ClassVar[JsonSchema] = {"type": "integer", "minimum": 1}
 
     pairs: NotNegative = 0
     """The number of pairs that keyed hashes choose from the first parallel corpus."""

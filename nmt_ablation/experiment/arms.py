@@ -12,12 +12,14 @@ from nmt_ablation.objectives import OBJECTIVES
 from nmt_ablation.objectives.auxiliary import Auxiliary
 from nmt_ablation.transfer.control import Control
 from nmt_ablation.transfer.tuning import Tuning, Ways
-from nmt_ablation.values import Block, Name, NotNegative, Side, Sizes, fail
+from nmt_ablation.values import Block, JsonSchema, Name, NotNegative, Side, Sizes, fail
 
 
 class Features(Block):
     """The states of a network's layers, mixed by learned weights, for the embeddings of one side
     (Peters et al. 2018)."""
+
+    short: ClassVar[JsonSchema] = {"type": "string"}
 
     of: Name
     """The network, by its name under `pretrained`."""
@@ -140,6 +142,11 @@ READY_MADE: dict[str, dict[str, Any]] = {
 }
 """The usual arms and controls, by name. Unless an arm says otherwise, the embeddings of both sides
 start from the experiment's only pretrained thing."""
+
+
+def or_listed(mapping: JsonSchema, _: object) -> JsonSchema:
+    """Return the JSON Schema of arms: a mapping, or a list of ready-made ones."""
+    return {"anyOf": [mapping, {"type": "array", "items": {"enum": [*READY_MADE]}, "minItems": 1}]}
 
 
 def ready_made(names: list[Any], pretrained: Any) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from nmt_ablation.corpus.config import Cleaning, HeldOut, OwnText, TextFile
 from nmt_ablation.experiment.arm_rules import check_arm
-from nmt_ablation.experiment.arms import Arm, ready_made
+from nmt_ablation.experiment.arms import Arm, or_listed, ready_made
 from nmt_ablation.experiment.corpora import Corpora, SideTexts
 from nmt_ablation.experiment.verdict import Prediction, VerdictRule
 from nmt_ablation.model.config import Model, Tying
@@ -36,6 +36,7 @@ from nmt_ablation.values import (
     Side,
     Size,
     Sizes,
+    Written,
     fail,
     size_limit,
 )
@@ -62,7 +63,7 @@ class Experiment(Block):
     segmentation: SegmentationConfig
     pretrained: dict[Name, AnyPretrained] = Field(default={})
     """Everything pretrained, by names of the user's own."""
-    arms: Annotated[dict[Name, Arm], Field(min_length=1)]
+    arms: Annotated[dict[Name, Arm], Field(min_length=1), Written(or_listed)]
     """Arms by names of the user's own, or a list of ready-made ones: `[random, finetuned]`."""
     baseline: str
     """The arm that the others are compared with."""

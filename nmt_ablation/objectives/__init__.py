@@ -16,7 +16,7 @@ from pydantic import PlainValidator, SerializeAsAny, ValidationError
 
 from nmt_ablation.model.parts import Part, Sees
 from nmt_ablation.registry import Registry
-from nmt_ablation.values import Block, fail, within
+from nmt_ablation.values import Block, Written, fail, within
 
 if TYPE_CHECKING:
     import torch
@@ -201,5 +201,22 @@ def _named(value: Any) -> dict[str, Objective]:
         raise within(name, invalid) from None
 
 
-Named = Annotated[dict[str, SerializeAsAny[Objective]], PlainValidator(_named)]
+Named = Annotated[
+    dict[str, SerializeAsAny[Objective]],
+    PlainValidator(_named),
+    Written(
+        lambda own, of: {
+            "anyOf": [
+                {"enum": OBJECTIVES.names()},
+                {
+                    "type": "object",
+                    "properties": {name: of(OBJECTIVES[name]) for name in OBJECTIVES.names()},
+                    "additionalProperties": False,
+                    "minProperties": 1,
+                    "maxProperties": 1,
+                },
+            ]
+        }
+    ),
+]
 """An objective by its name: a mapping with one entry."""

@@ -1,15 +1,20 @@
 """Corpora of OPUS, as an experiment file names them."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
-from nmt_ablation.values import LANGUAGE, Block, Pair
+from nmt_ablation.values import LANGUAGE, Block, JsonSchema, Pair
+
+PINNED: JsonSchema = {"type": "string", "pattern": "^[^/]+/[^/]+$"}
+"""The JSON Schema of `Name/version`."""
 
 
 class CorpusVersion(Block):
     """One OPUS corpus at one pinned version, written `Name/version`."""
+
+    short: ClassVar[JsonSchema] = PINNED
 
     name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
     version: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
@@ -34,6 +39,8 @@ class CorpusVersion(Block):
 
 class MonolingualCorpus(Block):
     """A corpus of OPUS that has text in both languages: `Name/version`, or a mapping."""
+
+    short: ClassVar[JsonSchema] = PINNED
 
     corpus: CorpusVersion
     pair: Pair | None = None
@@ -65,6 +72,8 @@ class ParallelCorpus(MonolingualCorpus):
 
 class TextCorpus(Block):
     """A corpus of text in one language: `Name/version`, or a mapping."""
+
+    short: ClassVar[JsonSchema] = PINNED
 
     corpus: CorpusVersion
     language: Annotated[str, StringConstraints(pattern=f"^{LANGUAGE}$")] | None = None

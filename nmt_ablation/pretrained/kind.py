@@ -20,7 +20,7 @@ from nmt_ablation.progress import OnProgress
 from nmt_ablation.registry import Registry
 from nmt_ablation.segmentation.config import SegmentationConfig
 from nmt_ablation.training.config import Precision
-from nmt_ablation.values import SIDES, Block, NotNegative, Side, fail
+from nmt_ablation.values import SIDES, Block, NotNegative, Side, Written, fail
 
 if TYPE_CHECKING:
     from nmt_ablation.segmentation import Segmenter
@@ -297,5 +297,9 @@ def _of_kind(value: Any) -> Pretrained:
     return KINDS[value["kind"]].model_validate(value)
 
 
-AnyPretrained = Annotated[SerializeAsAny[Pretrained], PlainValidator(_of_kind)]
+AnyPretrained = Annotated[
+    SerializeAsAny[Pretrained],
+    PlainValidator(_of_kind),
+    Written(lambda own, of: {"anyOf": [of(KINDS[name]) for name in KINDS.names()]}),
+]
 """A block whose class is chosen by its key `kind`."""

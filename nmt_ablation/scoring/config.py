@@ -1,8 +1,10 @@
 """The scoring block of an experiment file."""
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from pydantic import (
+    BaseModel,
     BeforeValidator,
     Field,
     SerializeAsAny,
@@ -17,7 +19,7 @@ from nmt_ablation.scoring.bleu import Bleu, BleuTokenizer
 from nmt_ablation.scoring.chrf import Chrf
 from nmt_ablation.scoring.metric import Measure, Metric
 from nmt_ablation.scoring.metrics import METRICS
-from nmt_ablation.values import Block, fail
+from nmt_ablation.values import Block, JsonSchema, Written, fail
 
 MetricName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.+-]{0,31}$")]
 
@@ -39,12 +41,29 @@ def _of_its_kind(block: object) -> object:
     return METRICS[kind].model_validate(block)
 
 
+def _schema(of: Callable[[type[BaseModel]], JsonSchema]) -> JsonSchema:
+    """Return the JSON Schema of metrics: a block of a kind's own name needs no `kind`."""
+    blocks = {name: of(METRICS[name]) for name in METRICS.names()}
+
+    def without_kind(block: JsonSchema) -> JsonSchema:
+        needed = [key for key in block.get("required", ()) if key != "kind"]
+        return {"anyOf": [{**block, "required": needed}, {"type": "null"}]}
+
+    return {
+        "type": "object",
+        "minProperties": 1,
+        "properties": {name: without_kind(block) for name, block in blocks.items()},
+        "additionalProperties": {"anyOf": list(blocks.values())},
+    }
+
+
 class Scoring(Block):
     """The metrics of an experiment."""
 
     metrics: Annotated[
         dict[MetricName, Annotated[SerializeAsAny[Metric], BeforeValidator(_of_its_kind)]],
         Field(min_length=1),
+        Written(lambda own, of: _schema(of)),
     ] = Field(default_factory=_usual)
     """The metrics by name: a kind's own name, or another one with `kind` in the block."""
     primary: str = ""

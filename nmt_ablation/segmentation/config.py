@@ -1,15 +1,15 @@
 """The segmentation of sentences into tokens, as an experiment file sets it."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from nmt_ablation.segmentation.segmenter import SEGMENTERS
-from nmt_ablation.values import Block, Name, Positive, fail
+from nmt_ablation.values import Block, Name, Positive, Written, fail
 
 
 class SegmentationConfig(Block):
-    type: str
+    type: Annotated[str, Written(lambda own, of: own | {"enum": SEGMENTERS.names()})]
     """The segmenter, by its name in `SEGMENTERS`."""
     size: Positive
     """The number of subwords (sentencepiece), of merges (subword-nmt), or of the most frequent

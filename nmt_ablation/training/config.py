@@ -2,12 +2,27 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
-from nmt_ablation.values import Block, NotNegative, Positive, Rate, Share, Size, parse_size
+from nmt_ablation.values import (
+    AnySize,
+    Block,
+    JsonSchema,
+    NotNegative,
+    Positive,
+    Rate,
+    Share,
+    Size,
+    Written,
+)
 
 Schedule = Literal["patience", "fixed"]
 Precision = Literal["float32", "bfloat16"]
+
+
+def _by_size(own: JsonSchema, _: object) -> JsonSchema:
+    """Return the JSON Schema of budgets by size."""
+    return {"type": "object", "additionalProperties": {"type": "integer", "exclusiveMinimum": 0}}
 
 
 class Training(Block):
@@ -20,7 +35,7 @@ class Training(Block):
     warmup_updates: NotNegative = 500
     max_updates: Positive = 10_000
     """The budget, in updates. Reports mark every cell that the budget ended before patience did."""
-    max_updates_at: dict[Annotated[Size, BeforeValidator(parse_size)], Positive] = Field(
+    max_updates_at: Annotated[dict[AnySize, Positive], Written(_by_size)] = Field(
         default={}, exclude_if=lambda value: not value
     )
     """The budget at some sizes, instead of `max_updates`."""

@@ -20,7 +20,7 @@ from pydantic import (
 
 from nmt_ablation.model.parts import Place
 from nmt_ablation.registry import Registry
-from nmt_ablation.values import Block, fail, within
+from nmt_ablation.values import Block, Written, fail, within
 
 
 class Tuning(Block):
@@ -98,7 +98,24 @@ def _forms() -> str:
     return "{" + ", ".join(TUNINGS[name].example for name in TUNINGS.built_in) + "}"
 
 
-Ways = Annotated[dict[str, SerializeAsAny[Tuning]], PlainValidator(_ways)]
+Ways = Annotated[
+    dict[str, SerializeAsAny[Tuning]],
+    PlainValidator(_ways),
+    Written(
+        lambda own, of: {
+            "anyOf": [
+                {"enum": list(WORDS)},
+                {
+                    "type": "object",
+                    "properties": {
+                        name: of(TUNINGS[name])["properties"]["value"] for name in TUNINGS.names()
+                    },
+                    "additionalProperties": False,
+                },
+            ]
+        }
+    ),
+]
 """All ways in which one part is tuned, by name."""
 
 
