@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import random
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,8 @@ transformers = pytest.importorskip("transformers", reason="transformers is in th
 import torch  # noqa: E402
 from fairseq.data import Dictionary  # noqa: E402
 from fairseq.models.transformer import TransformerModel, base_architecture  # noqa: E402
-from tokenizers import Tokenizer, decoders, models  # noqa: E402
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers  # noqa: E402
+from torch.nn import functional  # noqa: E402
 
 from nmt_ablation.errors import UserError  # noqa: E402
 from nmt_ablation.foreign.family import StackShape  # noqa: E402
@@ -24,11 +26,14 @@ from nmt_ablation.model import checkpoint  # noqa: E402
 from nmt_ablation.model.config import Model, StackName  # noqa: E402
 from nmt_ablation.model.parts import PARTS, SUMS  # noqa: E402
 from nmt_ablation.training.launch import architecture  # noqa: E402
+from nmt_ablation.translation.retrieval import retrieval  # noqa: E402
 from nmt_ablation.values import SIDES  # noqa: E402
 
 TOKENS = 300
 ROWS = range(TOKENS)
-E5 = Path(__file__).parents[2] / "shared/models/multilingual-e5-small-de-en"
+SHARED = Path(__file__).parents[2] / "shared"
+E5 = SHARED / "models" / "multilingual-e5-small-de-en"
+TATOEBA = SHARED / "data" / "tatoeba-de-en"
 BERT = {
     "vocab_size": TOKENS,
     "hidden_size": 32,
@@ -328,3 +333,40 @@ def test_in_a_model_of_its_style_it_predicts_what_it_predicted(name: str, tmp_pa
         else:
             logits = original(input_ids=theirs, decoder_input_ids=theirs).logits
     assert (found - logits[0][:, [9, 5, 200, 77]]).abs().max() < 1e-3
+
+
+def test_an_encoder_finds_the_same_sentences_and_not_others(tmp_path: Path) -> None:
+    """Planted: of two equal texts each sentence finds itself; of shuffled ones, by chance."""
+    original = _saved("bert", tmp_path)
+    names = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *(f"w{number}" for number in range(4, TOKENS))]
+    tokenizer = Tokenizer(models.WordLevel({it: row for row, it in enumerate(names)}, "[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    tokenizer.decoder = decoders.Metaspace()
+    tokenizer.add_special_tokens(names[:4])
+    tokenizer.save(str(tmp_path / "tokenizer.json"))
+    chance = random.Random(1)
+    lines = [" ".join(chance.sample(names[4:], chance.randint(2, 9))) for _ in range(60)]
+    others = [" ".join(chance.sample(names[4:], 6)) for _ in range(60)]
+    same = retrieval(tmp_path, lines, lines, lambda *_: None)
+    assert same == [(1.0, 1.0)] * 4
+    by_chance = retrieval(tmp_path, lines, others, lambda *_: None)
+    assert max(max(it) for it in by_chance) < 0.15
+    # The last layer's are the means of the original's states.
+    ids = [[*tokenizer.encode(line).ids, names.index("[SEP]")] for line in (*lines, *others)]
+    with torch.no_grad():
+        means = [original(torch.tensor([it])).last_hidden_state[0].mean(0) for it in ids]
+    found = functional.normalize(torch.stack(means), dim=1)
+    nearest = (found[:60] @ found[60:].T).argmax(1)
+    expected = float((nearest == torch.arange(60)).float().mean())
+    assert by_chance[-1][0] == pytest.approx(expected)
+
+
+def test_a_real_encoder_finds_translations_in_its_upper_layers() -> None:
+    if not (E5.exists() and TATOEBA.exists()):
+        pytest.skip(f"there is no {E5} or no {TATOEBA}")
+    source, target = (
+        (TATOEBA / f"test.{code}").read_text().splitlines()[:100] for code in ("de", "en")
+    )
+    found = retrieval(E5, source, target, lambda *_: None)
+    assert len(found) == 13
+    assert min(found[-1]) > 0.9 > max(found[0])

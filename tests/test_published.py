@@ -1,5 +1,6 @@
 """A published model as the start of a translation model of its shape."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,10 @@ def test_a_report_says_that_nobody_knows_what_it_has_read(run: Run, tmp_path: Pa
     assert result.returncode == 0, result.stderr
     said = (tmp_path / "report" / "tiny.md").read_text()
     assert "bert is a published model: what it has read is not known, and may hold" in said
+    assert "What published encoders find" in said
+    encoders = json.loads((tmp_path / "report" / "tiny.json").read_text())["encoders"]
+    assert encoders == [{"name": "bert", "pairs": 20, "layers": encoders[0]["layers"]}]
+    assert [it["layer"] for it in encoders[0]["layers"]] == [0, 1]
 
 
 def test_tokens_that_it_lacks_start_at_random(run: Run) -> None:

@@ -74,7 +74,13 @@ def scored(pipeline: Pipeline) -> list[Stage[Any]]:
         pipeline.resamples,
     )
     alike = [pipeline.near_duplicates(cell.size, cell.seed) for cell in cells]
-    return [pipeline.calibration(), *alike, *(make(cell) for cell in cells for make in makers)]
+    found = map(pipeline.retrieval, pipeline.experiment.published_in(cells))
+    return [
+        pipeline.calibration(),
+        *alike,
+        *found,
+        *(make(cell) for cell in cells for make in makers),
+    ]
 
 
 def of_each_class(pipelines: list[Pipeline]) -> dict[type, Stage[Any]]:

@@ -1,7 +1,7 @@
 """The whole question, and the rules that its parts have to keep."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Annotated, Any, ClassVar
 
@@ -137,6 +137,13 @@ class Experiment(Block):
         name."""
         vectors = self.names_of_vectors
         return {part: name for part, name in arm.starts.items() if name not in vectors}
+
+    def published_in(self, cells: Iterable["Cell"]) -> list[str]:
+        """Return the published models that the arms of some cells use, in their order."""
+        arms = [self.arms[cell.arm] for cell in cells]
+        used = {name for arm in arms for name in arm.starts.values()}
+        used |= {it.of for arm in arms for it in arm.features.values() if it.control is None}
+        return [name for name, it in self.pretrained.items() if it.fetches and name in used]
 
     def tying(self, arm: Arm) -> Tying:
         """Return the tying of an arm's model: the arm's own, or else the experiment's."""

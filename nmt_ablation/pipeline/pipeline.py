@@ -55,7 +55,8 @@ class Pipeline(Trainings):
 
     def scores(self, cells: Sequence[Cell]) -> list[Stage[Any]]:
         """Return the final stages of some cells: their scores, also on resamples, their comparisons
-        with the baseline, and the near-duplicates in their samples.
+        with the baseline, the near-duplicates in their samples, and what their published encoders
+        retrieve.
 
         A comparison is built by the job that finishes the second of its two cells.
         """
@@ -68,7 +69,8 @@ class Pipeline(Trainings):
         ]
         own = [stage for cell in cells for stage in (self.score(cell), self.resamples(cell))]
         alike = [self.near_duplicates(cell.size, cell.seed) for cell in cells]
-        return [*own, *map(self.compare, compared), *dict.fromkeys(alike)]
+        found = [self.retrieval(name) for name in self.experiment.published_in(cells)]
+        return [*own, *map(self.compare, compared), *dict.fromkeys(alike), *found]
 
     def preparation(self, cells: Sequence[Cell] = ()) -> list[Stage[Any]]:
         """Return all stages that trainings of these cells need, but for networks, which are trained

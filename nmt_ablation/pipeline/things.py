@@ -14,6 +14,7 @@ from nmt_ablation.stage import DataFile, File
 from nmt_ablation.stages import pretrained, tokens
 from nmt_ablation.stages.fetched import FetchPretrained
 from nmt_ablation.stages.published import Published
+from nmt_ablation.stages.retrieval import Retrieval
 from nmt_ablation.stages.sample import FIT_PAIRS
 from nmt_ablation.values import SIDES, Side, Size
 
@@ -177,6 +178,11 @@ class Things(Texts):
         parts = tuple(part for part in PARTS if part in started)
         model = experiment.model.model_copy(update={"dropout": 0.0, "tying": "none"})
         return self._published(name, model, parts, self.segmentation(size, seed))
+
+    @once
+    def retrieval(self, name: str) -> Retrieval:
+        """Return the stage that measures how well a published encoder finds translations."""
+        return Retrieval(self.checkpoint(name), self.hold_out())
 
     @once
     def read_by(self, name: str, drawn: bool, size: Size, seed: int) -> Published:

@@ -16,7 +16,7 @@ from nmt_ablation.results import cost
 from nmt_ablation.results.cost import Cost
 from nmt_ablation.results.coverage import Covered, covered
 from nmt_ablation.results.results import Results
-from nmt_ablation.results.rows import CellRow, CorpusRow, Network
+from nmt_ablation.results.rows import CellRow, CorpusRow, EncoderRow, LayerRetrieval, Network
 from nmt_ablation.values import SIDES, Side
 
 
@@ -156,6 +156,24 @@ def costs(results: Results) -> Table:
         "that were not chosen, and the making of vectors, are not counted."
     ]
     return described("Gain and cost", columns, found, notes)
+
+
+def encoders(results: Results) -> Table:
+    """Describe how well published encoders find translations, by layer."""
+    columns: list[Column[tuple[EncoderRow, LayerRetrieval]]] = [
+        Column(Header("encoder", left=True), lambda it: Entry(it[0].name)),
+        Column(Header("layer"), lambda it: number(it[1].layer)),
+        Column(Header("source to target"), lambda it: Entry(f"{it[1].source_to_target:.1%}")),
+        Column(Header("target to source"), lambda it: Entry(f"{it[1].target_to_source:.1%}")),
+    ]
+    lines = [(row, layer) for row in results.encoders for layer in row.layers]
+    pairs = max((row.pairs for row in results.encoders), default=0)
+    note = (
+        f"The share of {pairs:,} sentences of the validation set whose nearest neighbour among "
+        "all, by the cosine of mean states, is the translation. Layer 0 is the embeddings. An "
+        "encoder that finds few doesn't know one of the languages."
+    )
+    return described("What published encoders find", columns, lines, [note])
 
 
 def corpora(results: Results) -> Table:

@@ -59,6 +59,7 @@ def evidence(results: Results) -> list[Table]:
         cells(results),
         data_tables.networks(results),
         data_tables.costs(results),
+        data_tables.encoders(results),
         data_tables.coverage(results),
     )
     return [table for table in found if table.lines]

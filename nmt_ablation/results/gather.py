@@ -22,6 +22,7 @@ from nmt_ablation.results.results import Results
 from nmt_ablation.results.rows import (
     Alignment,
     CellRow,
+    EncoderRow,
     Example,
     NearDuplicates,
     NearDuplicatesOf,
@@ -106,6 +107,7 @@ def gather(
         corpora=corpora_rows(pipeline, records),
         monolingual=monolingual_rows(pipeline, records),
         further=list(further_rows(pipeline, records)),
+        encoders=list(_encoders(pipeline, workspace, finished)),
         warnings=warnings(pipeline, known(workspace, records), finished),
         examples=list(_examples(pipeline, workspace, kept)) if kept else [],
         translations=_translations(pipeline, workspace, kept) if kept else {},
@@ -221,6 +223,16 @@ def _cell_row(pipeline: Pipeline, workspace: Workspace, records: Provenance, cel
         test_sentences=_test_sentences(pipeline, records),
         digest=score.digest,
     )
+
+
+def _encoders(
+    pipeline: Pipeline, workspace: Workspace, cells: Sequence[Cell]
+) -> Iterator[EncoderRow]:
+    """Yield what the published encoders of some cells retrieve."""
+    for name in pipeline.experiment.published_in(cells):
+        stage = pipeline.retrieval(name)
+        if workspace.done(stage) and (record := workspace.record(stage)).layers:
+            yield EncoderRow.model_validate({"name": name, **asdict(record)})
 
 
 def _training(record: Trained, setting: TrainingSetting) -> Training:

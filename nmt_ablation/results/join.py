@@ -57,6 +57,7 @@ def _joined(parts: Sequence[Results]) -> Results:
         update={
             "cells": cells,
             "resamples": resamples if len(resamples) == len(cells) else {},
+            "encoders": list({it.name: it for part in parts for it in part.encoders}.values()),
             "unfinished": [name for name in first.unfinished if name not in of_names],
             "means": means,
             "contrasts": contrasts,

@@ -13,6 +13,7 @@ from nmt_ablation.results.rows import (
     CellRow,
     ContrastRow,
     CorpusRow,
+    EncoderRow,
     Example,
     FurtherRow,
     MeanRow,
@@ -60,6 +61,8 @@ class Results(Row):
     monolingual: list[MonolingualRow]
     further: list[FurtherRow] = Field(default=[], exclude_if=lambda value: not value)
     """Sentence pairs beside the pool that networks learned from."""
+    encoders: list[EncoderRow] = Field(default=[], exclude_if=lambda value: not value)
+    """The retrieval of translations by published encoders."""
     warnings: list[str] = Field(default=[])
     """Warnings about text, vectors and trainings."""
     examples: list[Example]

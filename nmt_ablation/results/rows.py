@@ -203,6 +203,25 @@ class NearDuplicates(Row):
     test: NearDuplicatesOf
 
 
+class LayerRetrieval(Row):
+    """The precision at 1 of retrieval by the states of an encoder's layer."""
+
+    layer: int
+    """The layer, counted from 1; 0 for embeddings."""
+    source_to_target: float
+    target_to_source: float
+
+
+class EncoderRow(Row):
+    """The retrieval of the validation set's translations by a published encoder."""
+
+    name: str
+    """The name in the experiment."""
+    pairs: int
+    """Number of sentence pairs."""
+    layers: tuple[LayerRetrieval, ...]
+
+
 class CellRow(Row):
     """A finished cell."""
 

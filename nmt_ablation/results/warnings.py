@@ -143,16 +143,10 @@ def _of_vectors(pipeline: Pipeline, find: Find, cells: Iterable[Cell]) -> Iterat
 
 
 def _of_published(pipeline: Pipeline, cells: Iterable[Cell]) -> Iterator[str]:
-    experiment = pipeline.experiment
-    arms = [experiment.arms[cell.arm] for cell in cells]
-    started = {name for arm in arms for name in arm.starts.values()}
-    started |= {it.of for arm in arms for it in arm.features.values() if it.control is None}
-    for name, thing in experiment.pretrained.items():
-        if name in started and thing.fetches:
-            yield (
-                f"{name} is a published model: what it has read is not known, and may hold the "
-                "test set"
-            )
+    for name in pipeline.experiment.published_in(cells):
+        yield (
+            f"{name} is a published model: what it has read is not known, and may hold the test set"
+        )
 
 
 def _of_trainings(pipeline: Pipeline, find: Find, cells: Iterable[Cell]) -> Iterator[str]:
