@@ -8,7 +8,7 @@ from pathlib import Path
 
 from nmt_ablation.artifact import Provenance
 from nmt_ablation.errors import UserError, require
-from nmt_ablation.experiment import Arm
+from nmt_ablation.experiment import Arm, Cell
 from nmt_ablation.opus.fetch import is_url
 from nmt_ablation.pipeline import Pipeline
 from nmt_ablation.results.warnings import known, of_cleaning, warnings
@@ -18,6 +18,7 @@ from nmt_ablation.stages.cleaned import Fetch
 from nmt_ablation.stages.fetched import FetchPretrained
 from nmt_ablation.stages.held_out import NamedSet, key_of
 from nmt_ablation.stages.pretrained import Vectors
+from nmt_ablation.stages.published import Published
 from nmt_ablation.values import Side, Size
 
 
@@ -93,6 +94,11 @@ def _makers(pipeline: Pipeline) -> Iterator[Callable[[], object]]:
         yield partial(pipeline.aligned, name, first, seed)
     for arm in experiment.arms.values():
         yield partial(_rows, pipeline, arm, first, seed)
+    cells = [it for it in experiment.cells() if (it.size, it.seed) == (first, seed)]
+    for name in experiment.published_in(cells):
+        yield partial(pipeline.retrieval, name)
+    for cell in cells:
+        yield partial(_published, pipeline, cell)
 
 
 def _text(pipeline: Pipeline, side: Side) -> AnyStage:
@@ -101,6 +107,10 @@ def _text(pipeline: Pipeline, side: Side) -> AnyStage:
 
 def _rows(pipeline: Pipeline, arm: Arm, size: Size, seed: int) -> list[AnyStage]:
     return list(pipeline.rows(arm, size, seed).values())
+
+
+def _published(pipeline: Pipeline, cell: Cell) -> list[AnyStage]:
+    return [it for it in pipeline.train(cell).inputs.values() if isinstance(it, Published)]
 
 
 def _check_test_set(name: str, pair: str) -> None:
@@ -155,6 +165,14 @@ def describe(runner: Runner) -> Iterator[str]:
                     f"{cell.arm}: {record.train.tokens:.0%} of the sample's tokens on the {side} "
                     f"side have a vector, {record.test.tokens:.0%} of the test set's"
                 )
+    for name in experiment.published_in(first):
+        if (found := find(pipeline.retrieval(name))) and found.layers:
+            best = max(found.layers, key=lambda it: it.source_to_target + it.target_to_source)
+            yield (
+                f"{name}: finds {best.source_to_target:.0%} and {best.target_to_source:.0%} of the "
+                f"validation set's translations, to {experiment.target} and to "
+                f"{experiment.source}, by its best layer, {best.layer} of {len(found.layers) - 1}"
+            )
     yield from (f"warning: {it}" for it in warnings(pipeline, find, first))
 
 

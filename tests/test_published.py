@@ -1,6 +1,7 @@
 """A published model as the start of a translation model of its shape."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -220,6 +221,18 @@ def test_another_shape_is_refused_with_what_to_set(run: Run, edit: Any, says: st
         changed.pipeline.published("bert", 200, 1)
     result = changed.call("plan")
     assert result.returncode == 1 and "pretrained.bert: " in result.stderr
+
+
+def test_inspecting_the_data_reads_it_and_says_what_it_finds(run: Run) -> None:
+    result = run.call("validate", "--data")
+    assert result.returncode == 0, result.stderr
+    assert re.search(
+        r"bert: finds \d+% and \d+% of the .* by its best layer, \d of 1", result.stdout
+    )
+    (run.file.parent / "bert" / "model.safetensors").write_bytes(b"damaged")
+    result = run.call("validate", "--data", "--workspace", f"{run.workspace_root}-2")
+    assert result.returncode == 1
+    assert "model.safetensors: can't be read as weights" in result.stderr.replace("\n", " ")
 
 
 def test_it_needs_its_own_subwords(new_run: NewRun) -> None:
