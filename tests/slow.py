@@ -99,7 +99,7 @@ def _files(path: Path) -> Iterator[Path]:
     """Yield a file, or the sources in a folder."""
     if path.is_file():
         yield path
-    yield from (it for it in path.rglob("*") if it.is_file() and it.suffix != ".pyc")
+    yield from (it for it in path.rglob("*") if it.is_file() and it.parent.name != "__pycache__")
 
 
 def _read() -> Iterator[tuple[str, str]]:
