@@ -48,7 +48,7 @@ FROM_PYTHON = (
     *package("api.py", "session.py", "runner.py", "experiment", "results", "report"),
     "docs/notebook.ipynb",
 )
-"""What tests of several files cover."""
+"""The paths that tests of several files cover."""
 
 
 class Slow:

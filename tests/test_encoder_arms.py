@@ -54,3 +54,5 @@ def test_a_cell_is_trained_on_an_encoders_pieces_and_rows(new_run: NewRun) -> No
     assert vectors["source"].dimension == 16
     hypotheses = run.pipeline.translate(run.cell(200, "frozen"), "test").hypotheses
     assert "##" not in run.workspace.file(hypotheses).read_text()
+    # Of several files only the one with the embeddings was fetched, so no layer is looked at.
+    assert not (run.workspace_root / "store" / "retrieval").exists()

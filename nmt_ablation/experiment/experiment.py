@@ -139,7 +139,11 @@ class Experiment(Block):
         return {part: name for part, name in arm.starts.items() if name not in vectors}
 
     def published_in(self, cells: Iterable["Cell"]) -> list[str]:
-        """Return the published models that the arms of some cells use, in their order."""
+        """Return the published models with layers that the arms of some cells use."""
+        return [name for name in self.fetched_in(cells) if self.pretrained[name].reads]
+
+    def fetched_in(self, cells: Iterable["Cell"]) -> list[str]:
+        """Return all that was published and that the arms of some cells use, in its order."""
         arms = [self.arms[cell.arm] for cell in cells]
         used = {name for arm in arms for name in arm.starts.values()}
         used |= {it.of for arm in arms for it in arm.features.values() if it.control is None}

@@ -143,7 +143,7 @@ def _of_vectors(pipeline: Pipeline, find: Find, cells: Iterable[Cell]) -> Iterat
 
 
 def _of_published(pipeline: Pipeline, cells: Iterable[Cell]) -> Iterator[str]:
-    for name in pipeline.experiment.published_in(cells):
+    for name in pipeline.experiment.fetched_in(cells):
         yield (
             f"{name} is a published model: what it has read is not known, and may hold the test set"
         )
