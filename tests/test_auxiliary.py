@@ -209,4 +209,3 @@ def test_the_table_of_costs_counts_its_tokens() -> None:
     table = data_tables.costs(rows.results(means, cells))
     at = [header.text for header in table.headers].index("tokens beside")
     assert [line[at].text for line in table.lines] == ["0", "700"]
-    assert not data_tables.costs(rows.results(means[:1], cells[:1])).lines

@@ -58,13 +58,15 @@ def test_the_table_says_gain_and_cost(with_networks: Results) -> None:
     table = data_tables.costs(with_networks)
     lines = [[str(entry) for entry in line] for line in table.lines]
     assert [header.text for header in table.headers[3:]] == [
+        "parameters",
+        "that learn",
         "training",
         "pretraining",
         "a cell's share",
         "whole cost",
     ]
-    assert lines[0][1:] == ["random", "–", "150", "0", "0", "150"]
-    assert lines[2][3:] == ["150", "80", "25", "175"]
+    assert lines[0][1:] == ["random", "–", "10", "–", "150", "0", "0", "150"]
+    assert lines[2][5:] == ["150", "80", "25", "175"]
 
 
 def test_the_figure_has_each_arm_at_both_its_costs(with_networks: Results) -> None:
@@ -82,5 +84,17 @@ def test_a_report_shows_it_where_there_are_networks(with_networks: Results, tmp_
     assert "![gain against cost](with.cost.svg)" in (tmp_path / "with.md").read_text()
     assert "Gain against cost" in (tmp_path / "with.html").read_text()
     without = results(MEANS, CELLS)
-    assert cost_figure.draw([without]) is None and not costs(without)
+    assert cost_figure.draw([without]) is None
     assert "Gain against cost" not in page([without], "c")
+
+
+def test_the_figure_says_where_arms_differ_in_parameters() -> None:
+    cells = [
+        cell(100, "random", 5.0, parameters=2_000_000, learned=2_000_000),
+        cell(100, "fed", 6.0, parameters=22_000_000, learned=3_000_000),
+    ]
+    shown = results([mean(100, "random", None), mean(100, "fed", 1.0)], cells)
+    figure = cost_figure.draw([shown])
+    assert figure is not None
+    said = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert said[:2] == ["random (2.0M parameters)", "fed (22.0M parameters, 3.0M learn)"]

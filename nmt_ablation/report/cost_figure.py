@@ -14,7 +14,8 @@ PANELS_ACROSS = 3
 
 
 def draw(experiments: Sequence[Results]) -> Figure | None:
-    """Draw the experiments whose arms start from networks; return None if there are none."""
+    """Draw the experiments whose arms differ in more than the cost of training; return None if
+    there are none."""
     arms = arms_of(experiments)
     panels = [(results, of) for results in experiments for of in by_size(results).values()]
     if not panels:
@@ -37,7 +38,11 @@ def draw(experiments: Sequence[Results]) -> Figure | None:
     for axes in grid.flat[len(panels) :]:
         axes.set_visible(False)
     used = dict.fromkeys(cost.arm for _, found in panels for cost in found)
-    shown = {arm: Line2D([], [], **look_of(arms, arm) | {"linestyle": ""}) for arm in used}
+    said = _parameters([cost for _, found in panels for cost in found])
+    shown = {
+        f"{arm}{said.get(arm, '')}": Line2D([], [], **look_of(arms, arm) | {"linestyle": ""})
+        for arm in used
+    }
     shown["with all of its pretraining"] = Line2D(
         [], [], color="#666666", marker="o", linestyle="", fillstyle="none"
     )
@@ -49,6 +54,20 @@ def draw(experiments: Sequence[Results]) -> Figure | None:
         frameon=False,
     )
     return figure
+
+
+def _parameters(costs: Sequence[Cost]) -> dict[str, str]:
+    """Say how many parameters each arm has, and how many learn, if arms differ in that."""
+    found: dict[str, set[tuple[int, int | None]]] = {}
+    for cost in costs:
+        found.setdefault(cost.arm, set()).add((cost.parameters, cost.learned))
+    if len(set().union(*found.values())) == 1 or any(len(of) > 1 for of in found.values()):
+        return {}
+    said = {}
+    for arm, ((parameters, learned),) in found.items():
+        learning = "" if learned in (None, parameters) else f", {learned / 1e6:.1f}M learn"
+        said[arm] = f" ({parameters / 1e6:.1f}M parameters{learning})"
+    return said
 
 
 def _draw_cost(cost: Cost, arms: Sequence[str], axes: Axes) -> None:

@@ -136,11 +136,17 @@ def _network_notes(results: Results) -> list[str]:
 
 
 def costs(results: Results) -> Table:
-    """Describe the gain and the cost of each arm at each size, if some start from networks."""
+    """Describe the gain, the parameters and the cost of each arm at each size."""
+
+    def learned(it: Cost) -> Entry:
+        return Entry(NOTHING) if it.learned is None else number(it.learned)
+
     columns: list[Column[Cost]] = [
         Column(Header("pairs"), lambda it: number(it.pairs)),
         Column(Header("arm", left=True), lambda it: Entry(it.arm)),
         Column(Header(results.measure.delta), lambda it: gain(it.gain, results.measure)),
+        Column(Header("parameters"), lambda it: number(it.parameters)),
+        Column(Header("that learn"), learned),
         Column(Header("training"), lambda it: number(round(it.training))),
         Column(Header("tokens beside"), lambda it: number(round(it.beside))),
         Column(Header("pretraining"), lambda it: number(round(it.pretraining))),
@@ -149,11 +155,12 @@ def costs(results: Results) -> Table:
     ]
     found = cost.costs(results)
     if not any(it.beside for it in found):
-        del columns[4]
+        del columns[6]
     notes = [
-        "In core-seconds of a cell, means over seeds. All finished cells that start from a network "
-        "share its cost; the whole cost is training with this share. Trainings at learning rates "
-        "that were not chosen, and the making of vectors, are not counted."
+        "Costs are core-seconds of a cell, means over seeds. All finished cells that start from a "
+        "network share its cost; the whole cost is training with this share. Not counted are "
+        "trainings at learning rates that were not chosen, the making of vectors, and what others "
+        "spent on published models."
     ]
     return described("Gain and cost", columns, found, notes)
 

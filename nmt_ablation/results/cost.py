@@ -25,6 +25,9 @@ class Cost:
     """The cost of all networks that a cell starts from."""
     beside: float
     """The number of tokens that auxiliary objectives predicted."""
+    parameters: int
+    learned: int | None
+    """The number of parameters that learned at some update; None in reports of before."""
     share: float
     """A cell's share of this, if all finished cells that start from a network share its cost."""
 
@@ -45,10 +48,7 @@ class Cost:
 
 
 def costs(results: Results) -> list[Cost]:
-    """Return the costs of all sizes and arms; none if no arm starts from a network or learns an
-    auxiliary objective."""
-    if not any(row.networks or row.training.auxiliary_tokens for row in results.cells):
-        return []
+    """Return the costs of all sizes and arms."""
     found = []
     cells_of = Counter(it.digest for row in results.cells for it in row.networks)
     threads = results.design.training.threads * results.design.training.processes
@@ -62,6 +62,8 @@ def costs(results: Results) -> list[Cost]:
                 fmean(row.training.seconds / row.training.together * threads for row in rows),
                 fmean(sum(it.core_seconds for it in row.networks) for row in rows),
                 fmean(row.training.auxiliary_tokens for row in rows),
+                rows[0].training.parameters,
+                rows[0].training.learned,
                 _shares(rows, cells_of),
             )
         )
@@ -69,7 +71,12 @@ def costs(results: Results) -> list[Cost]:
 
 
 def by_size(results: Results) -> dict[int, list[Cost]]:
-    """Return the costs of all arms at each size, in pairs."""
+    """Return the costs of all arms at each size, in pairs; none if all models have as many
+    parameters, and none has a network or an auxiliary objective."""
+    if len({row.training.parameters for row in results.cells}) == 1 and not any(
+        row.networks or row.training.auxiliary_tokens for row in results.cells
+    ):
+        return {}
     found: dict[int, list[Cost]] = {}
     for cost in costs(results):
         found.setdefault(cost.pairs, []).append(cost)

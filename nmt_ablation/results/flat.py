@@ -49,7 +49,10 @@ def _cell(row: CellRow) -> Flat:
         found |= {"learning_rate": training.learning_rate}
     found |= {"ended_by": training.ended_by, "updates": training.updates}
     found |= {"best_update": training.best_update, "validation_bleu": training.validation_bleu}
-    found |= {"training_seconds": training.seconds, "digest": row.digest}
+    found |= {"training_seconds": training.seconds}
+    if training.learned is not None:
+        found |= {"parameters": training.parameters, "learned_parameters": training.learned}
+    found |= {"digest": row.digest}
     return found | {f"{name}_signature": score.signature for name, score in row.scores.items()}
 
 

@@ -247,6 +247,7 @@ def _training(record: Trained, setting: TrainingSetting) -> Training:
         together=record.together,
         too_long=record.too_long,
         parameters=record.parameters,
+        learned=record.learned,
         weights=record.weights,
         torch=record.torch,
         device=record.device,

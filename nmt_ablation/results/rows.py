@@ -54,6 +54,8 @@ class Training(Row):
     too_long: int
     """Number of training pairs that fit into no batch."""
     parameters: int
+    learned: int | None = Field(default=None, exclude_if=lambda value: value is None)
+    """Number of parameters that learned at some update; None in reports of before."""
     weights: str
     """Digest of the weights."""
     torch: str

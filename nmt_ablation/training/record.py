@@ -38,6 +38,7 @@ class Trained:
     too_long: int
     """The number of training pairs that fit into no batch."""
     parameters: int
+    """The number of parameters while it learned."""
     weights: str
     """The digest of the weights that are kept."""
     validations: list[Validation]
@@ -51,6 +52,8 @@ class Trained:
     """The number of tokens that auxiliary objectives predicted."""
     auxiliary_share: float | None = None
     """The share of auxiliary objectives in the loss, by their weights; None without any."""
+    learned: int | None = None
+    """The number of parameters that learned at some update; None in records of before."""
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,10 @@ class ArmState:
 
     initial_weights: str = ""
     """The digest of the model as drawn at random, before the arm changes it."""
+    parameters: int = 0
+    """The number of parameters, shared ones once."""
+    learned: int = 0
+    """The number of parameters that learn at some update."""
     validations: list[Validation] = field(default_factory=list)
     best: float | None = None
     best_update: int = 0
@@ -91,6 +95,9 @@ class TrainingState:
 
     def restore(self, plain: dict[str, Any]) -> None:
         """Continue from the state in a checkpoint."""
-        self.arms = [ArmState.restored(arm) for arm in plain["arms"]]
+        self.arms = [
+            ArmState.restored(arm | {"parameters": own.parameters, "learned": own.learned})
+            for arm, own in zip(plain["arms"], self.arms, strict=True)
+        ]
         self.batches, self.batches_at = plain["batches"], plain["batches_at"]
         self._seconds_before = plain["seconds"]

@@ -75,6 +75,8 @@ class ArmsTask(ResumableTask):
             self._feed(model, arm, cfg)
             for weight in model.parameters():
                 weight.model_number = number
+                state.parameters += weight.numel()
+                state.learned += weight.numel() if weight.requires_grad else 0
             self.models.append(model)
         return Arms(self.models)
 
