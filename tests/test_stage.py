@@ -53,6 +53,7 @@ VARIANTS: dict[str, tuple[tuple[str, str], ...]] = {
         (SEGMENTATION, "{type: checkpoint, checkpoint: word2vec, size: 300, fit_on: pool}"),
         (THING, f"  word2vec: {{kind: published, path: some/model, revision: '{'0' * 40}'}}"),
     ),
+    "translator": ((THING, f"{THING}\n  marian: {{kind: translator, path: checkpoint}}"),),
 }
 """Experiments that have, all together, a stage of each class."""
 
@@ -79,6 +80,7 @@ def scored(pipeline: Pipeline) -> list[Stage[Any]]:
         pipeline.calibration(),
         *alike,
         *found,
+        *pipeline.translators(cells),
         *(make(cell) for cell in cells for make in makers),
     ]
 

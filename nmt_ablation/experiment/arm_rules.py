@@ -33,6 +33,12 @@ def check_arm(experiment: "Experiment", name: str, arm: Arm) -> None:
                 f"nothing pretrained is called '{thing}'; allowed: {allowed}",
             )
     for part, thing in arm.starts.items():
+        if experiment.pretrained[thing].scored:
+            fail(
+                ("arms", name, "start"),
+                f"'{thing}' is of the kind translator, which is scored as it is; to start from its "
+                "weights, name it once more, of the kind published",
+            )
         if part not in (can := experiment.pretrained[thing].parts(experiment.setting)):
             allowed = ", ".join(it for it in PARTS if it in can)
             fail(

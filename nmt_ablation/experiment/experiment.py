@@ -23,6 +23,7 @@ from nmt_ablation.pretrained.kind import (
     Setting,
 )
 from nmt_ablation.pretrained.parent import Parent
+from nmt_ablation.pretrained.translator import Translator
 from nmt_ablation.scoring.config import Scoring
 from nmt_ablation.segmentation.config import SegmentationConfig
 from nmt_ablation.training.config import Training
@@ -148,6 +149,17 @@ class Experiment(Block):
         used = {name for arm in arms for name in arm.starts.values()}
         used |= {it.of for arm in arms for it in arm.features.values() if it.control is None}
         return [name for name, it in self.pretrained.items() if it.fetches and name in used]
+
+    def translator(self, name: str) -> Translator:
+        """Return a pretrained thing that is a published translator."""
+        thing = self.pretrained[name]
+        assert isinstance(thing, Translator)
+        return thing
+
+    @property
+    def translators(self) -> list[str]:
+        """The names of the published translators that are scored as they are."""
+        return [name for name, it in self.pretrained.items() if it.scored]
 
     def tying(self, arm: Arm) -> Tying:
         """Return the tying of an arm's model: the arm's own, or else the experiment's."""
@@ -278,7 +290,7 @@ class Experiment(Block):
         checkpoint = self.segmentation.checkpoint
         if checkpoint is not None:
             thing = self.pretrained.get(checkpoint)
-            if thing is None or not thing.fetches:
+            if thing is None or not thing.fetches or thing.scored:
                 fail(
                     ("segmentation", "checkpoint"),
                     f"no checkpoint is called '{checkpoint}'; name it under pretrained, with "

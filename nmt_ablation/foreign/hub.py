@@ -1,4 +1,4 @@
-"""Encoders (mBERT, XLM-R, LaBSE) copied from a local directory or downloaded from the hub."""
+"""Published models, copied from a local directory or downloaded from the hub."""
 
 import io
 import re
@@ -17,6 +17,8 @@ from nmt_ablation.foreign.weights import CONFIG, INDEX, WEIGHTS
 from nmt_ablation.progress import OnProgress
 
 ANSWER_SECONDS = 20.0
+OF_TRANSLATORS = (".json", ".spm", ".model", ".txt")
+"""The endings of the files that a translator's tokenizer and configuration are made of."""
 
 
 @dataclass(frozen=True)
@@ -72,9 +74,7 @@ def fetch(
             held = weights.Weights(folder)
             needed = held if whole else [held.family.embeddings]
             shards = sorted({held.file_of(it) for it in needed})
-            for shard in shards:
-                if shard not in source.sizes:
-                    raise UserError(f"{name}: has no {shard}, which {saved} names; get it complete")
+            _there(name, source, shards, saved)
             _bring(source, shards, folder, progress)
             files += shards
         # The hub's client keeps notes there, for resuming.
@@ -93,6 +93,51 @@ def fetch(
         matrix.shape[1],
         len(tokenizer.rows),
     )
+
+
+def fetch_translator(
+    name: str, revision: str | None, folder: Path, progress: OnProgress
+) -> dict[str, str]:
+    """Bring a translator's configuration, tokenizer and weights into a folder.
+
+    Args:
+        name: a local directory, or a model of the hub.
+        revision: the full hash of a commit, for a model of the hub: branches and tags move.
+        folder: where the files go.
+        progress: a callback for progress in bytes.
+
+    Returns:
+        the SHA-256 of each file, by its name.
+
+    Raises:
+        UserError: there is no such directory or model, the hub can't be reached, the revision is no
+            commit, or a file is missing.
+    """
+    source = _source(name, revision)
+    saved = next((file for file in WEIGHTS if file in source.sizes), None)
+    if CONFIG not in source.sizes or saved is None:
+        raise UserError(
+            f"{name}: has no {CONFIG if saved else ' or '.join(WEIGHTS)}; it takes a model "
+            "as transformers saves it for PyTorch"
+        )
+    files = [it for it in source.sizes if it.endswith(OF_TRANSLATORS) and "/" not in it]
+    files += [] if saved in files else [saved]
+    with writing(folder):
+        _bring(source, files, folder, progress)
+        if saved.endswith(INDEX):
+            shards = sorted(set(weights.places(folder / saved).values()))
+            _there(name, source, shards, saved)
+            _bring(source, shards, folder, progress)
+            files += shards
+        shutil.rmtree(folder / ".cache", ignore_errors=True)
+    return {file: sha256(folder / file) for file in sorted(files)}
+
+
+def _there(name: str, source: "_Source", shards: Sequence[str], index: str) -> None:
+    """Refuse an index that names a file that isn't there."""
+    for shard in shards:
+        if shard not in source.sizes:
+            raise UserError(f"{name}: has no {shard}, which {index} names; get it complete")
 
 
 class _Source(Protocol):

@@ -8,6 +8,7 @@ from nmt_ablation.pipeline.once import once
 from nmt_ablation.pipeline.trainings import Trainings
 from nmt_ablation.stage import Stage
 from nmt_ablation.stages import pretrained, scoring, training
+from nmt_ablation.stages.translator import ScoreTranslator
 
 
 class Pipeline(Trainings):
@@ -53,10 +54,33 @@ class Pipeline(Trainings):
         """Return the stage that scores a cell on resamples of the test set."""
         return scoring.Resample(self.score(cell), self.experiment.scoring.metrics)
 
+    @once
+    def translator(self, name: str) -> ScoreTranslator:
+        """Return the stage that scores a published translator."""
+        experiment = self.experiment
+        return ScoreTranslator(
+            self.checkpoint(name),
+            experiment.translator(name).codes,
+            self.test_sets(),
+            self.languages,
+            experiment.held_out.weights,
+            experiment.scoring.metrics,
+            experiment.decoding,
+            experiment.cleaning.unicode,
+            experiment.training.threads,
+            f"{self.file.path}: pretrained.{name}",
+        )
+
+    def translators(self, cells: Sequence[Cell]) -> list[ScoreTranslator]:
+        """Return the stages that score published translators, which come with the first cell."""
+        if self.experiment.cells()[0] not in cells:
+            return []
+        return [self.translator(name) for name in self.experiment.translators]
+
     def scores(self, cells: Sequence[Cell]) -> list[Stage[Any]]:
         """Return the final stages of some cells: their scores, also on resamples, their comparisons
-        with the baseline, the near-duplicates in their samples, and what their published encoders
-        retrieve.
+        with the baseline, the near-duplicates in their samples, what their published encoders
+        retrieve, and published translators' scores.
 
         A comparison is built by the job that finishes the second of its two cells.
         """
@@ -69,7 +93,10 @@ class Pipeline(Trainings):
         ]
         own = [stage for cell in cells for stage in (self.score(cell), self.resamples(cell))]
         alike = [self.near_duplicates(cell.size, cell.seed) for cell in cells]
-        found = [self.retrieval(name) for name in self.experiment.published_in(cells)]
+        found: list[Stage[Any]] = [
+            self.retrieval(name) for name in self.experiment.published_in(cells)
+        ]
+        found += self.translators(cells)
         return [*own, *map(self.compare, compared), *dict.fromkeys(alike), *found]
 
     def preparation(self, cells: Sequence[Cell] = ()) -> list[Stage[Any]]:
@@ -81,7 +108,8 @@ class Pipeline(Trainings):
         alike = [self.near_duplicates(cell.size, cell.seed) for cell in cells]
         needed = [it for cell in cells for it in _untrained(self.train(cell))]
         added = [test_set.stage for test_set in self.test_sets().values()]
-        return list(dict.fromkeys([*samples, *alike, *added, *needed]))
+        also = self.translators(cells)
+        return list(dict.fromkeys([*samples, *alike, *added, *needed, *also]))
 
     def networks_of(self, cells: Sequence[Cell]) -> dict[str, pretrained.Network | training.Train]:
         """Return the networks and parents that some cells need, by the names of their jobs; each

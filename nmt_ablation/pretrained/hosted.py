@@ -40,9 +40,12 @@ class Hosted(Block):
     def fetch(self, data: Path, folder: Path, progress: OnProgress) -> Mapping[str, str]:
         from nmt_ablation.foreign.hub import fetch
 
+        return fetch(self.place(data), self.revision, folder, progress, self.whole).files
+
+    def place(self, data: Path) -> str:
+        """Return the directory of a local model, or the name of one of the hub."""
         local = data / self.path
-        name = str(local) if local.is_dir() else self.path
-        return fetch(name, self.revision, folder, progress, self.whole).files
+        return str(local) if local.is_dir() else self.path
 
     @property
     def whole(self) -> bool:

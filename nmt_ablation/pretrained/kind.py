@@ -139,6 +139,8 @@ class Pretrained(Block):
     steps."""
     fetches: ClassVar[bool] = False
     """True if `fetch` has to run before `build`."""
+    scored: ClassVar[bool] = False
+    """True for a translator, which is scored as it is."""
 
     kind: str
 
@@ -282,6 +284,7 @@ KINDS: Registry[Pretrained] = Registry(
         "published": "nmt_ablation.pretrained.published:Published",
         "network": "nmt_ablation.pretrained.network:Network",
         "parent": "nmt_ablation.pretrained.parent:Parent",
+        "translator": "nmt_ablation.pretrained.translator:Translator",
     },
 )
 

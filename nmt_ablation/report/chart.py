@@ -70,6 +70,8 @@ class Chart:
     series: Sequence[Series]
     log_x: bool = False
     from_zero: bool = False
+    levels: Sequence[Point] = ()
+    """Lines from side to side, at the height of each point, under the words of its tooltip."""
     width: int = field(default=WIDTH, init=False)
     height: int = field(default=HEIGHT, init=False)
 
@@ -82,6 +84,7 @@ class Chart:
         ys = [y for _, y in lines] + [y for one in self.series for _, y in one.fit]
         ys += [y for one in self.series for band in one.bands for _, *ends in band for y in ends]
         ys += [point.y for one in self.series for point in one.points]
+        ys += [level.y for level in self.levels]
         ys += [0.0] if self.from_zero or not ys else []
         self._x = self._scaled(min(xs)), self._scaled(max(xs))
         low, high = min(ys), max(ys)

@@ -73,6 +73,12 @@ def scores(results: Results, curves: Sequence[str]) -> list[Curve]:
     return found
 
 
+def levels(results: Results) -> dict[str, float]:
+    """Return the primary score of each published translator, which has no corpus size."""
+    rows = (row for row in results.translators if results.primary in row.scores)
+    return {row.name: row.scores[results.primary].value for row in rows}
+
+
 def gains(results: Results, curves: Sequence[str]) -> list[Curve]:
     """Describe the gains over the baseline by the primary metric; arguments as of `scores`."""
     metric, compared = results.primary, [row for row in results.means if row.gains]

@@ -16,7 +16,16 @@ from nmt_ablation.results import cost
 from nmt_ablation.results.cost import Cost
 from nmt_ablation.results.coverage import Covered, covered
 from nmt_ablation.results.results import Results
-from nmt_ablation.results.rows import CellRow, CorpusRow, EncoderRow, LayerRetrieval, Network
+from nmt_ablation.results.rows import (
+    CellRow,
+    CorpusRow,
+    EncoderRow,
+    LayerRetrieval,
+    Network,
+    TranslatorRow,
+)
+from nmt_ablation.scoring import loss
+from nmt_ablation.scoring.metric import Measure
 from nmt_ablation.values import SIDES, Side
 
 
@@ -141,6 +150,7 @@ def costs(results: Results) -> Table:
     def learned(it: Cost) -> Entry:
         return Entry(NOTHING) if it.learned is None else number(it.learned)
 
+    found = cost.costs(results)
     columns: list[Column[Cost]] = [
         Column(Header("pairs"), lambda it: number(it.pairs)),
         Column(Header("arm", left=True), lambda it: Entry(it.arm)),
@@ -148,21 +158,69 @@ def costs(results: Results) -> Table:
         Column(Header("parameters"), lambda it: number(it.parameters)),
         Column(Header("that learn"), learned),
         Column(Header("training"), lambda it: number(round(it.training))),
-        Column(Header("tokens beside"), lambda it: number(round(it.beside))),
-        Column(Header("pretraining"), lambda it: number(round(it.pretraining))),
-        Column(Header("a cell's share"), lambda it: number(round(it.share))),
-        Column(Header("whole cost"), lambda it: number(round(it.shared))),
     ]
-    found = cost.costs(results)
-    if not any(it.beside for it in found):
-        del columns[6]
-    notes = [
-        "Costs are core-seconds of a cell, means over seeds. All finished cells that start from a "
-        "network share its cost; the whole cost is training with this share. Not counted are "
-        "trainings at learning rates that were not chosen, the making of vectors, and what others "
-        "spent on published models."
-    ]
+    if any(it.beside for it in found):
+        columns.append(Column(Header("tokens beside"), lambda it: number(round(it.beside))))
+    notes = ["Costs are core-seconds of a cell, means over seeds. "]
+    if any(it.pretraining for it in found):
+        columns += [
+            Column(Header("pretraining"), lambda it: number(round(it.pretraining))),
+            Column(Header("a cell's share"), lambda it: number(round(it.share))),
+            Column(Header("whole cost"), lambda it: number(round(it.shared))),
+        ]
+        notes[0] += (
+            "All finished cells that start from a network share its cost; the whole cost is "
+            "training with this share. "
+        )
+    notes[0] += (
+        "Not counted are trainings at learning rates that were not chosen, the making of vectors, "
+        "and what others spent on published models."
+    )
     return described("Gain and cost", columns, found, notes)
+
+
+def translators(results: Results) -> Table:
+    """Describe the scores of published translators."""
+    columns: list[Column[TranslatorRow]] = [
+        Column(Header("translator", left=True), lambda it: Entry(it.name)),
+        Column(Header("model", left=True), lambda it: Entry(it.model)),
+    ]
+    columns += [_translator_score(*it) for it in results.pooled.items() if it[0] != loss.NAME]
+    columns += [
+        Column(Header("parameters"), lambda it: number(it.parameters)),
+        Column(Header("sentences a core-second"), _speed),
+    ]
+    found = results.translators
+    notes = [
+        "They are scored as they are, on the same test sets, with the same beam and length penalty "
+        "as the arms. In parentheses are 95% intervals for other test sentences. What they have "
+        "read is not known, and may hold the test set: then nothing here shows how well they "
+        "translate other text."
+    ]
+    notes += [f"{it.name}: {said}." for it in found for said in it.warnings]
+    notes += [
+        f"{it.name} has fewer positions than {it.truncated:,} of {it.sentences:,} test sentences "
+        "have tokens: the rest of these was not translated."
+        for it in found
+        if it.truncated
+    ]
+    return described("Published translators, as they are", columns, found, notes)
+
+
+def _translator_score(name: str, measure: Measure) -> Column[TranslatorRow]:
+    def entry(row: TranslatorRow) -> Entry:
+        if name not in row.scores:
+            return Entry(NOTHING)
+        value, (low, high), places = row.scores[name].value, row.intervals[name], measure.decimals
+        interval = f"({low:.{places}f} to {high:.{places}f})"
+        return Entry(f"{value:.{places}f}", interval, value=value)
+
+    return Column(Header(measure.label), entry)
+
+
+def _speed(row: TranslatorRow) -> Entry:
+    speed = row.sentences / row.core_seconds if row.core_seconds else 0.0
+    return Entry(f"{speed:.3g}", value=speed)
 
 
 def encoders(results: Results) -> Table:

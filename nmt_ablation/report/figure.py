@@ -70,6 +70,17 @@ def draw(experiments: Sequence[Results]) -> Figure:
         of_scores = curves.scores(results, drawn)
         fits |= any(each.fit for each in of_scores)
         _draw_curves(of_scores, arms, span, upper)
+        for name, value in curves.levels(results).items():
+            upper.axhline(value, color="#666666", linewidth=1, linestyle=(0, (6, 3)))
+            upper.annotate(
+                f"{name}, as it is",
+                (1, value),
+                xycoords=upper.get_yaxis_transform(),
+                xytext=(0, 3),
+                textcoords="offset points",
+                ha="right",
+                color="#444444",
+            )
         _draw_curves(curves.gains(results, drawn), arms, span, lower)
         _label(results, upper, lower)
         if rows:

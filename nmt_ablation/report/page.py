@@ -128,7 +128,12 @@ def _scores(results: Results, arms: Sequence[str], drawn: Sequence[str]) -> Char
     label = results.measure.label
     series = [_series(it, arms, results.measure) for it in curves.scores(results, drawn)]
     labels = f"{label} against corpus size", "sentence pairs for training", label
-    return Chart(*labels, series, log_x=True, from_zero=results.measure.lowest == 0)
+    levels = [
+        Point(0, value, f"{name} as it is: {value:.{results.measure.decimals}f}")
+        for name, value in curves.levels(results).items()
+    ]
+    from_zero = results.measure.lowest == 0
+    return Chart(*labels, series, log_x=True, from_zero=from_zero, levels=levels)
 
 
 def _gains(results: Results, arms: Sequence[str], drawn: Sequence[str]) -> Chart:

@@ -56,6 +56,7 @@ def evidence(results: Results) -> list[Table]:
         test_sets(results),
         contrasts(results),
         loss_verdicts(results),
+        data_tables.translators(results),
         cells(results),
         data_tables.networks(results),
         data_tables.costs(results),

@@ -29,6 +29,7 @@ from nmt_ablation.results.rows import (
     Pairing,
     SideCoverage,
     Training,
+    TranslatorRow,
     Validation,
 )
 from nmt_ablation.results.texts import corpora_rows, further_rows, monolingual_rows
@@ -108,6 +109,7 @@ def gather(
         monolingual=monolingual_rows(pipeline, records),
         further=list(further_rows(pipeline, records)),
         encoders=list(_encoders(pipeline, workspace, finished)),
+        translators=list(_translators(pipeline, workspace)),
         warnings=warnings(pipeline, known(workspace, records), finished),
         examples=list(_examples(pipeline, workspace, kept)) if kept else [],
         translations=_translations(pipeline, workspace, kept) if kept else {},
@@ -235,6 +237,16 @@ def _encoders(
             yield EncoderRow.model_validate({"name": name, **asdict(record)})
 
 
+def _translators(pipeline: Pipeline, workspace: Workspace) -> Iterator[TranslatorRow]:
+    """Yield the scores of published translators, as far as they are there."""
+    for name in pipeline.experiment.translators:
+        stage, thing = pipeline.translator(name), pipeline.experiment.translator(name)
+        if workspace.done(stage):
+            scored = dict(workspace.record(stage))
+            model = thing.path if stage.fetched.files else thing.address
+            yield TranslatorRow(name=name, model=model, digest=stage.digest, **scored)
+
+
 def _training(record: Trained, setting: TrainingSetting) -> Training:
     return Training(
         learning_rate=setting.rates[0],
@@ -334,7 +346,13 @@ def _translations(
         "source": sources,
         "reference": texts,
     }
-    return columns | {str(row.cell): _hypotheses(pipeline, workspace, row.cell) for row in rows}
+    columns |= {str(row.cell): _hypotheses(pipeline, workspace, row.cell) for row in rows}
+    for translator in pipeline.experiment.translators:
+        stage = pipeline.translator(translator)
+        if workspace.done(stage):
+            files = (workspace.file(stage.hypotheses(name)) for name in names)
+            columns[translator] = [line for file in files for line in stream_lines(file)]
+    return columns
 
 
 def _hypotheses(pipeline: Pipeline, workspace: Workspace, cell: Cell) -> list[str]:

@@ -58,6 +58,9 @@ def _joined(parts: Sequence[Results]) -> Results:
             "cells": cells,
             "resamples": resamples if len(resamples) == len(cells) else {},
             "encoders": list({it.name: it for part in parts for it in part.encoders}.values()),
+            "translators": list(
+                {it.name: it for part in parts for it in part.translators}.values()
+            ),
             "unfinished": [name for name in first.unfinished if name not in of_names],
             "means": means,
             "contrasts": contrasts,

@@ -19,6 +19,7 @@ from nmt_ablation.results.rows import (
     MeanRow,
     MonolingualRow,
     Row,
+    TranslatorRow,
 )
 from nmt_ablation.scoring.metric import Measure
 from nmt_ablation.scoring.test_sets import on
@@ -63,6 +64,8 @@ class Results(Row):
     """Sentence pairs beside the pool that networks learned from."""
     encoders: list[EncoderRow] = Field(default=[], exclude_if=lambda value: not value)
     """The retrieval of translations by published encoders."""
+    translators: list[TranslatorRow] = Field(default=[], exclude_if=lambda value: not value)
+    """Published translators that are scored as they are."""
     warnings: list[str] = Field(default=[])
     """Warnings about text, vectors and trainings."""
     examples: list[Example]

@@ -224,6 +224,32 @@ class EncoderRow(Row):
     layers: tuple[LayerRetrieval, ...]
 
 
+class TranslatorRow(Row):
+    """A published translator that is scored as it is."""
+
+    name: str
+    """The name in the experiment."""
+    model: str
+    """The directory, or the name and the revision on the hub."""
+    scores: dict[str, Score]
+    """Scores on the test set, by metric."""
+    intervals: dict[str, tuple[float, float]]
+    """The 95% interval of each score, for other test sentences."""
+    empty_hypotheses: int
+    warnings: tuple[str, ...]
+    """Signs of a broken model."""
+    parameters: int
+    sentences: int
+    """Number of test sentences."""
+    truncated: int
+    """Number of test sentences that were cut to the positions that the model has."""
+    core_seconds: float
+    """Time of translating, times threads."""
+    versions: dict[str, str]
+    """Versions of the packages that translated."""
+    digest: str
+
+
 class CellRow(Row):
     """A finished cell."""
 
