@@ -11,8 +11,10 @@ from nmt_ablation.objectives.auxiliary import Auxiliary
 from nmt_ablation.opus.card import Card
 from nmt_ablation.pipeline import Pipeline
 from nmt_ablation.stages.pretrained import Network
+from nmt_ablation.stages.published import Published
 from nmt_ablation.stages.training import Train
 from nmt_ablation.training.config import Training
+from nmt_ablation.transfer.kept import KEPT, STATE_BYTES
 from nmt_ablation.values import SIDES, size_limit
 from nmt_ablation.workspace import Workspace
 
@@ -26,6 +28,8 @@ PAIR_BYTES = 1000
 """Bytes of a pair in a sample: its text, its subwords, and both in binary form."""
 TOKEN_BYTES = 100
 """Bytes of a token of the target side in a sample, likewise."""
+SENTENCE_TOKENS = 30
+"""Tokens of a sentence, whose states are kept for features: most have fewer."""
 PARAMETER_BYTES = 4 * 3
 """Bytes of a parameter in a checkpoint: its weight and both moments of Adam, in float32."""
 CHECKPOINTS = 2
@@ -100,6 +104,27 @@ def disk(experiment: Experiment, needed: list[File]) -> Disk:
         samples=len(experiment.seeds) * sum(min(size, pool or size) for size in sizes),
         models=len(experiment.cells()) * _checkpoints(experiment) * weights * PARAMETER_BYTES,
     )
+
+
+def states(pipeline: Pipeline) -> int:
+    """Estimate the most bytes of states that a training keeps for frozen features while it
+    runs."""
+    experiment, most = pipeline.experiment, 0
+    for cell in experiment.cells():
+        limit, by_tokens = size_limit(cell.size)
+        for fed in pipeline.train(cell).features:
+            if fed.tuned or limit is None:
+                most = most if fed.tuned else KEPT
+                continue
+            shape = fed.network.shape() if isinstance(fed.network, Published) else experiment.model
+            if shape is None:
+                most = KEPT
+                continue
+            layers = 1 if fed.layer is not None else getattr(shape, f"{fed.stack}_layers") + 1
+            tokens = limit if by_tokens else limit * SENTENCE_TOKENS
+            own = tokens * layers * len(fed.views) * shape.dimension * STATE_BYTES
+            most = max(most, min(own, KEPT))
+    return most
 
 
 def training_seconds(updates: int, of_update: float) -> float:

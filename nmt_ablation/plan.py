@@ -153,6 +153,11 @@ def _needs(runner: Runner) -> Iterator[str]:
         f"(corpora {decimal(room.corpora)}, samples {decimal(room.samples)}, "
         f"models {decimal(room.models)})."
     )
+    if states := cost.states(runner.pipeline):
+        yield (
+            f"Besides, each training with frozen features keeps their states on disk while it "
+            f"runs: up to {decimal(states)}."
+        )
     place = runner.workspace.root.absolute()
     free = shutil.disk_usage(next(it for it in (place, *place.parents) if it.exists())).free
     if room.all > free and runner.unfinished(experiment.cells()):

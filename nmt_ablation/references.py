@@ -15,6 +15,7 @@ OPUS = ("tiedemann-2012",)
 ALWAYS = ("nmt-ablation", "vaswani-2017", "ott-2019", "koehn-2004")
 """Keys of this program, the model, the toolkit, and resampling the test set."""
 FEATURES = ("peters-2018",)
+FUSED = ("zhu-2020",)
 BACK_TRANSLATION = ("sennrich-2016-monolingual", "caswell-2019")
 
 
@@ -55,6 +56,7 @@ def keys(experiment: Experiment) -> list[str]:
         for name, auxiliary in arm.auxiliary.items():
             cited += auxiliary.named(name)[1].cites()
         cited += FEATURES if arm.features else ()
+        cited += FUSED if any(it.enters == "fused" for it in arm.features.values()) else ()
         cited += BACK_TRANSLATION if arm.back_translation else ()
     return list(dict.fromkeys(cited))
 

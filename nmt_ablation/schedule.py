@@ -26,7 +26,7 @@ def group(
     Args:
         cells: cells in their order.
         together: put the arms of one size and seed into one job, unless they wait for different
-            networks, learn from different pairs or try several learning rates.
+            networks, learn from different pairs, try several learning rates or attend to features.
     """
     groups: dict[object, list[Cell]] = {}
     for cell in cells:
@@ -34,7 +34,9 @@ def group(
         waits = [*pipeline.networks_of([cell]).values(), *own]
         unbuilt = frozenset(it for it in waits if not workspace.done(it))
         data = pipeline.train(cell).binarise
-        key = (cell.size, cell.seed, data, unbuilt) if together else cell
+        fed = pipeline.experiment.arms[cell.arm].features.values()
+        alike = together and all(it.enters != "fused" for it in fed)
+        key = (cell.size, cell.seed, data, unbuilt) if alike else cell
         groups.setdefault(key, []).append(cell)
     found: dict[str, list[Cell]] = {}
     for of in groups.values():

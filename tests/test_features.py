@@ -16,17 +16,25 @@ from nmt_ablation.model import checkpoint
 from nmt_ablation.model.transformer import layer_states, losses
 from nmt_ablation.training.record import Trained
 from nmt_ablation.transfer.features import Fed, features_of
+from nmt_ablation.transfer.fused import Fused
 from nmt_ablation.transfer.start import Transfer
-from nmt_ablation.translation.generator import Generator
+from nmt_ablation.translation.generator import Generator, WithFeatures
 from tests.conftest import NewRun, Run, tiny
 from tests.slow import TRAINING
 from tests.stepwise import Stepwise
 
-ELMO = Fed("source", "encoder", ("earlier", "later"), instead=False, tuned=False, seed=7)
-MASKED = Fed("source", "encoder", ("all",), instead=True, tuned=True, seed=8)
-CAUSAL = Fed("target", "decoder", ("earlier",), instead=False, tuned=False, seed=9)
-FORWARD = Fed("target", "encoder", ("earlier",), instead=True, tuned=True, seed=9)
-FED = {"elmo": (ELMO,), "masked": (MASKED,), "causal": (CAUSAL,), "both": (ELMO, FORWARD)}
+ELMO = Fed("source", "encoder", ("earlier", "later"), enters="beside", tuned=False, seed=7)
+MASKED = Fed("source", "encoder", ("all",), enters="instead", tuned=True, seed=8)
+CAUSAL = Fed("target", "decoder", ("earlier",), enters="beside", tuned=False, seed=9)
+FORWARD = Fed("target", "encoder", ("earlier",), enters="instead", tuned=True, seed=9)
+FUSED = Fed("source", "encoder", ("all",), enters="fused", tuned=False, seed=6)
+FED = {
+    "elmo": (ELMO,),
+    "masked": (MASKED,),
+    "causal": (CAUSAL,),
+    "both": (ELMO, FORWARD),
+    "fused": (FUSED,),
+}
 
 
 @pytest.fixture(scope="module", params=FED)
@@ -35,7 +43,9 @@ def training(
 ) -> Stepwise:
     """A model that is fed, and one of the same shape that isn't; both have learnt a little."""
     folder = tmp_path_factory.mktemp(request.param)
-    found = Stepwise(finished, folder, Transfer(features=FED[request.param]), Transfer())
+    # Models that attend to features are computed alone.
+    others = () if request.param == "fused" else (Transfer(),)
+    found = Stepwise(finished, folder, Transfer(features=FED[request.param]), *others)
     found.update(5)
     for model in found.task.models:
         for features in features_of(model):
@@ -53,15 +63,11 @@ def test_the_fast_transformer_is_fairseqs_with_features_too(training: Stepwise) 
     """fairseq calls the embeddings as a module; ours reads their weights, for several models."""
     batch, models = _batch(training), training.task.models
     inputs, padding = batch["net_input"], training.task.target_dictionary.pad()
-    ours = losses(
-        models,
-        inputs["src_tokens"],
-        inputs["prev_output_tokens"],
-        batch["target"],
-        padding,
-        0.0,
-        torch.float64,
-    )[0]
+    arguments = (
+        *(inputs["src_tokens"], inputs["prev_output_tokens"], batch["target"]),
+        *(padding, 0.0, torch.float64),
+    )
+    ours = losses(models, *arguments)[0]
     for model, found in zip(models, ours, strict=True):
         logits, _ = model(**inputs)
         theirs = torch.nn.functional.cross_entropy(
@@ -89,7 +95,9 @@ def test_a_later_token_changes_no_earlier_prediction(training: Stepwise) -> None
     assert not torch.equal(before[:, 4:], after[:, 4:])
 
 
-def test_states_that_are_kept_are_those_that_are_computed(training: Stepwise) -> None:
+def test_states_that_are_kept_are_those_that_are_computed(
+    training: Stepwise, tmp_path: Path
+) -> None:
     batch = _batch(training)
     for features in features_of(training.model):
         side = features.fed.side
@@ -97,21 +105,22 @@ def test_states_that_are_kept_are_those_that_are_computed(training: Stepwise) ->
         there = tokens != features.padding
         before = features(tokens)[there]
         rows = [row[row != features.padding] for row in tokens]
-        features.keep(rows, torch.float64)
+        features.keep(rows, torch.float64, tmp_path)
         assert bool(features.kept) != features.fed.tuned
-        assert torch.allclose(features(tokens)[there], before, atol=1e-9)
+        assert not list(tmp_path.iterdir())  # the file goes with the process
+        assert torch.allclose(features(tokens)[there], before, atol=1e-2)  # half precision
         if features.fed.tuned:
             continue
         # They are used: the network has no say any more, but for sentences that are new.
         weights = [it.clone() for it in features.network.parameters()]
         for weight in features.network.parameters():
             weight.data.zero_()
-        assert torch.allclose(features(tokens)[there], before, atol=1e-9)
+        assert torch.allclose(features(tokens)[there], before, atol=1e-2)
         shorter = features(tokens[:, :4])[there[:, :4]]
         assert not torch.allclose(shorter, features(tokens)[:, :4][there[:, :4]], atol=1e-3)
         for weight, old in zip(features.network.parameters(), weights, strict=True):
             weight.data.copy_(old)
-        features.kept.clear()
+        features.kept = None
 
 
 def test_a_language_model_reads_as_it_has_learnt(training: Stepwise) -> None:
@@ -138,6 +147,30 @@ def test_a_frozen_network_has_no_dropout(training: Stepwise) -> None:
     for features in features_of(training.model):
         assert torch.equal(features(tokens), features(tokens)) != features.fed.tuned
     training.model.eval()
+
+
+def test_drop_net_uses_one_of_both_attentions_while_it_trains(training: Stepwise) -> None:
+    fused = [it for it in training.model.modules() if isinstance(it, Fused)]
+    is_fused = any(it.fed is FUSED for it in features_of(training.model))
+    assert len(fused) == (2 if is_fused else 0)  # a layer of the encoder, and one of the decoder
+    for one in fused:
+        assert one.shares == (0.5, 0.5)
+        training.model.train()
+        drawn = []
+        for one.features.update in range(200):
+            assert one.shares == one.shares
+            drawn.append(one.shares)
+        assert set(drawn) == {(1.0, 0.0), (0.0, 1.0)}
+        assert 70 < drawn.count((1.0, 0.0)) < 130
+        training.model.eval()
+    if is_fused:
+        encoder, decoder = fused
+        training.model.train()
+        both = []
+        for encoder.features.update in range(50):
+            both.append(encoder.shares == decoder.shares)
+        assert 5 < sum(both) < 45
+        training.model.eval()
 
 
 def _hypotheses(engine: Generator, sentences: list[list[str]], beam: int) -> list[list[str]]:
@@ -167,11 +200,13 @@ def test_translations_are_those_of_fairseqs_usual_search(training: Stepwise, bea
     generator = task.build_generator(
         [training.model], SimpleNamespace(beam=beam, max_len_a=1.2, max_len_b=10)
     )
-    of_source = all(it.fed.side == "source" for it in features_of(training.model))
+    fed = [it.fed for it in features_of(training.model)]
+    of_source = all(it.side == "source" for it in fed)
     for number, sentence in enumerate(sentences):
-        (ours,) = _hypotheses(
-            Generator(training.model, dictionary, task.target_dictionary), [sentence], beam
-        )
+        engine = Generator(training.model, dictionary, task.target_dictionary)
+        (ours,) = _hypotheses(engine, [sentence], beam)
+        if beam > 1 and FUSED in fed:
+            break  # the usual search loses features on the way
         tokens = torch.tensor([[*rows[number].tolist(), dictionary.eos()]])
         inputs = {"src_tokens": tokens, "src_lengths": torch.tensor([tokens.shape[1]])}
         best = task.inference_step(generator, [training.model], {"net_input": inputs})[0][0]
@@ -183,6 +218,24 @@ def test_translations_are_those_of_fairseqs_usual_search(training: Stepwise, bea
         assert ours == [task.target_dictionary[it] for it in theirs]
     for model in task.models:
         model.double()
+
+
+def test_a_search_keeps_features_with_their_sentences(training: Stepwise) -> None:
+    model, inputs = training.model, _batch(training)["net_input"]
+    (features, *_) = features_of(model)
+    if features.fed is not FUSED:
+        return
+    sources, lengths, previous = (
+        inputs[name][:3] for name in ("src_tokens", "src_lengths", "prev_output_tokens")
+    )
+    encoder, order = WithFeatures(model.encoder, features), torch.tensor([2, 2, 0, 1])
+    found = encoder.reorder_encoder_out(encoder(sources, lengths), order)
+    features.states = None
+    ours = model.decoder(previous[order], encoder_out=found)[0]
+    theirs = model(sources[order], lengths[order], previous[order])[0]
+    there = previous[order] != features.padding
+    assert torch.allclose(ours[there], theirs[there], atol=1e-9)
+    assert not torch.allclose(ours[1][there[1]], theirs[2][there[1]], atol=1e-3)
 
 
 JOINT = ("fit_on: monolingual", "fit_on: monolingual, joint: true")
@@ -202,9 +255,10 @@ ARMS = (
   noise: {features: {source: {of: bilm, control: random}}}
   tuned: {features: {source: {of: bart, enters: instead, tuned: true}}}
   both: {features: {source: bilm, target: lm}, start: {layers: bart}}
+  fused: {features: {source: {of: bart, enters: fused}}}
 baseline: random""",
 )
-OF_ARMS = ("random", "elmo", "noise", "tuned", "both")
+OF_ARMS = ("random", "elmo", "noise", "tuned", "both", "fused")
 
 
 @pytest.fixture(scope="module")
@@ -269,15 +323,18 @@ def test_the_control_needs_no_network_and_the_others_wait_for_theirs(trained: Ru
         "noise": set(),
         "tuned": {"network-bart"},
         "both": {"network-bilm", "network-lm", "network-bart"},
+        "fused": {"network-bart"},
     }
 
 
 @pytest.mark.slow(*TRAINING)
 def test_killed_and_resumed_or_together_it_is_the_same(trained: Run, tmp_path: Path) -> None:
     other = Run(trained.file, tmp_path / "again", trained.mirror)
-    other.kill_at_checkpoint(other.pipeline.train(other.cell(50, "elmo")), "--cell=50-elmo-s1")
-    assert other.call("run", "--cell=50-elmo-s1").returncode == 0
-    assert _record(other, "elmo").weights == _record(trained, "elmo").weights
+    for arm in ("elmo", "fused"):
+        stage = other.pipeline.train(other.cell(50, arm))
+        other.kill_at_checkpoint(stage, f"--cell=50-{arm}-s1")
+        assert other.call("run", f"--cell=50-{arm}-s1").returncode == 0
+        assert _record(other, arm).weights == _record(trained, arm).weights
     both = Run(trained.file, tmp_path / "both", trained.mirror)
     cells = [f"--cell=50-{arm}-s1" for arm in ("random", "noise")]
     assert both.call("run", "--together", *cells).returncode == 0
@@ -305,7 +362,8 @@ MISTAKES = {
     "a decoder's": ("{source: bilm}", "{source: lm}", "no encoder that learned"),
     "a look ahead": ("target: lm}", "target: bart}", "would see the tokens to predict"),
     "another language": ("languages: target", "languages: source", "has learned no text in en"),
-    "how": ("enters: instead", "enters: above", "'beside' or 'instead'"),
+    "how": ("enters: instead", "enters: above", "'beside', 'instead' or 'fused'"),
+    "fused": ("target: lm}", "target: {of: lm, enters: fused}}", "features of the source; write"),
     "processes": ("patience: 2", "patience: 2\n  processes: 2", "one process only"),
 }
 
@@ -324,5 +382,5 @@ def test_a_mistake_says_the_remedy(new_run: NewRun, mistake: str) -> None:
 
 
 def test_as_plain_values_features_are_the_same() -> None:
-    for fed in (ELMO, MASKED, CAUSAL):
+    for fed in (ELMO, MASKED, CAUSAL, FUSED):
         assert Fed.of(fed.plain()) == fed

@@ -42,11 +42,12 @@ LAYERS = [
 and rooms of one layer don't know each other."""
 
 HEAVY = {
-    "fairseq": ["training", "translation", "pretrained.pretraining"],
+    "fairseq": ["training", "translation", "pretrained.pretraining", "transfer.fused"],
     "fairseq_cli": ["training"],
     "torch": [
         *("training", "translation", "model", "objectives", "foreign"),
         *("transfer.start", "transfer.adopt", "transfer.features"),
+        *("transfer.fused", "transfer.kept"),
         "pretrained.pretraining",
     ],
 }

@@ -241,3 +241,9 @@ def test_it_needs_its_own_subwords(new_run: NewRun) -> None:
     )
     with pytest.raises(UserError, match="knows its own subwords only; set segmentation to"):
         load(run.file)
+
+
+def test_a_plan_says_what_room_states_take(fed: Run) -> None:
+    planned = fed.call("plan").stdout
+    # 200 sentences of 30 tokens: embeddings and a layer, 16 wide, in half precision.
+    assert f"up to {200 * 30 * 2 * 16 * 2 / 1000:.1f} kB" in planned, planned

@@ -169,6 +169,8 @@ def _fed(experiment: "Experiment", name: str, arm: Arm) -> None:
                 f"'{features.of}' reads a sentence in both directions at once, and would see "
                 "the tokens to predict; name one of causal-lm or bidirectional-lm",
             )
+        if side == "target" and features.enters == "fused":
+            fail(where, "layers attend to features of the source; write beside or instead")
         if side not in thing.sides(experiment.setting):
             fail(where, f"'{features.of}' has learned no text in {experiment.language(side)}")
         if arm.dimension == "projection" or any(

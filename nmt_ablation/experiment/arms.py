@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from nmt_ablation.model.config import Tying
-from nmt_ablation.model.parts import SUMS, Part, PartName
+from nmt_ablation.model.parts import SUMS, Entry, Part, PartName
 from nmt_ablation.objectives import OBJECTIVES
 from nmt_ablation.objectives.auxiliary import Auxiliary
 from nmt_ablation.transfer.control import Control
@@ -16,15 +16,16 @@ from nmt_ablation.values import Block, JsonSchema, Name, NotNegative, Side, Size
 
 
 class Features(Block):
-    """The states of a network's layers, mixed by learned weights, for the embeddings of one side
-    (Peters et al. 2018)."""
+    """The states of a network's layers, mixed by learned weights (Peters et al. 2018), that feed
+    one side of the model."""
 
     short: ClassVar[JsonSchema] = {"type": "string"}
 
     of: Name
     """The network, by its name under `pretrained`."""
-    enters: Literal["beside", "instead"] = "beside"
-    """The place of the states: added to the embeddings, or instead of them."""
+    enters: Entry = "beside"
+    """The way of the states into the model: added to the embeddings, instead of them, or by
+    attention to them in each layer of encoder and decoder (Zhu et al. 2020)."""
     layer: NotNegative | None = Field(default=None, exclude_if=lambda value: value is None)
     """The one layer whose states are used, 0 for embeddings, instead of all."""
     tuned: bool = False
@@ -67,7 +68,7 @@ class Arm(Block):
     """The tuning of each part: frozen, fine-tuned, or ways of tuning with their values. A part that
     is frozen without a start is a control, which shows the effect of freezing alone."""
     features: dict[Side, Features] = Field(default={}, exclude_if=lambda value: not value)
-    """The networks whose states feed the embeddings of each side."""
+    """The networks whose states feed each side of the model."""
     auxiliary: dict[Name, Auxiliary] = Field(default={}, exclude_if=lambda value: not value)
     """The objectives that are learned beside translation, by their names or names of your own."""
     back_translation: BackTranslation | None = Field(

@@ -37,6 +37,10 @@ Sees = Literal["all", "earlier", "later"]
 """The positions that a position of the encoder attends to: all, itself and earlier ones, or itself
 and later ones."""
 
+Entry = Literal["beside", "instead", "fused"]
+"""The way in which features enter a model: added to embeddings, instead of them, or by attention to
+them in each layer."""
+
 _WEIGHT = re.compile(
     r"(?P<stack>encoder|decoder)\."
     r"((?P<embeddings>embed_tokens)|(?P<output>output_projection)|"

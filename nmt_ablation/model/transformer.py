@@ -208,6 +208,8 @@ class _Packed:
         # Padding follows all tokens, so the causal mask hides it.
         later = torch.full((self.length, self.length), OUT_OF_SIGHT, device=tokens.device)
         self.unseen_later = later.triu_(1)
+        self.beside: Tensor | None = None
+        """The features that every layer attends to beside its own attention, packed."""
         self._added, self._padding = (0, columns - length, 0, rows - sentences), padding
 
     def pack(self, other: Tensor) -> Tensor:
@@ -305,7 +307,12 @@ class _Stack:
         own = F.embedding(tokens.indices, table.weight, table.padding_idx)
         if (features := getattr(table, "features", None)) is None:
             return own
-        fed: Tensor = table.fed(own, tokens.unpad(features(tokens.tokens, self.dtype)))
+        states = tokens.unpad(features(tokens.tokens, self.dtype))
+        if features.fed.enters == "fused":
+            assert len(self.models) <= 1, "fused models are computed alone"
+            tokens.beside = states
+            return own
+        fed: Tensor = table.fed(own, states)
         return fed
 
     def _self_attention(
@@ -316,7 +323,8 @@ class _Stack:
         h = self._norm(x, norms) if layers[0].normalize_before else x.to(self.dtype)
         joined = self._linear(h, [(a.q_proj, a.k_proj, a.v_proj) for a in attention])
         query, key, value = tokens.pad(joined).chunk(3, dim=-1)
-        x = self._attend(x, query, key, value, unseen, attention, tokens)
+        change = self._attend(query, key, value, unseen, attention, tokens)
+        x = self._add(x, self._fused(change, h, attention, tokens, tokens))
         return x if layers[0].normalize_before else self._exact_norm(x, norms)
 
     def _cross_attention(
@@ -328,12 +336,32 @@ class _Stack:
         query = tokens.pad(self._linear(h, [(a.q_proj,) for a in attention]))
         joined = self._linear(memory, [(a.k_proj, a.v_proj) for a in attention])
         key, value = sources.pad(joined).chunk(2, dim=-1)
-        x = self._attend(x, query, key, value, sources.unseen, attention, tokens)
+        change = self._attend(query, key, value, sources.unseen, attention, tokens)
+        x = self._add(x, self._fused(change, h, attention, tokens, sources))
         return x if layers[0].normalize_before else self._exact_norm(x, norms)
+
+    def _fused(
+        self,
+        change: Tensor,
+        h: Tensor,
+        attention: Sequence[Any],
+        tokens: _Packed,
+        sources: _Packed,
+    ) -> Tensor:
+        """Return attention's output with its share of attention to features, if there are some."""
+        if sources.beside is None:
+            return change
+        (own,) = attention
+        query = tokens.pad(self._linear(h, [(own.other.q_proj,)]))
+        of_fed = self._linear(sources.beside.to(self.dtype), [(own.other.k_proj, own.other.v_proj)])
+        key, value = sources.pad(of_fed).chunk(2, dim=-1)
+        other = self._attend(query, key, value, sources.unseen, [own.other], tokens)
+        first, second = own.shares
+        mean: Tensor = first * change + second * other
+        return mean
 
     def _attend(
         self,
-        x: Tensor,
         query: Tensor,
         key: Tensor,
         value: Tensor,
@@ -341,7 +369,7 @@ class _Stack:
         attention: Sequence[Any],
         tokens: _Packed,
     ) -> Tensor:
-        """Add attention's output to `x`. Query, key and value are padded."""
+        """Return attention's output. Query, key and value are padded."""
         heads = attention[0].num_heads
         query, key, value = (
             _split(part, -1, heads).transpose(-2, -3) for part in (query, key, value)
@@ -352,7 +380,7 @@ class _Stack:
         weights = torch.softmax(scores + unseen, dim=-1).to(value.dtype)
         found = torch.matmul(weights, value)
         packed = tokens.unpad(found.transpose(-2, -3).flatten(-2))
-        return self._add(x, self._linear(packed, [(a.out_proj,) for a in attention]))
+        return self._linear(packed, [(a.out_proj,) for a in attention])
 
     def _feed_forward(self, x: Tensor, layers: Sequence[Any]) -> Tensor:
         norms = [layer.final_layer_norm for layer in layers]

@@ -1,10 +1,8 @@
 """The stages from text to tokens, and to everything pretrained."""
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 from nmt_ablation.experiment import Arm
-from nmt_ablation.foreign.weights import CONFIG
 from nmt_ablation.model.config import Model
 from nmt_ablation.model.parts import EMBEDDINGS, PARTS, Part
 from nmt_ablation.pipeline.once import once
@@ -206,8 +204,7 @@ class Things(Texts):
         stage = Published(
             fetched, segmentation, model, parts, f"{self.file.path}: pretrained.{name}"
         )
-        if CONFIG in fetched.files:
-            stage.check(Path(fetched.files[CONFIG].path).parent)
+        stage.shape()  # which checks a local model
         return stage
 
     @staticmethod

@@ -177,7 +177,7 @@ class Trainings(Things):
             stack,
             # A decoder reads from left to right, also through a network of both directions.
             views if side == "source" else ("earlier",),
-            features.enters == "instead",
+            features.enters,
             features.tuned,
             features.layer,
         )

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from nmt_ablation.errors import UserError
+from nmt_ablation.foreign.weights import CONFIG
 from nmt_ablation.model.config import Model
 from nmt_ablation.model.parts import Part
 from nmt_ablation.pretrained.kind import NETWORK
@@ -45,6 +46,15 @@ class Published(Weights[PublishedRecord]):
     @property
     def weights(self) -> File:
         return File(self, NETWORK)
+
+    def shape(self) -> Model | None:
+        """Return the architecture of the weights; None for that of a model that isn't here yet.
+
+        Raises:
+            UserError: a local model lacks a part, or is of another shape.
+        """
+        local = self.fetched.files.get(CONFIG)
+        return self.check(Path(local.path).parent) if local else self.model
 
     def check(self, folder: Path) -> Model:
         """Return the architecture that the weights of the model in a folder are for.

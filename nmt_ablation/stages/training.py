@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from nmt_ablation.errors import UserError
 from nmt_ablation.model.config import Model, Tying
-from nmt_ablation.model.parts import Part, Place, Sees
+from nmt_ablation.model.parts import Entry, Part, Place, Sees
 from nmt_ablation.objectives import Objective, Stack
 from nmt_ablation.objectives.auxiliary import Auxiliary
 from nmt_ablation.progress import OnProgress
@@ -57,7 +57,7 @@ class FedBy:
     """The network; None for one of the model's architecture as it is drawn."""
     stack: Stack
     views: tuple[Sees, ...]
-    instead: bool
+    enters: Entry
     tuned: bool
     layer: int | None = None
 
@@ -136,7 +136,7 @@ class Train(Stage[Trained]):
             it.side,
             it.stack,
             it.views,
-            it.instead,
+            it.enters,
             it.tuned,
             # Another seed than the model's: the network would be its copy otherwise.
             self.seed + FED_SEEDS,

@@ -93,12 +93,14 @@ class ArmsTask(ResumableTask):
 
     def _keep_states(self) -> None:
         """Compute the states of the training pairs that features need, once."""
-        for features in (it for one in self.models for it in features_of(one)):
+        fed = [(at, it) for at, one in enumerate(self.models) for it in features_of(one)]
+        for number, features in fed:
             pairs, side = self.dataset("train"), features.fed.side
             sentences = (pairs[at][side] for at in range(len(pairs)))
             if side == "target":  # as a decoder reads it: the end comes first
                 sentences = (it.roll(1) for it in sentences)
-            features.keep(sentences, getattr(torch, self.plan.training.precision))
+            folder = self.plan.arms[number].folder
+            features.keep(sentences, getattr(torch, self.plan.training.precision), folder)
 
     def train_step(
         self,
@@ -200,6 +202,8 @@ class ArmsTask(ResumableTask):
         arms where the budget ends."""
         self._stop_if_asked()
         self.training.update, training = update, self.plan.training
+        for features in (it for one in self.models for it in features_of(one)):
+            features.update = update
         if update and update % training.validate_every == 0:
             self._validate()
         if update >= training.max_updates:

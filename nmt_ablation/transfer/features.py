@@ -1,7 +1,8 @@
-"""Features: the states of a network that runs beside the model and feeds its embeddings.
+"""Features: the states of a network that runs beside the model and feeds it.
 
 As in ELMo (Peters et al. 2018), the states of all layers are mixed by learned weights. A learned
-matrix then projects the mixture to the model's dimension.
+matrix then projects the mixture to the model's dimension. They enter with the embeddings, or every
+layer attends to them.
 """
 
 import copy
@@ -16,13 +17,13 @@ from torch.nn import functional as F
 
 from nmt_ablation.model import checkpoint
 from nmt_ablation.model.config import Model
-from nmt_ablation.model.parts import Sees
+from nmt_ablation.model.parts import Entry, Sees
 from nmt_ablation.model.settings import settings_of
 from nmt_ablation.model.transformer import layer_states
+from nmt_ablation.transfer.fused import fuse
+from nmt_ablation.transfer.kept import KEPT, Kept, key_of
 from nmt_ablation.values import Side
 
-KEPT = 1 << 30
-"""The most bytes of states that are kept of a corpus."""
 SENTENCES = 64
 """Sentences whose states are computed at once, beforehand."""
 
@@ -36,8 +37,7 @@ class Fed:
     """The stack of the network that has the states: `encoder` or `decoder`."""
     views: tuple[Sees, ...]
     """The positions that each position attends to, once for each direction."""
-    instead: bool
-    """True if features replace the embeddings, or else are added to them."""
+    enters: Entry
     tuned: bool
     """True if the network learns too."""
     seed: int
@@ -95,8 +95,12 @@ class Features(nn.Module):
         self.projection = nn.Parameter(projection)
         for weight in stack.parameters():
             weight.requires_grad_(fed.tuned)
-        self.kept: dict[bytes, Tensor] = {}
-        """The states of sentences, by their tokens: layers x length x width."""
+        self.kept: Kept | None = None
+        """The states of training sentences."""
+        self.states: Tensor | None = None
+        """The features of the last source: length x sentences x dimension."""
+        self.update = 0
+        """The number of updates done."""
 
     def train(self, mode: bool = True) -> "Features":
         """Set the mode of all but a frozen network, which has no dropout."""
@@ -118,8 +122,8 @@ class Features(nn.Module):
         dtype = dtype or self.projection.dtype
         if self.fed.tuned:
             states = self._states(tokens, dtype)
-        elif (kept := self._kept(tokens)) is not None:
-            states = kept
+        elif self.kept and (kept := self.kept.find(tokens, self.padding)) is not None:
+            states = kept.to(tokens.device, self.mix.dtype)
         else:
             with torch.no_grad():
                 states = self._states(tokens, dtype)
@@ -128,43 +132,30 @@ class Features(nn.Module):
         found: Tensor = self.gain * (mixed.to(dtype) @ self.projection.to(dtype))
         return found
 
-    def keep(self, sentences: Iterable[Tensor], dtype: torch.dtype) -> None:
-        """Compute the states of sentences and keep them, as many as there is room for.
+    def keep(self, sentences: Iterable[Tensor], dtype: torch.dtype, folder: Path) -> None:
+        """Compute the states of sentences and keep them on disk, as many as there is room for.
 
         Which ones are kept, and what is computed together, depends on the sentences alone, so that
         a resumed training computes the same.
+
+        Args:
+            folder: a folder on the disk to keep them on.
         """
-        if self.fed.tuned or self.kept:
+        if self.fed.tuned or self.kept is not None:
             return
-        different = {_key(it): it for it in sentences}
+        self.kept = Kept(folder, KEPT)
+        different = {key_of(it): it for it in sentences}
         ordered = sorted(different.values(), key=len)
-        device, room = self.mix.device, KEPT
+        device = self.mix.device
         for start in range(0, len(ordered), SENTENCES):
             some = ordered[start : start + SENTENCES]
             tokens = nn.utils.rnn.pad_sequence(some, batch_first=True, padding_value=self.padding)
             with torch.no_grad():
                 states = self._states(tokens.to(device), dtype)
             for row, sentence in enumerate(some):
-                own = states[:, row, : len(sentence)].clone()
-                room -= own.numel() * own.element_size()
-                if room < 0:
-                    return
-                self.kept[_key(sentence)] = own
-
-    def _kept(self, tokens: Tensor) -> Tensor | None:
-        """Return the states of sentences if all of them are kept, with zeros for padding."""
-        if not self.kept:
-            return None
-        there = tokens != self.padding
-        rows = tokens.cpu()
-        found = [self.kept.get(_key(row[row != self.padding])) for row in rows]
-        empty = (~there).all(1).tolist()
-        if any(it is None and not nothing for it, nothing in zip(found, empty, strict=True)):
-            return None
-        known = [it for it in found if it is not None]
-        states = known[0].new_zeros(len(known[0]), *tokens.shape, known[0].shape[2])
-        states[:, there] = torch.cat(known, 1)
-        return states
+                if not self.kept.add(sentence, states[:, row, : len(sentence)]):
+                    return self.kept.close()
+        self.kept.close()
 
     def _states(self, tokens: Tensor, dtype: torch.dtype) -> Tensor:
         """Return the normalised states of all layers: layers x sentences x length x width."""
@@ -194,7 +185,7 @@ class Features(nn.Module):
 
 
 class Fuller(nn.Embedding):
-    """Embeddings that features are added to, or that they replace."""
+    """Embeddings that features are added to, that they replace, or that they come with."""
 
     def __init__(self, table: nn.Embedding, features: Features, scale: float) -> None:
         nn.Module.__init__(self)
@@ -209,8 +200,12 @@ class Fuller(nn.Embedding):
 
     def fed(self, embeddings: Tensor, features: Tensor) -> Tensor:
         """Join embeddings and features, both of which fairseq multiplies by its scale."""
+        entry = self.features.fed.enters
+        if entry == "fused":
+            self.features.states = features.transpose(0, 1)
+            return embeddings
         scaled = features / self.scale
-        return scaled if self.features.fed.instead else embeddings + scaled
+        return scaled if entry == "instead" else embeddings + scaled
 
 
 def attach(model: Any, fed: Fed, network: Any) -> None:
@@ -235,14 +230,11 @@ def attach(model: Any, fed: Fed, network: Any) -> None:
     end = (model.decoder if fed.side == "target" else model.encoder).dictionary.eos()
     features = Features(fed, theirs, table.embedding_dim, table.padding_idx, end)
     ours.embed_tokens = Fuller(table, features, ours.embed_scale)
+    if fed.enters == "fused":
+        fuse(model, features)
 
 
 def features_of(model: Any) -> Sequence[Features]:
     """Return the features of a model's two sides, as far as it has some."""
     tables = (model.encoder.embed_tokens, model.decoder.embed_tokens)
     return [it.features for it in tables if isinstance(it, Fuller)]
-
-
-def _key(tokens: Tensor) -> bytes:
-    """Return a sentence's tokens as a key."""
-    return tokens.numpy().tobytes()

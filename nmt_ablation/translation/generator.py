@@ -6,10 +6,10 @@ from typing import Any
 import torch
 from fairseq import utils
 from fairseq.data import data_utils
-from fairseq.models import FairseqDecoder, FairseqEncoderDecoderModel
+from fairseq.models import FairseqDecoder, FairseqEncoder, FairseqEncoderDecoderModel
 from fairseq.sequence_generator import SequenceGenerator
 
-from nmt_ablation.transfer.features import features_of
+from nmt_ablation.transfer.features import Features, features_of
 from nmt_ablation.translation.translator import Translator
 
 
@@ -31,8 +31,13 @@ class Generator(Translator):
     ) -> Iterator[list[list[str]]]:
         model = self.model.eval()
         device = next(model.parameters()).device
-        if any(it.fed.side == "target" for it in features_of(model)):
-            model = FairseqEncoderDecoderModel(model.encoder, _Whole(model.decoder))
+        encoder, decoder = model.encoder, model.decoder
+        for features in features_of(model):
+            if features.fed.side == "target":
+                decoder = _Whole(decoder)
+            if features.fed.enters == "fused":
+                encoder = WithFeatures(encoder, features)
+        model = FairseqEncoderDecoderModel(encoder, decoder)
         search = SequenceGenerator(
             [model],
             self.target,
@@ -59,6 +64,26 @@ class Generator(Translator):
     def _indices(self, sentence: list[str]) -> torch.Tensor:
         known = [self.source.index(token) for token in sentence]
         return torch.tensor([*known, self.source.eos()])
+
+
+class WithFeatures(FairseqEncoder):  # type: ignore[misc]
+    """An encoder whose states have features behind them, so that a search keeps both in order."""
+
+    def __init__(self, encoder: Any, features: Features) -> None:
+        super().__init__(encoder.dictionary)
+        self.whole, self.features = encoder, features
+
+    def forward(self, src_tokens: torch.Tensor, src_lengths: torch.Tensor | None = None) -> Any:
+        found, fed = self.whole(src_tokens, src_lengths), self.features.states
+        assert fed is not None, "features come with the embeddings"
+        return {**found, "encoder_out": [torch.cat([*found["encoder_out"], fed], 2)]}
+
+    def reorder_encoder_out(self, encoder_out: Any, new_order: torch.Tensor) -> Any:
+        return self.whole.reorder_encoder_out(encoder_out, new_order)
+
+    def max_positions(self) -> int:
+        longest: int = self.whole.max_positions()
+        return longest
 
 
 class _Whole(FairseqDecoder):  # type: ignore[misc]
