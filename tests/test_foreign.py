@@ -17,6 +17,7 @@ from fairseq.models.transformer import TransformerModel, base_architecture  # no
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers  # noqa: E402
 from torch.nn import functional  # noqa: E402
 
+from nmt_ablation import segmentation  # noqa: E402
 from nmt_ablation.errors import UserError  # noqa: E402
 from nmt_ablation.foreign.family import StackShape  # noqa: E402
 from nmt_ablation.foreign.start import write  # noqa: E402
@@ -25,6 +26,7 @@ from nmt_ablation.foreign.weights import CONFIG, Weights  # noqa: E402
 from nmt_ablation.model import checkpoint  # noqa: E402
 from nmt_ablation.model.config import Model, StackName  # noqa: E402
 from nmt_ablation.model.parts import PARTS, SUMS  # noqa: E402
+from nmt_ablation.segmentation.config import SegmentationConfig  # noqa: E402
 from nmt_ablation.training.launch import architecture  # noqa: E402
 from nmt_ablation.translation.retrieval import retrieval  # noqa: E402
 from nmt_ablation.values import SIDES  # noqa: E402
@@ -333,6 +335,39 @@ def test_in_a_model_of_its_style_it_predicts_what_it_predicted(name: str, tmp_pa
         else:
             logits = original(input_ids=theirs, decoder_input_ids=theirs).logits
     assert (found - logits[0][:, [9, 5, 200, 77]]).abs().max() < 1e-3
+
+
+def test_language_codes_begin_sentences_and_start_from_the_original(tmp_path: Path) -> None:
+    original = _saved("nllb", tmp_path)
+    names = ["<s>", "<pad>", "</s>", "<unk>", "deu", "eng", *(f"w{it}" for it in range(6, TOKENS))]
+    tokenizer = Tokenizer(models.WordLevel({it: row for row, it in enumerate(names)}, "<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    tokenizer.decoder = decoders.Fuse()
+    tokenizer.add_special_tokens(names[:6])
+    tokenizer.save(str(tmp_path / "tokenizer.json"))
+    text = tmp_path / "text"
+    text.write_text("w9 w9 deu w7\n")
+    asked = {"type": "checkpoint", "checkpoint": "nllb", "size": 4, "fit_on": "sample"}
+
+    def fitted(**codes: str) -> SegmentationConfig:
+        config = SegmentationConfig.model_validate({**asked, "codes": codes})
+        (tmp_path / "cut").mkdir(exist_ok=True)
+        segmentation.fit(config, {side: [text] for side in SIDES}, tmp_path / "cut", tmp_path)
+        return config
+
+    config = fitted(source="deu", target="eng")
+    dictionary = segmentation.dictionary_file(tmp_path / "cut", "source")
+    assert segmentation.read_dictionary(dictionary) == ["deu", "eng", "w9", "w7"]
+    source, target = (segmentation.load(config, tmp_path / "cut", side) for side in SIDES)
+    assert source.encode("w9 deu") == ["deu", "w9", "<unk>"]  # a code in a text is text
+    assert (target.encode("w7"), target.decode(["eng", "w7", "w9"])) == (["eng", "w7"], "w7w9")
+    model = Model(dimension=32, heads=4, encoder_layers=2, feed_forward=48)
+    dictionaries = dict.fromkeys(SIDES, dictionary)
+    write(tmp_path, model, SUMS["encoder"], dictionaries, tmp_path / "out.pt")
+    table = checkpoint.read(tmp_path / "out.pt")["model"]["encoder.embed_tokens.weight"]
+    assert torch.equal(table[4:], original.model.shared.weight[[4, 5, 9, 7]])
+    with pytest.raises(UserError, match=r"segmentation.codes: the tokenizer has no 'de' \(like"):
+        fitted(source="de")
 
 
 def test_an_encoder_finds_the_same_sentences_and_not_others(tmp_path: Path) -> None:

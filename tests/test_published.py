@@ -43,9 +43,12 @@ ARMS = (
     "  still: {start: {encoder: bert}, tuning: {encoder: frozen}}\n"
     "  stages: {start: {encoder: bert}, tuning: {encoder: {unfreeze: 30}}}\n"
     "  shuffled: {start: {encoder: bert}, control: shuffled-weights}\n"
+    "  thin: {start: {encoder: bert}, tuning: {source-embeddings: frozen, encoder-layers: "
+    "{low-rank: 2}}}\n"
+    "  across: {start: {encoder: bert}, tuning: {encoder: frozen, decoder: frozen}}\n"
     "  all-rows: {start: {embeddings: bert, encoder-layers: bert, output-layer: bert}}\n",
 )
-NEW = ("random", "encoder", "still", "stages", "shuffled", "all-rows")
+NEW = ("random", "encoder", "still", "stages", "shuffled", "thin", "across", "all-rows")
 
 
 @pytest.fixture
@@ -76,9 +79,13 @@ def test_arms_start_from_it_and_all_else_is_the_random_arm_s(run: Run) -> None:
     random = records["random"]
     for arm in NEW[1:]:
         assert records[arm].batches.items() == random.batches.items()
-        assert records[arm].parameters == random.parameters
+        assert records[arm].parameters >= random.parameters
         assert records[arm].initial_weights == random.initial_weights  # before any start
         assert records[arm].weights != random.weights
+    learned = {arm: records[arm].learned or 0 for arm in NEW}
+    assert random.parameters == random.learned == learned["encoder"] == learned["stages"]
+    assert 0 < learned["across"] < learned["still"] < learned["encoder"]
+    assert learned["still"] < learned["thin"] < learned["encoder"]
     # A frozen encoder is the original's, and computes its states.
     stage = run.pipeline.train(run.cell(200, "still"))
     data = run.workspace.file(stage.binarise.data)

@@ -162,7 +162,9 @@ def write(
             continue
         side = SIDE[stack]
         rows = [tokenizer.row(names) for names in SYMBOLS]
-        rows += [tokenizer.rows.get(token) for token in read_dictionary(dictionaries[side])]
+        tokens = read_dictionary(dictionaries[side])
+        # Language codes are no tokens of text.
+        rows += [tokenizer.rows.get(token, tokenizer.special.get(token)) for token in tokens]
         of = stack if stack in shapes else "encoder"
         made = weights.family.weights(weights, of, [row or 0 for row in rows], shapes[of].layers)
         missing = torch.tensor([row is None for row in rows])

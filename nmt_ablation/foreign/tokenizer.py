@@ -3,6 +3,7 @@
 The tokenizer is read as data: no code that comes with an encoder is ever run.
 """
 
+import difflib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import ClassVar, Self
@@ -69,11 +70,12 @@ class EncoderTokenizer:
             if subword and subword not in special and not any(map(str.isspace, subword))
         }
         self._subwords = {row: subword for subword, row in self.rows.items()}
-        self._special = {str(token.content): row for row, token in added.items()}
+        self.special = {str(token.content): row for row, token in added.items()}
+        """The rows of tokens that were added to the vocabulary: special ones, and codes."""
 
     def row(self, names: Iterable[str]) -> int | None:
         """Return the row of a special symbol, by the first of its names that the model has."""
-        return next((self._special[name] for name in names if name in self._special), None)
+        return next((self.special[name] for name in names if name in self.special), None)
 
     @classmethod
     def fit(cls, material: Material, folder: Path, side: Side) -> list[str]:
@@ -81,8 +83,17 @@ class EncoderTokenizer:
         if material.encoder is None:
             raise ValueError("a segmentation by an encoder's tokenizer needs the encoder")
         (folder / TOKENIZER).write_bytes((material.encoder / TOKENIZER).read_bytes())
-        counts = material.count(cls(folder))
-        return [token for token, _ in by_frequency(counts) if token != UNKNOWN][: material.size]
+        tokenizer = cls(folder)
+        for code in material.codes:
+            if tokenizer.row([code]) is None:
+                like = difflib.get_close_matches(code, tokenizer.special, n=5, cutoff=0.4)
+                raise UserError(
+                    f"segmentation.codes: the tokenizer has no '{code}' (like it: "
+                    f"{', '.join(like) or 'nothing'}); write a code as the tokenizer does"
+                )
+        counts = material.count(tokenizer)
+        tokens = [token for token, _ in by_frequency(counts) if token != UNKNOWN]
+        return [*dict.fromkeys(material.codes), *tokens][: material.size]
 
     @classmethod
     def load(cls, folder: Path, side: Side) -> Self:

@@ -11,7 +11,13 @@ from pathlib import Path
 
 from nmt_ablation.corpus.text import stream_lines, write_lines
 from nmt_ablation.segmentation.config import SegmentationConfig
-from nmt_ablation.segmentation.segmenter import SEGMENTERS, FittedSegmenter, Material, Segmenter
+from nmt_ablation.segmentation.segmenter import (
+    SEGMENTERS,
+    Coded,
+    FittedSegmenter,
+    Material,
+    Segmenter,
+)
 from nmt_ablation.segmentation.words import CONTINUES, JOINER, Words
 from nmt_ablation.values import SIDES, Side
 
@@ -51,7 +57,8 @@ def fit(
     for sides in [SIDES] if config.joint else [(side,) for side in SIDES]:
         first, *others = sides
         paths = [path for side in sides for path in texts[side]]
-        tokens = segmenter.fit(Material(config.size, paths, encoder), folder, first)
+        codes = tuple(config.codes[side] for side in sides if side in config.codes)
+        tokens = segmenter.fit(Material(config.size, paths, encoder, codes), folder, first)
         for side in sides:
             write_lines(dictionary_file(folder, side), [f"{token} 1" for token in tokens])
         fitted = segmenter.model_file(folder, first)
@@ -63,7 +70,8 @@ def fit(
 
 def load(config: SegmentationConfig, folder: Path, side: Side) -> Segmenter:
     """Return the segmenter that `fit` left in a folder."""
-    return SEGMENTERS[config.type].load(folder, side)
+    fitted = SEGMENTERS[config.type].load(folder, side)
+    return Coded(fitted, config.codes[side]) if side in config.codes else fitted
 
 
 def dictionary_file(folder: Path, side: Side) -> Path:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from nmt_ablation.segmentation.segmenter import SEGMENTERS
-from nmt_ablation.values import Block, Name, Positive, Written, fail
+from nmt_ablation.values import Block, Name, Positive, Side, Written, fail
 
 
 class SegmentationConfig(Block):
@@ -24,6 +24,9 @@ class SegmentationConfig(Block):
     """One segmentation and dictionary for both languages, or one for each."""
     checkpoint: Name | None = None
     """The pretrained checkpoint whose tokenizer cuts, for type checkpoint."""
+    codes: dict[Side, str] = Field(default={}, exclude_if=lambda value: not value)
+    """The token of the checkpoint's that each side's sentences begin with: translators of many
+    languages have learned so (`deu_Latn` and `eng_Latn` for NLLB)."""
 
     @field_validator("type")
     @classmethod
@@ -39,4 +42,6 @@ class SegmentationConfig(Block):
                 "type: checkpoint goes with checkpoint: NAME, a pretrained thing of the kind "
                 "checkpoint"
             )
+        if self.codes and self.type != "checkpoint":
+            fail(("codes",), "are tokens of a published translator's; set type: checkpoint")
         return self

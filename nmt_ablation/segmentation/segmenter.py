@@ -27,6 +27,8 @@ class Material:
     texts: Sequence[Path]
     encoder: Path | None = None
     """The folder of a fetched encoder, for a segmenter that is its tokenizer."""
+    codes: tuple[str, ...] = ()
+    """The tokens that sentences begin with, before the dictionary's others."""
 
     def lines(self) -> Iterator[str]:
         """Yield the lines of all texts."""
@@ -65,6 +67,20 @@ class FittedSegmenter(Segmenter, Protocol):
     def model_file(folder: Path, side: Side) -> Path | None:
         """Return the file that `fit` writes for a side, or None if there is none."""
         ...
+
+
+@dataclass(frozen=True)
+class Coded:
+    """A segmenter whose sentences begin with a language's code."""
+
+    segmenter: Segmenter
+    code: str
+
+    def encode(self, line: str) -> list[str]:
+        return [self.code, *self.segmenter.encode(line)]
+
+    def decode(self, tokens: list[str]) -> str:
+        return self.segmenter.decode([token for token in tokens if token != self.code])
 
 
 def by_frequency(counts: Counter[str]) -> list[tuple[str, int]]:
