@@ -7,7 +7,13 @@ from typing import ClassVar
 from nmt_ablation.progress import OnProgress
 from nmt_ablation.values import Block
 
-CITED = {"labse": "feng-2022", "xlm-r": "conneau-2020", "bert": "devlin-2019"}
+CITED = {
+    "labse": "feng-2022",
+    "xlm-r": "conneau-2020",
+    "bert": "devlin-2019",
+    "e5-": "wang-2024",
+    "use-multilingual": "yang-2019",
+}
 """The papers of well-known encoders, by a part of their names."""
 WHERE: frozenset[str] = frozenset(("path", "revision"))
 """Keys that don't change what is fetched: the files' content counts instead."""
