@@ -26,6 +26,7 @@ from nmt_ablation.foreign.weights import CONFIG, Weights  # noqa: E402
 from nmt_ablation.model import checkpoint  # noqa: E402
 from nmt_ablation.model.config import Model, StackName  # noqa: E402
 from nmt_ablation.model.parts import PARTS, SUMS  # noqa: E402
+from nmt_ablation.model.transformer import layer_states  # noqa: E402
 from nmt_ablation.segmentation.config import SegmentationConfig  # noqa: E402
 from nmt_ablation.training.launch import architecture  # noqa: E402
 from nmt_ablation.translation.retrieval import retrieval  # noqa: E402
@@ -189,6 +190,14 @@ def test_a_decoder_predicts_what_the_original_predicts(name: str, tmp_path: Path
             expected = original(input_ids=source, decoder_input_ids=ids).logits
     assert expected.std() > 0.1
     assert (found - expected).abs().max() < 1e-3
+
+
+def test_states_of_a_sentence_beyond_its_positions_are_computed(tmp_path: Path) -> None:
+    _saved("bert", tmp_path)
+    model = _stock(tmp_path, ("encoder",))
+    found = layer_states(model.encoder, _ids(2, 70), 1, torch.float32, "all")
+    assert found.shape == (4, 2, 70, 32)
+    assert bool(found.isfinite().all())
 
 
 def test_the_lowest_layers_may_be_taken(tmp_path: Path) -> None:

@@ -297,6 +297,8 @@ class _Stack:
         first = tables[0]
         at = tokens.positions + first.padding_idx + 1
         if isinstance(first, nn.Embedding):
+            # Features of a longer sentence than the network has read: its last position repeats.
+            at = at.clamp(max=first.num_embeddings - 1)
             return _stacked([F.embedding(at, it.weight, first.padding_idx) for it in tables])
         first(torch.ones(1, int(tokens.length), device=tokens.indices.device))  # fills its weights
         found: Tensor = first.weights[at]
