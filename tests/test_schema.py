@@ -54,6 +54,29 @@ def test_every_file_here_is_valid_and_names_it(file: str, path: Path) -> None:
     assert (path.parent / named).resolve() == PUBLISHED / f"{file}.json"
 
 
+def _undescribed(part: Any, where: str) -> Iterator[str]:
+    """The keys without a meaning of their own or of the block that they refer to."""
+    if isinstance(part, list):
+        for number, inner in enumerate(part):
+            yield from _undescribed(inner, f"{where}[{number}]")
+    if isinstance(part, dict):
+        properties = part.get("properties")
+        for key, its in properties.items() if isinstance(properties, dict) else ():
+            if not its.get("description") and "$ref" not in its:
+                yield f"{where}.{key}"
+        for key, inner in part.items():
+            yield from _undescribed(inner, f"{where}/{key}")
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_every_key_and_every_block_says_what_it_means(file: str) -> None:
+    found = schema_of(file)
+    assert not list(_undescribed(found, ""))
+    for name, block in found.get("$defs", {}).items():
+        assert any(it.get("description") for it in (block, *block.get("anyOf", ()))), name
+    assert list(_undescribed({"properties": {"key": {"type": "string"}}}, "")) == [".key"]
+
+
 def _changed(keys: str, value: object) -> Any:
     data = copy.deepcopy(_read(ROOT / "recipes" / "quickstart.yaml"))
     *path, last = keys.split(".")

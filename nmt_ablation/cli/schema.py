@@ -32,4 +32,18 @@ def schema_of(file: str) -> dict[str, Any]:
 
     blocks: dict[str, type[Block]] = {"experiment": Experiment, "cluster": Cluster, "card": Card}
     draft = "https://json-schema.org/draft/2020-12/schema"
-    return {"$schema": draft, **blocks[file].model_json_schema()}
+    found = {"$schema": draft, **blocks[file].model_json_schema()}
+    _explain_names(found)
+    return found
+
+
+def _explain_names(part: Any) -> None:
+    """Give each key that names one sort of block, such as `kind: word2vec`, the meaning of that
+    block."""
+    parts = part if isinstance(part, list) else part.values() if isinstance(part, dict) else ()
+    for inner in parts:
+        _explain_names(inner)
+    if isinstance(part, dict) and isinstance(properties := part.get("properties"), dict):
+        for its in properties.values():
+            if "const" in its and "description" in part:
+                its.setdefault("description", part["description"])

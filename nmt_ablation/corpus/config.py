@@ -23,7 +23,9 @@ class OwnText(Block):
     number are a pair."""
 
     source: str
+    """The file of the source side."""
     target: str
+    """The file of the target side."""
 
     def __str__(self) -> str:
         return f"{self.source} {self.target}"
@@ -34,12 +36,15 @@ class TextFile(Block):
     zstd) or not. Relative paths start at the data folder."""
 
     file: str
+    """The file."""
 
     def __str__(self) -> str:
         return self.file
 
 
 class Cleaning(Block):
+    """The filters of sentence pairs."""
+
     max_tokens: Positive = 100
     """Pairs with a side of more whitespace-separated tokens are dropped."""
     max_characters: Positive = 1000
@@ -120,6 +125,8 @@ def _number_of_sets(value: Any) -> str:
 
 
 class HeldOut(Block):
+    """Validation and test set, no side of which is left in any other text."""
+
     valid: HeldOutSet
     """The validation set, which decides when training ends and which checkpoint is kept."""
     test: Annotated[

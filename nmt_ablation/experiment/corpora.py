@@ -34,7 +34,9 @@ class SideTexts(Block):
     """Corpora of text in one language, for each side."""
 
     source: list[OneSided] = Field(default=[])
+    """Corpora or files in the source language."""
     target: list[OneSided] = Field(default=[])
+    """Corpora or files in the target language."""
 
     @model_validator(mode="after")
     def _something(self) -> "SideTexts":
@@ -60,6 +62,8 @@ class Further(Block):
 
 
 class Corpora(Block):
+    """The text of an experiment."""
+
     parallel: Annotated[list[Parallel], Field(min_length=1)]
     """Corpora of sentence pairs. The first also supplies the held-out pairs. Among duplicates, the
     pair of the earliest corpus is kept."""

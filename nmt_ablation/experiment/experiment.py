@@ -52,6 +52,7 @@ class Experiment(Block):
     }
 
     name: Name
+    """The name of the experiment, of its folder and of its report."""
     pair: str
     """Source and target language, as OPUS spells them: `de-en`."""
     corpora: Corpora

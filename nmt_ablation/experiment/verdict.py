@@ -12,7 +12,9 @@ class Prediction(Block):
     """A verdict that is expected of an arm, declared before the first cell is scored."""
 
     arm: Name
+    """The arm that something is expected of."""
     expected: Literal["better", "worse", "equivalent"]
+    """The expected verdict."""
     than: Name | None = None
     """The arm that it is compared with. [default: the baseline]"""
     sizes: Sizes | None = None

@@ -51,15 +51,22 @@ STYLES: Mapping[StyleName, Style] = {
 
 
 class Model(Block):
+    """The Transformer, the same for all arms."""
+
     renamed: ClassVar[Mapping[str, str]] = {"width": "dimension: 128"}
 
     encoder_layers: Positive = 3
+    """The number of layers of the encoder."""
     decoder_layers: Positive = 3
+    """The number of layers of the decoder."""
     dimension: Positive = 128
     """The dimension of embeddings and layers."""
     feed_forward: Positive = 512
+    """The dimension inside feed-forward sublayers."""
     heads: Positive = 4
+    """The number of heads of each attention."""
     dropout: Share = 0.3
+    """The rate of dropout of embeddings and of the output of sublayers."""
     style: StyleName = Field(default="plain", exclude_if=lambda value: value == "plain")
     """The choices in which published models differ: those of BERT and XLM-R (their encoder, beside
     a plain decoder), of GPT-2 (its decoder), of mBART, or of NLLB and of Vaswani et al. (plain). A

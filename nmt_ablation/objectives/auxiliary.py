@@ -35,6 +35,7 @@ class Auxiliary(Block):
     """The number of lines of each language that are used, from the start of the text; all if it is
     None."""
     batch_tokens: Positive = 1024
+    """The most tokens of a batch of the objective."""
 
     def weight_at(self, update: int) -> float:
         """Return the weight after a number of updates."""

@@ -29,11 +29,15 @@ class CorpusOfPair(ParallelCorpus):
     """The sentence pairs of a corpus, named as in an experiment, and facts about them."""
 
     pairs: Positive
+    """The number of sentence pairs."""
     bytes: Positive
     """The size of the zip; OPUS lists whole KiB."""
     licence: Text
+    """The licence, or the page that states it."""
     cite: list[CiteKey] = Field(default_factory=list)
+    """Keys in corpora/references.bib."""
     note: Text | None = None
+    """A fact that a user should know."""
 
 
 class TextOfPair(MonolingualCorpus):
@@ -44,36 +48,47 @@ class TextOfPair(MonolingualCorpus):
     bytes: dict[str, Positive]
     """The size of the .gz by language; OPUS lists whole KiB."""
     licence: Text
+    """The licence, or the page that states it."""
     cite: list[CiteKey] = Field(default_factory=list)
+    """Keys in corpora/references.bib."""
     note: Text | None = None
+    """A fact that a user should know."""
 
 
 class LeftOut(Block):
     """A corpus of the pair that had better not be used."""
 
     corpus: CorpusVersion
+    """The corpus."""
     because: Text
+    """The reason."""
 
 
 class Finding(Block):
     """A finding of the literature."""
 
     claim: Text
+    """The finding in a sentence."""
     source: Text
     """Paper and table."""
     cite: Annotated[list[CiteKey], Field(min_length=1)]
+    """Keys in corpora/references.bib."""
 
 
 class Card(Block):
     """Everything known of a language pair."""
 
     pair: Pair
+    """Source and target language, as OPUS spells them."""
     corpora: Annotated[list[CorpusOfPair], Field(min_length=1)]
     """Corpora in the order of use: the first supplies validation and test pairs, and of duplicates
     the earlier corpus's is kept."""
     left_out: list[LeftOut] = Field(default_factory=list)
+    """Corpora that had better not be used."""
     monolingual: list[TextOfPair] = Field(default_factory=list)
+    """Corpora of text for pretraining."""
     findings: list[Finding] = Field(default_factory=list)
+    """Findings of the literature about this pair."""
 
     def bytes(self, file: str) -> int | None:
         """Return the size of a file, by its path in OPUS's layout, or None if the card doesn't

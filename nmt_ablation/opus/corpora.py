@@ -17,7 +17,9 @@ class CorpusVersion(Block):
     short: ClassVar[JsonSchema] = PINNED
 
     name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+    """The name of the corpus, as OPUS spells it."""
     version: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+    """The version, which pins the text."""
 
     @model_validator(mode="before")
     @classmethod
@@ -43,6 +45,7 @@ class MonolingualCorpus(Block):
     short: ClassVar[JsonSchema] = PINNED
 
     corpus: CorpusVersion
+    """The corpus and its version: `Name/version`."""
     pair: Pair | None = None
     """The two languages as this corpus spells them, where it differs: `fa-zh_cn`."""
 
@@ -76,6 +79,7 @@ class TextCorpus(Block):
     short: ClassVar[JsonSchema] = PINNED
 
     corpus: CorpusVersion
+    """The corpus and its version: `Name/version`."""
     language: Annotated[str, StringConstraints(pattern=f"^{LANGUAGE}$")] | None = None
     """The language as this corpus spells it, where it differs: `zh_cn`."""
 

@@ -15,7 +15,9 @@ class Checkpoint(Hosted, PretrainedVectors):
 
     kind: Literal["checkpoint"]
     unit: Literal["token"] = "token"
+    """The unit that has a vector: a subword of the encoder's."""
     align: None = None
+    """No map: both languages are in one space."""
 
     def problems(self, setting: Setting) -> Iterator[Problem]:
         if setting.segmentation.type != "checkpoint":

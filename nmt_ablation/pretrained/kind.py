@@ -203,6 +203,8 @@ class PretrainedVectors(Pretrained):
     missing: Literal["random", "mean"] = "random"
     """The start of tokens without a vector: a random vector, or the mean of the others."""
     align: Aligning | None = None
+    """A map of the source side's vectors into the space of the target side's; none if it is
+    None."""
 
     @property
     def segmented(self) -> bool:

@@ -39,14 +39,18 @@ class Network(PretrainedNetwork):
     """The number of updates between two measurements of the loss on held-out lines; a checkpoint to
     resume from is written at each."""
     batch_tokens: Positive = 2048
+    """The most tokens of a batch."""
     learning_rate: Rate = 0.002
     """The learning rate at the end of the warm-up."""
     warmup_updates: NotNegative | None = None
     """The number of updates in which the learning rate rises; a tenth of all, and at most 500, if
     it is None."""
     weight_decay: NotNegative | Rate = 0.01
+    """The weight decay of AdamW."""
     clip_norm: NotNegative | Rate = 1.0
+    """The longest gradient; longer ones are shortened to it. 0 shortens none."""
     dropout: Share = 0.1
+    """The rate of dropout while the network is pretrained."""
     seed: Seed | Literal["cell"] | None = None
     """The seed, or `cell` for the seed of each cell. Without the key, a network of the sample has
     the cell's, and any other has seed 1: one network then serves all seeds of a size, and no

@@ -31,9 +31,13 @@ class Trained(PretrainedVectors):
     lines: Positive | None = None
     """The number of lines that are used, from the start of the text; all if it is None."""
     method: Literal["skipgram", "cbow"] = "skipgram"
+    """The model: tokens predict their neighbours (skipgram), or neighbours a token (cbow)."""
     epochs: Positive = 5
+    """The number of times that the text is read."""
     window: Positive = 5
+    """The number of neighbours on each side, at most."""
     negative: Positive = 5
+    """The number of other tokens that each token is told apart from at a time."""
     min_count: Positive = 3
     """Tokens rarer than this get no vector."""
     dimension: Positive | None = None
@@ -41,6 +45,7 @@ class Trained(PretrainedVectors):
     joint: bool = False
     """One set of vectors, trained on the text of both languages together, or one set for each."""
     seed: Seed = 1
+    """The seed of everything drawn."""
 
     @property
     def shared(self) -> bool:

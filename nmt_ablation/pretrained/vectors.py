@@ -19,7 +19,9 @@ class Vectors(PretrainedVectors):
 
     kind: Literal["vectors"]
     source: str
+    """The file of the source language."""
     target: str
+    """The file of the target language."""
 
     @property
     def shared(self) -> bool:

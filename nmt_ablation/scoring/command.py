@@ -33,8 +33,11 @@ class Command(Metric):
     label: Annotated[str, Field(min_length=1, max_length=20)] = "score"
     """The display name."""
     higher_is_better: bool = True
+    """True if a higher number is a better translation."""
     lowest: float | None = None
+    """The lowest possible score, for figures; none if it is None."""
     highest: float | None = None
+    """The highest possible score, for figures; none if it is None."""
     decimals: Annotated[int, Field(strict=True, ge=0, le=6)] = 1
     """The digits after the point that reports show."""
 

@@ -47,7 +47,8 @@ def _schema(of: Callable[[type[BaseModel]], JsonSchema]) -> JsonSchema:
 
     def without_kind(block: JsonSchema) -> JsonSchema:
         needed = [key for key in block.get("required", ()) if key != "kind"]
-        return {"anyOf": [{**block, "required": needed}, {"type": "null"}]}
+        either = [{**block, "required": needed}, {"type": "null"}]
+        return {"anyOf": either, "description": block["description"]}
 
     return {
         "type": "object",

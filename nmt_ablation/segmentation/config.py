@@ -9,6 +9,8 @@ from nmt_ablation.values import Block, Name, Positive, Side, Written, fail
 
 
 class SegmentationConfig(Block):
+    """The segmentation of sentences into tokens, the same for all arms."""
+
     type: Annotated[str, Written(lambda own, of: own | {"enum": SEGMENTERS.names()})]
     """The segmenter, by its name in `SEGMENTERS`."""
     size: Positive

@@ -29,8 +29,11 @@ class Cluster(Block):
     """The cluster file; keys left out are left to the cluster's own defaults."""
 
     partition: Word | None = None
+    """The partition that jobs are queued in."""
     account: Word | None = None
+    """The account that jobs are charged to."""
     qos: Word | None = None
+    """The quality of service."""
     constraint: Word | None = None
     """Features of a node: `a100|h100`."""
     gpus: Word | None = None

@@ -26,6 +26,8 @@ def _by_size(own: JsonSchema, _: object) -> JsonSchema:
 
 
 class Training(Block):
+    """The settings of training, the same for all arms."""
+
     batch_tokens: Positive = 2048
     """The most tokens of a batch, padding included, on the longer side."""
     learning_rate: Rate | tuple[Rate, ...] = 0.002
@@ -33,6 +35,7 @@ class Training(Block):
     square root of updates; without a warm-up it is constant. Of several, each cell keeps the one
     with the best BLEU on the validation set."""
     warmup_updates: NotNegative = 500
+    """The number of updates in which the learning rate rises from 0, in a straight line."""
     max_updates: Positive = 10_000
     """The budget, in updates. Reports mark every cell that the budget ended before patience did."""
     max_updates_at: Annotated[dict[AnySize, Positive], Written(_by_size)] = Field(
@@ -51,8 +54,11 @@ class Training(Block):
     """The number of validations in a row without a higher BLEU after which training ends. BLEU is
     of greedy search; validations without a single correct word don't count."""
     label_smoothing: Share = 0.1
+    """The share of probability that is spread over all tokens."""
     clip_norm: Annotated[float, Field(strict=True, ge=0)] = 1.0
+    """The longest gradient; longer ones are shortened to it. 0 shortens none."""
     weight_decay: Annotated[float, Field(strict=True, ge=0)] = 0.0
+    """The weight decay of AdamW."""
     precision: Precision = "float32"
     """The precision of matrix products; weights and optimiser are always in float32."""
     threads: Positive = 1

@@ -20,7 +20,7 @@ from pydantic import (
 
 from nmt_ablation.model.parts import Place
 from nmt_ablation.registry import Registry
-from nmt_ablation.values import Block, Written, fail, within
+from nmt_ablation.values import Block, JsonSchema, Written, fail, within
 
 
 class Tuning(Block):
@@ -98,6 +98,11 @@ def _forms() -> str:
     return "{" + ", ".join(TUNINGS[name].example for name in TUNINGS.built_in) + "}"
 
 
+def _value(block: JsonSchema) -> JsonSchema:
+    """Return the JSON Schema of a way's value, with the meaning of the way."""
+    return {**block["properties"]["value"], "description": block["description"]}
+
+
 Ways = Annotated[
     dict[str, SerializeAsAny[Tuning]],
     PlainValidator(_ways),
@@ -107,9 +112,7 @@ Ways = Annotated[
                 {"enum": list(WORDS)},
                 {
                     "type": "object",
-                    "properties": {
-                        name: of(TUNINGS[name])["properties"]["value"] for name in TUNINGS.names()
-                    },
+                    "properties": {name: _value(of(TUNINGS[name])) for name in TUNINGS.names()},
                     "additionalProperties": False,
                 },
             ]
