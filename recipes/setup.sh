@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes .venv and installs nmt-ablation into it; does nothing when that is done.
 #   bash recipes/setup.sh          what running needs
-#   bash recipes/setup.sh test     what the tests need too; or notebook, tensorboard, encoders, translators
+#   bash recipes/setup.sh test     what the tests need too; or notebook, tensorboard, encoders, translators, docs
 # PYTHON names the interpreter to use (default: python3).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
