@@ -4,12 +4,13 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from nmt_ablation.beside import folder
 from nmt_ablation.errors import UserError
 from nmt_ablation.experiment import Experiment
 from nmt_ablation.opus.catalogue import known
 from nmt_ablation.segmentation import SEGMENTERS
 
-FILE = Path(__file__).parents[1] / "corpora" / "references.bib"
+FILE = folder("corpora") / "references.bib"
 
 OPUS = ("tiedemann-2012",)
 ALWAYS = ("nmt-ablation", "vaswani-2017", "ott-2019", "koehn-2004")

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from nmt_ablation import __version__
-from nmt_ablation.cli import cluster, init, models, plan, reports, runs, schema, store, text
+from nmt_ablation.cli import cluster, init, models, new, plan, reports, runs, schema, store, text
 from nmt_ablation.errors import JobsError, UserError
 from nmt_ablation.stopping import EXIT_CODE, StoppedError
 
@@ -56,6 +56,7 @@ def main() -> None:
 for command in (
     *(
         init.init,
+        new.new,
         schema.schema,
         runs.validate,
         plan.plan,

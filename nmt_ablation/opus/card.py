@@ -8,12 +8,13 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints, model_validator
 
+from nmt_ablation.beside import folder
 from nmt_ablation.opus import fetch
 from nmt_ablation.opus.corpora import CorpusVersion, MonolingualCorpus, ParallelCorpus
 from nmt_ablation.values import Block, Pair, Positive
 from nmt_ablation.yaml_file import read
 
-FOLDER = Path(__file__).parents[2] / "corpora"
+FOLDER = folder("corpora")
 
 CiteKey = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z-]*-\d{4}(-[a-z0-9]+)*$")]
 """An entry of corpora/references.bib: `qi-2018`."""

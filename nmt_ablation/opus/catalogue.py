@@ -13,6 +13,7 @@ from rich.table import Table
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from nmt_ablation.beside import folder
 from nmt_ablation.errors import UserError
 from nmt_ablation.opus.language import is_standard, near, spellings, split_pair
 from nmt_ablation.opus.listing import (
@@ -26,7 +27,7 @@ from nmt_ablation.opus.listing import (
 )
 from nmt_ablation.values import Block
 
-CORPORA = Path(__file__).parents[2] / "corpora"
+CORPORA = folder("corpora")
 PAGES = "https://opus.nlpl.eu/"
 """The address of OPUS's pages about corpora, without the corpus's name."""
 ALWAYS_CITE = "tiedemann-2012"

@@ -8,10 +8,11 @@ import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from nmt_ablation.beside import folder
 from nmt_ablation.errors import UserError
 from nmt_ablation.slurm.cluster import Cluster
 
-TEMPLATES = Path(__file__).parents[2] / "slurm"
+TEMPLATES = folder("slurm")
 UNSAFE = set("\n\r\"'\\%")
 """Characters that would end or change the value of an #SBATCH line, or that SLURM replaces."""
 
