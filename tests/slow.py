@@ -42,7 +42,7 @@ SUBMITTING = (
 )
 REGISTERED = (
     *package("registry.py", "pretrained", "objectives", "scoring", "segmentation", "transfer"),
-    "docs/arms.md",
+    "docs/plugins.md",
 )
 FROM_PYTHON = (
     *package("api.py", "session.py", "runner.py", "experiment", "results", "report"),

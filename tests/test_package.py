@@ -32,8 +32,11 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The programs of an environment with a wheel of this checkout, and the dependencies that are
     here."""
     folder = tmp_path_factory.mktemp("package")
+    sources = folder / "sources"  # what a build leaves behind stays out of the checkout
+    command = ["git", "checkout-index", "--all", f"--prefix={sources}/"]
+    subprocess.run(command, check=True, cwd=ROOT)
     pip = [sys.executable, "-m", "pip", "-q", "--disable-pip-version-check"]
-    wheel = [*pip, "wheel", "--no-deps", "--no-build-isolation", "-w", str(folder), str(ROOT)]
+    wheel = [*pip, "wheel", "--no-deps", "--no-build-isolation", "-w", str(folder), str(sources)]
     subprocess.run(wheel, check=True, cwd=folder)
     environment = folder / "environment"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)

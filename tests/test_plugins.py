@@ -129,8 +129,8 @@ def test_what_a_package_adds_is_used_from_validation_to_scores(
 def test_the_package_of_the_documentation_is_used_from_validation_to_scores(
     packages: Path, new_run: NewRun
 ) -> None:
-    """A kind, a way of tuning and a metric, as docs/arms.md shows them."""
-    page = (Path(__file__).parents[1] / "docs" / "arms.md").read_text()
+    """A kind, a way of tuning and a metric, as docs/plugins.md shows them."""
+    page = (Path(__file__).parents[1] / "docs" / "plugins.md").read_text()
     fences = re.findall(r"^```(\w+)\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
     module = "\n\n".join(code for language, code in fences if language == "python")
     (points,) = (code for language, code in fences if language == "ini")
