@@ -58,15 +58,13 @@ def test_the_table_says_gain_and_cost(with_networks: Results) -> None:
     table = data_tables.costs(with_networks)
     lines = [[str(entry) for entry in line] for line in table.lines]
     assert [header.text for header in table.headers[3:]] == [
-        "parameters",
-        "that learn",
         "training",
         "pretraining",
         "a cell's share",
         "whole cost",
     ]
-    assert lines[0][1:] == ["random", "–", "10", "–", "150", "0", "0", "150"]
-    assert lines[2][5:] == ["150", "80", "25", "175"]
+    assert lines[0][1:] == ["random", "–", "150", "0", "0", "150"]
+    assert lines[2][3:] == ["150", "80", "25", "175"]
 
 
 def test_the_figure_has_each_arm_at_both_its_costs(with_networks: Results) -> None:
@@ -96,5 +94,8 @@ def test_the_figure_says_where_arms_differ_in_parameters() -> None:
     shown = results([mean(100, "random", None), mean(100, "fed", 1.0)], cells)
     figure = cost_figure.draw([shown])
     assert figure is not None
+    table = data_tables.costs(shown)
+    assert [header.text for header in table.headers[3:]] == ["parameters", "that learn", "training"]
+    assert [str(it) for it in table.lines[1][3:5]] == ["22,000,000", "3,000,000"]
     said = [text.get_text() for text in figure.legends[0].get_texts()]
     assert said[:2] == ["random (2.0M parameters)", "fed (22.0M parameters, 3.0M learn)"]

@@ -146,19 +146,18 @@ def _network_notes(results: Results) -> list[str]:
 
 def costs(results: Results) -> Table:
     """Describe the gain, the parameters and the cost of each arm at each size."""
-
-    def learned(it: Cost) -> Entry:
-        return Entry(NOTHING) if it.learned is None else number(it.learned)
-
     found = cost.costs(results)
     columns: list[Column[Cost]] = [
         Column(Header("pairs"), lambda it: number(it.pairs)),
         Column(Header("arm", left=True), lambda it: Entry(it.arm)),
         Column(Header(results.measure.delta), lambda it: gain(it.gain, results.measure)),
-        Column(Header("parameters"), lambda it: number(it.parameters)),
-        Column(Header("that learn"), learned),
-        Column(Header("training"), lambda it: number(round(it.training))),
     ]
+    if all(it.learned is not None for it in found):  # earlier reports count shared ones twice
+        columns += [
+            Column(Header("parameters"), lambda it: number(it.parameters)),
+            Column(Header("that learn"), lambda it: number(it.learned or 0)),
+        ]
+    columns.append(Column(Header("training"), lambda it: number(round(it.training))))
     if any(it.beside for it in found):
         columns.append(Column(Header("tokens beside"), lambda it: number(round(it.beside))))
     notes = ["Costs are core-seconds of a cell, means over seeds. "]

@@ -261,11 +261,15 @@ def contrasts(results: Results) -> Table:
     for name, measure in results.pooled.items():
         columns += _contrast_columns(name, measure)
     looked = "a correction for all looks, and " if results.design.verdict.looks else ""
-    note = (
-        "A gain is the first arm's over the other. p, and the 95% intervals in parentheses, are "
-        f"after {looked}Holm's correction for all such comparisons of the experiment, by each "
-        "metric."
-    )
+    corrected = f"after {looked}Holm's correction for all such comparisons of the experiment"
+    gains = [gain for row in results.contrasts for gain in row.gains.values()]
+    if any(it.simultaneous is None for it in gains):  # in reports of earlier versions
+        said = (
+            f"p is {corrected}, by each metric. The 95% intervals in parentheses are not corrected."
+        )
+    else:
+        said = f"p, and the 95% intervals in parentheses, are {corrected}, by each metric."
+    note = f"A gain is the first arm's over the other. {said}"
     return described("Arms against each other", columns, results.contrasts, [note])
 
 
