@@ -35,7 +35,7 @@ LAYERS = [
     ["artifact"],
     ["stage"],
     ["machine", "progress", "registry", "stopping", "yaml_file"],
-    ["absent", "files", "packed", "values"],
+    ["absent", "beside", "files", "packed", "values"],
     ["errors"],
 ]
 """All rooms from top to bottom. A room imports only rooms of lower layers, so there is no circle,
