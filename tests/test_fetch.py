@@ -53,10 +53,13 @@ def _archive(seed: int = 1, **more: str) -> bytes:
     """A zip of some 300,000 bytes that can't be compressed."""
     stream = BytesIO()
     with zipfile.ZipFile(stream, "w") as archive:
-        archive.writestr("Made.de-en.de", random.Random(seed).randbytes(300_000))
-        archive.writestr("Made.de-en.en", b"one\n")
-        for name, text in more.items():
-            archive.writestr(name, text)
+        held: dict[str, bytes | str] = {
+            "Made.de-en.de": random.Random(seed).randbytes(300_000),
+            "Made.de-en.en": "one\n",
+        }
+        for name, content in (held | more).items():
+            # With a date of its own: by the clock's, two archives of one seed would differ.
+            archive.writestr(zipfile.ZipInfo(name), content)
     return stream.getvalue()
 
 
