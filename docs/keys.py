@@ -58,10 +58,8 @@ class Page:
         self._titles: dict[str, str] = {}
         """Titles, by a block's own JSON: a block that has several places has a section once."""
         blocks: list[tuple[str, Schema]] = [("", self.schema)]
-        for (
-            place,
-            block,
-        ) in blocks:  # which grows: what is nearest to the file's own keys comes first
+        # It grows on the way: what is nearest to the file's own keys comes first.
+        for place, block in blocks:
             for key, its in block["properties"].items():
                 for inner in self._blocks(its, f"{place}.{key}".strip(".")):
                     if self._add(*inner):

@@ -3,7 +3,7 @@
 import io
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,30 +55,20 @@ def fetch(
             commit, a file is missing or damaged, or the model is of another type.
     """
     source = _source(name, revision)
-    saved = next((file for file in WEIGHTS if file in source.sizes), None)
-    if CONFIG not in source.sizes or saved is None:
-        raise UserError(
-            f"{name}: has no {CONFIG if saved else ' or '.join(WEIGHTS)}; it takes a model "
-            "as transformers saves it for PyTorch"
-        )
+    saved = _saved(name, source)
     if TOKENIZER not in source.sizes:
         raise UserError(
             f"{name}: has no {TOKENIZER}; where transformers is installed, write it beside the "
             f'model: python -c "from transformers import AutoTokenizer as T; '
             "T.from_pretrained('DIR').save_pretrained('DIR')\""
         )
-    files = [CONFIG, TOKENIZER, saved]
-    with writing(folder):
-        _bring(source, files, folder, progress)
-        if saved.endswith(INDEX):
-            held = weights.Weights(folder)
-            needed = held if whole else [held.family.embeddings]
-            shards = sorted({held.file_of(it) for it in needed})
-            _there(name, source, shards, saved)
-            _bring(source, shards, folder, progress)
-            files += shards
-        # The hub's client keeps notes there, for resuming.
-        shutil.rmtree(folder / ".cache", ignore_errors=True)
+
+    def shards() -> set[str]:
+        held = weights.Weights(folder)
+        needed = held if whole else [held.family.embeddings]
+        return {held.file_of(it) for it in needed}
+
+    files = _brought(name, source, saved, [CONFIG, TOKENIZER, saved], shards, folder, progress)
     matrix, tokenizer = weights.embedding_matrix(folder), EncoderTokenizer(folder)
     if max(tokenizer.rows.values(), default=0) >= len(matrix):
         raise UserError(
@@ -88,7 +78,7 @@ def fetch(
     return EncoderRecord(
         name,
         revision,
-        {file: sha256(folder / file) for file in sorted(files)},
+        files,
         str(weights.family(folder).config["model_type"]),
         matrix.shape[1],
         len(tokenizer.rows),
@@ -114,30 +104,60 @@ def fetch_translator(
             commit, or a file is missing.
     """
     source = _source(name, revision)
+    saved = _saved(name, source)
+    files = [it for it in source.sizes if it.endswith(OF_TRANSLATORS) and "/" not in it]
+    files += [] if saved in files else [saved]
+
+    def shards() -> set[str]:
+        return set(weights.places(folder / saved).values())
+
+    return _brought(name, source, saved, files, shards, folder, progress)
+
+
+def _saved(name: str, source: "_Source") -> str:
+    """Return the file of a model's weights, or their index.
+
+    Raises:
+        UserError: there is none, or no configuration.
+    """
     saved = next((file for file in WEIGHTS if file in source.sizes), None)
     if CONFIG not in source.sizes or saved is None:
         raise UserError(
             f"{name}: has no {CONFIG if saved else ' or '.join(WEIGHTS)}; it takes a model "
             "as transformers saves it for PyTorch"
         )
-    files = [it for it in source.sizes if it.endswith(OF_TRANSLATORS) and "/" not in it]
-    files += [] if saved in files else [saved]
+    return saved
+
+
+def _brought(
+    name: str,
+    source: "_Source",
+    saved: str,
+    files: Sequence[str],
+    shards: Callable[[], set[str]],
+    folder: Path,
+    progress: OnProgress,
+) -> dict[str, str]:
+    """Bring files into a folder, and those that an index of weights names; return the SHA-256 of
+    each.
+
+    Args:
+        saved: the file of the weights, or their index, which is one of the files.
+        shards: a function that returns the files that are needed, once the index is there.
+
+    Raises:
+        UserError: a file that the index names is missing.
+    """
     with writing(folder):
         _bring(source, files, folder, progress)
-        if saved.endswith(INDEX):
-            shards = sorted(set(weights.places(folder / saved).values()))
-            _there(name, source, shards, saved)
-            _bring(source, shards, folder, progress)
-            files += shards
+        more = sorted(shards()) if saved.endswith(INDEX) else []
+        for shard in more:
+            if shard not in source.sizes:
+                raise UserError(f"{name}: has no {shard}, which {saved} names; get it complete")
+        _bring(source, more, folder, progress)
+        # The hub's client keeps notes there, for resuming.
         shutil.rmtree(folder / ".cache", ignore_errors=True)
-    return {file: sha256(folder / file) for file in sorted(files)}
-
-
-def _there(name: str, source: "_Source", shards: Sequence[str], index: str) -> None:
-    """Refuse an index that names a file that isn't there."""
-    for shard in shards:
-        if shard not in source.sizes:
-            raise UserError(f"{name}: has no {shard}, which {index} names; get it complete")
+    return {file: sha256(folder / file) for file in sorted([*files, *more])}
 
 
 class _Source(Protocol):
