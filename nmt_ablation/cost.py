@@ -12,10 +12,10 @@ from nmt_ablation.opus.card import Card
 from nmt_ablation.pipeline import Pipeline
 from nmt_ablation.stages.pretrained import Network
 from nmt_ablation.stages.published import Published
-from nmt_ablation.stages.training import Train
+from nmt_ablation.stages.training import FedBy, Train
 from nmt_ablation.training.config import Training
 from nmt_ablation.transfer.kept import KEPT, STATE_BYTES
-from nmt_ablation.values import SIDES, size_limit
+from nmt_ablation.values import SIDES, Size, size_limit
 from nmt_ablation.workspace import Workspace
 
 UNPACKED = 8
@@ -109,22 +109,31 @@ def disk(experiment: Experiment, needed: list[File]) -> Disk:
 def states(pipeline: Pipeline) -> int:
     """Estimate the most bytes of states that a training keeps for frozen features while it
     runs."""
-    experiment, most = pipeline.experiment, 0
-    for cell in experiment.cells():
-        limit, by_tokens = size_limit(cell.size)
-        for fed in pipeline.train(cell).features:
-            if fed.tuned or limit is None:
-                most = most if fed.tuned else KEPT
-                continue
-            shape = fed.network.shape() if isinstance(fed.network, Published) else experiment.model
-            if shape is None:
-                most = KEPT
-                continue
-            layers = 1 if fed.layer is not None else getattr(shape, f"{fed.stack}_layers") + 1
-            tokens = limit if by_tokens else limit * SENTENCE_TOKENS
-            own = tokens * layers * len(fed.views) * shape.dimension * STATE_BYTES
-            most = max(most, min(own, KEPT))
-    return most
+    of_size = {(cell.size, cell.arm): cell for cell in pipeline.experiment.cells()}
+    kept = (
+        _kept(fed, cell.size, pipeline.experiment.model)
+        for cell in of_size.values()
+        for fed in pipeline.train(cell).features
+    )
+    return max(kept, default=0)
+
+
+def _kept(fed: FedBy, size: Size, model: Model) -> int:
+    """Estimate the bytes of states that are kept for features, at most.
+
+    Args:
+        size: the size of the corpus.
+        model: the architecture of the arms.
+    """
+    limit, by_tokens = size_limit(size)
+    shape = fed.network.shape() if isinstance(fed.network, Published) else model
+    if fed.tuned:
+        return 0
+    if limit is None or shape is None:
+        return KEPT
+    layers = 1 if fed.layer is not None else getattr(shape, f"{fed.stack}_layers") + 1
+    tokens = limit if by_tokens else limit * SENTENCE_TOKENS
+    return min(KEPT, tokens * layers * len(fed.views) * shape.dimension * STATE_BYTES)
 
 
 def training_seconds(updates: int, of_update: float) -> float:

@@ -19,11 +19,7 @@ command -v "$python" >/dev/null || fail "there is no $python; install Python 3.1
     fail "$("$python" --version) is too old; install Python 3.11 or later and set PYTHON to it"
 "$python" -c 'import venv, ensurepip' 2>/dev/null ||
     fail "$python has no venv; on Debian and Ubuntu: apt-get install python3-venv"
-command -v "${CXX:-g++}" >/dev/null ||
-    fail "there is no ${CXX:-g++}, and fairseq has to be compiled; on Debian and Ubuntu: apt-get install g++"
-header=$("$python" -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h
-[[ -f $header ]] ||
-    fail "there is no $header, and fairseq has to be compiled; on Debian and Ubuntu: apt-get install python3-dev"
+"$python" recipes/backend.py
 
 log=.venv/install.log
 echo "setup: installing into .venv; some minutes, as fairseq is compiled; see $log" >&2

@@ -57,6 +57,15 @@ def _call(program: Path, *arguments: str, at: Path) -> str:
     return result.stdout
 
 
+def test_pip_says_what_is_missing_to_compile_fairseq(tmp_path: Path) -> None:
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install"]
+    command = [*pip, "--no-deps", "--no-build-isolation", "--target", str(tmp_path), str(ROOT)]
+    environment = os.environ | {"CXX": "none"}
+    result = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment)
+    assert result.returncode == 1
+    assert "nmt-ablation: there is no none, and fairseq has to be compiled" in result.stderr
+
+
 def test_cards_templates_licence_and_types_are_in_it(installed: Path, tmp_path: Path) -> None:
     where = _call(installed / "python", "-c", LOOK, at=tmp_path)
     assert where.startswith(str(installed.parent))

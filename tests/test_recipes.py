@@ -2,6 +2,7 @@
 
 import os
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -26,7 +27,7 @@ def test_scripts_are_bash_and_stop_at_errors(script: Path) -> None:
 
 
 OLD = '#!/bin/sh\ncase "$1" in --version) echo Python 3.9.2;; *) exit 1;; esac\n'
-NO_HEADERS = '#!/bin/sh\ncase "$2" in *sysconfig*) echo /nowhere;; esac\n'
+HERE = f'#!/bin/sh\nexec {sys.executable} "$@"\n'
 NO_VENV = '#!/bin/sh\ncase "$2" in *ensurepip*) exit 1;; esac\n'
 
 
@@ -36,16 +37,16 @@ NO_VENV = '#!/bin/sh\ncase "$2" in *ensurepip*) exit 1;; esac\n'
         (None, "sh", "there is no .*; install Python 3.11 or later, or set PYTHON to one"),
         (OLD, "sh", "Python 3.9.2 is too old; install Python 3.11 or later and set PYTHON to it"),
         (NO_VENV, "sh", "has no venv; on Debian and Ubuntu: apt-get install python3-venv"),
-        (NO_HEADERS, "none", "there is no none, .*: apt-get install g.."),
-        (NO_HEADERS, "sh", "there is no /nowhere/Python.h, .*: apt-get install python3-dev"),
+        (HERE, "none", "there is no none, .*: apt-get install g.."),
     ],
-    ids=["no python", "old python", "no venv", "no compiler", "no headers"],
+    ids=["no python", "old python", "no venv", "no compiler"],
 )
 def test_what_is_missing_is_said_in_one_line(
     tmp_path: Path, python: str | None, compiler: str, says: str
 ) -> None:
     (tmp_path / "recipes").mkdir()
-    for name in ("setup.cfg", "pyproject.toml", "constraints.txt", "recipes/setup.sh"):
+    copied = ("setup.cfg", "pyproject.toml", "constraints.txt", "recipes/setup.sh")
+    for name in (*copied, "recipes/backend.py"):
         shutil.copy(ROOT / name, tmp_path / name)
     interpreter = tmp_path / "python"
     if python is not None:
@@ -61,6 +62,12 @@ def test_what_is_missing_is_said_in_one_line(
     assert re.search(says, result.stderr), result.stderr
     assert len(result.stderr.splitlines()) == 1
     assert not (tmp_path / ".venv").exists()
+
+
+def test_headers_that_are_missing_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sysconfig.get_path", lambda name: "/nowhere")
+    found = runpy.run_path(str(ROOT / "recipes" / "backend.py"))["missing"]()
+    assert re.fullmatch("there is no /nowhere/Python.h, .*: apt-get install python3-dev", found)
 
 
 def test_setting_up_twice_does_nothing() -> None:

@@ -257,7 +257,7 @@ def test_a_folder_without_a_translator_says_so(run: Run) -> None:
     result = run.call("run", "--cell=50-random-s1")
     assert result.returncode == 1
     assert "pretrained.marian: " in result.stderr
-    assert "is of type 'bert'; a translator is of type marian, m2m_100, mbart" in result.stderr
+    assert "is of type 'bert'; choose a model of type marian, m2m_100, mbart" in result.stderr
     (run.file.parent / "marian" / "model.safetensors").unlink()
     result = run.call("run", "--cell=50-random-s1")
     assert "has no model.safetensors or" in result.stderr

@@ -165,18 +165,32 @@ def family(folder: Path) -> Family:
     Raises:
         UserError: the configuration can't be read, or the family is not known.
     """
+    config = configuration(folder, FAMILIES.names(), "mBERT, LaBSE and XLM-R")
+    return FAMILIES[config["model_type"]](config)
+
+
+def configuration(folder: Path, types: Sequence[str], examples: str) -> dict[str, Any]:
+    """Read a model's configuration.
+
+    Args:
+        types: the types that the model may have.
+        examples: well-known models of these types.
+
+    Raises:
+        UserError: it can't be read, or the model is of another type.
+    """
     path = folder / CONFIG
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError) as error:
+    except (OSError, ValueError) as error:
         raise UserError(f"{path}: can't be read ({error}); {FETCH_AGAIN}") from None
     kind = config.get("model_type") if isinstance(config, dict) else None
-    if kind not in FAMILIES:
+    if kind not in types:
         raise UserError(
-            f"{path}: the model is of type {kind!r}; choose a model of type "
-            f"{', '.join(FAMILIES.names())}, such as mBERT, LaBSE and XLM-R are"
+            f"{path}: the model is of type {kind!r}; choose a model of type {', '.join(types)}, "
+            f"such as {examples}"
         )
-    return FAMILIES[str(kind)](config)
+    return dict(config)
 
 
 def places(index: Path) -> dict[str, str]:

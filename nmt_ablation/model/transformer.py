@@ -310,7 +310,7 @@ class _Stack:
         if (features := getattr(table, "features", None)) is None:
             return own
         states = tokens.unpad(features(tokens.tokens, self.dtype))
-        if features.fed.enters == "fused":
+        if features.fed.fused:
             assert len(self.models) <= 1, "fused models are computed alone"
             tokens.beside = states
             return own

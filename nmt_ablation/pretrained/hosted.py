@@ -23,6 +23,8 @@ class Hosted(Block):
     """A published model: a local directory, as transformers saves it, or a model of the hub."""
 
     fetches: ClassVar[bool] = True
+    papers: ClassVar[Mapping[str, str]] = CITED
+    """The papers of well-known models, by a part of their names."""
 
     path: str
     """A directory, whose relative path starts at the data folder, or `owner/name` of the hub."""
@@ -59,5 +61,5 @@ class Hosted(Block):
         return False
 
     def cites(self) -> tuple[str, ...]:
-        known = (key for part, key in CITED.items() if part in self.path.lower())
+        known = (key for part, key in self.papers.items() if part in self.path.lower())
         return tuple(known)[:1]

@@ -25,6 +25,7 @@ class Translator(Hosted, Pretrained):
 
     unsigned: ClassVar[frozenset[str]] = Pretrained.unsigned | WHERE
     scored: ClassVar[bool] = True
+    papers: ClassVar[Mapping[str, str]] = CITED
 
     kind: Literal["translator"]
     codes: dict[Side, str] = Field(default={})
@@ -45,7 +46,3 @@ class Translator(Hosted, Pretrained):
         from nmt_ablation.foreign.hub import fetch_translator
 
         return fetch_translator(self.place(data), self.revision, folder, progress)
-
-    def cites(self) -> tuple[str, ...]:
-        known = (key for part, key in CITED.items() if part in self.path.lower())
-        return tuple(known)[:1]

@@ -58,14 +58,16 @@ def draw(experiments: Sequence[Results]) -> Figure | None:
 
 def _parameters(costs: Sequence[Cost]) -> dict[str, str]:
     """Say how many parameters each arm has, and how many learn, if arms differ in that."""
-    found: dict[str, set[tuple[int, int | None]]] = {}
+    found: dict[str, set[tuple[int, int]]] = {}
     for cost in costs:
+        if cost.learned is None:  # earlier reports count shared ones twice
+            return {}
         found.setdefault(cost.arm, set()).add((cost.parameters, cost.learned))
     if len(set().union(*found.values())) == 1 or any(len(of) > 1 for of in found.values()):
         return {}
     said = {}
     for arm, ((parameters, learned),) in found.items():
-        learning = "" if learned in (None, parameters) else f", {learned / 1e6:.1f}M learn"
+        learning = "" if learned == parameters else f", {learned / 1e6:.1f}M learn"
         said[arm] = f" ({parameters / 1e6:.1f}M parameters{learning})"
     return said
 

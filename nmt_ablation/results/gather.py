@@ -38,6 +38,7 @@ from nmt_ablation.scoring import loss
 from nmt_ablation.scoring.metric import Measure
 from nmt_ablation.scoring.resample import COUNT, Scores, load_scores
 from nmt_ablation.scoring.test_sets import measures
+from nmt_ablation.stage import File
 from nmt_ablation.stages.pretrained import Align
 from nmt_ablation.stages.training import Train
 from nmt_ablation.training.config import Training as TrainingSetting
@@ -350,14 +351,18 @@ def _translations(
     for translator in pipeline.experiment.translators:
         stage = pipeline.translator(translator)
         if workspace.done(stage):
-            files = (workspace.file(stage.hypotheses(name)) for name in names)
-            columns[translator] = [line for file in files for line in stream_lines(file)]
+            columns[translator] = _lines(workspace, map(stage.hypotheses, names))
     return columns
 
 
 def _hypotheses(pipeline: Pipeline, workspace: Workspace, cell: Cell) -> list[str]:
     """Return a cell's translations of all test sets, one after another."""
-    files = (pipeline.translate(cell, name).hypotheses for name in pipeline.test_sets())
+    stages = (pipeline.translate(cell, name) for name in pipeline.test_sets())
+    return _lines(workspace, (it.hypotheses for it in stages))
+
+
+def _lines(workspace: Workspace, files: Iterable[File]) -> list[str]:
+    """Return the lines of files, one after another."""
     return [line for file in files for line in stream_lines(workspace.file(file))]
 
 

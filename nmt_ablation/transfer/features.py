@@ -50,6 +50,11 @@ class Fed:
     shape: Model | None = None
     """The network's architecture; None for that of the model that it feeds."""
 
+    @property
+    def fused(self) -> bool:
+        """True if every layer attends to them; otherwise they enter with the embeddings."""
+        return self.enters == "fused"
+
     def plain(self) -> dict[str, Any]:
         """Return the shape of it all, for a checkpoint."""
         shape = self.shape and self.shape.model_dump(mode="json")
@@ -200,12 +205,11 @@ class Fuller(nn.Embedding):
 
     def fed(self, embeddings: Tensor, features: Tensor) -> Tensor:
         """Join embeddings and features, both of which fairseq multiplies by its scale."""
-        entry = self.features.fed.enters
-        if entry == "fused":
+        if self.features.fed.fused:
             self.features.states = features.transpose(0, 1)
             return embeddings
         scaled = features / self.scale
-        return scaled if entry == "instead" else embeddings + scaled
+        return scaled if self.features.fed.enters == "instead" else embeddings + scaled
 
 
 def attach(model: Any, fed: Fed, network: Any) -> None:
@@ -230,7 +234,7 @@ def attach(model: Any, fed: Fed, network: Any) -> None:
     end = (model.decoder if fed.side == "target" else model.encoder).dictionary.eos()
     features = Features(fed, theirs, table.embedding_dim, table.padding_idx, end)
     ours.embed_tokens = Fuller(table, features, ours.embed_scale)
-    if fed.enters == "fused":
+    if fed.fused:
         fuse(model, features)
 
 

@@ -16,7 +16,7 @@ from nmt_ablation.absent import without
 from nmt_ablation.model.checkpoint import readable
 from nmt_ablation.transfer.features import Fed, attach, features_of
 from nmt_ablation.translation.generator import Generator
-from nmt_ablation.translation.translator import Translator
+from nmt_ablation.translation.translator import Translator, longest_hypothesis
 
 # CTranslate2 imports all of transformers, where it is installed, for other converters.
 with without("transformers"):
@@ -95,8 +95,7 @@ class Engine(Translator):
     ) -> Iterator[list[list[str]]]:
         results = []
         for batch in batches:
-            # fairseq's bound, by the length of the batch's longest sentence with its end.
-            bound = min(self.longest, int(1.2 * (len(batch[0]) + 1) + 10))
+            bound = min(self.longest, longest_hypothesis(len(batch[0]) + 1))
             results += self.translator.translate_batch(
                 batch,
                 beam_size=beam,

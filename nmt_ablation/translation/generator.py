@@ -10,7 +10,7 @@ from fairseq.models import FairseqDecoder, FairseqEncoder, FairseqEncoderDecoder
 from fairseq.sequence_generator import SequenceGenerator
 
 from nmt_ablation.transfer.features import Features, features_of
-from nmt_ablation.translation.translator import Translator
+from nmt_ablation.translation.translator import GROWTH, MORE_TOKENS, Translator
 
 
 class Generator(Translator):
@@ -35,16 +35,15 @@ class Generator(Translator):
         for features in features_of(model):
             if features.fed.side == "target":
                 decoder = _Whole(decoder)
-            if features.fed.enters == "fused":
+            if features.fed.fused:
                 encoder = WithFeatures(encoder, features)
         model = FairseqEncoderDecoderModel(encoder, decoder)
         search = SequenceGenerator(
             [model],
             self.target,
             beam_size=beam,
-            # The bound of `engine`, by the length of a batch's longest sentence.
-            max_len_a=1.2,
-            max_len_b=10,
+            max_len_a=GROWTH,
+            max_len_b=MORE_TOKENS,
             len_penalty=length_penalty,
         )
         for batch in batches:

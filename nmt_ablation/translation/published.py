@@ -4,7 +4,6 @@ transformers computes it, with its own tokenizer and beam search. No code that c
 run.
 """
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,10 +12,10 @@ from typing import Any
 import torch
 
 from nmt_ablation.errors import UserError, first_line, optional
-from nmt_ablation.foreign.weights import CONFIG, SAVED_AGAIN
+from nmt_ablation.foreign.weights import SAVED_AGAIN, configuration
 from nmt_ablation.progress import OnProgress
 from nmt_ablation.translation.config import Decoding
-from nmt_ablation.translation.translator import BATCH_SENTENCES
+from nmt_ablation.translation.translator import BATCH_SENTENCES, longest_hypothesis
 from nmt_ablation.values import SIDES, Side
 
 TYPES = ("marian", "m2m_100", "mbart")
@@ -48,7 +47,7 @@ class PublishedTranslator:
         """
         with optional("published translators need", "translators"):
             import transformers
-        config = _config(folder)
+        config = configuration(folder, TYPES, "OPUS-MT, M2M-100, NLLB and mBART-50")
         self.kind, self.decoding, self.threads = config["model_type"], decoding, threads
         self.longest, self.truncated = int(config.get("max_position_embeddings", 512)), 0
         self._device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -123,8 +122,7 @@ class PublishedTranslator:
         with _threads(self.threads):
             for start in range(0, len(by_length), BATCH_SENTENCES):
                 some = by_length[start : start + BATCH_SENTENCES]
-                # The bound of our own search, by the length of the batch's longest sentence.
-                bound = min(self.longest - 1, int(1.2 * lengths[some[0]] + 10))
+                bound = min(self.longest - 1, longest_hypothesis(lengths[some[0]]))
                 found = self._generate([marked[at] for at in some], bound)
                 for at, hypothesis in zip(some, found, strict=True):
                     hypotheses[at] = hypothesis.strip()
@@ -153,23 +151,6 @@ class PublishedTranslator:
         own = made[:, 2:] if self._forced else made
         found: list[str] = self._tokenizer.batch_decode(own, skip_special_tokens=True)
         return found
-
-
-def _config(folder: Path) -> dict[str, Any]:
-    """Return a translator's configuration.
-
-    Raises:
-        UserError: it can't be read, or is of another type.
-    """
-    path = folder / CONFIG
-    with _readable(path):
-        config = json.loads(path.read_text(encoding="utf-8"))
-    kind = config.get("model_type") if isinstance(config, dict) else None
-    if kind not in TYPES:
-        raise UserError(
-            f"{path}: the model is of type {kind!r}; a translator is of type {', '.join(TYPES)}"
-        )
-    return dict(config)
 
 
 @contextmanager

@@ -6,6 +6,18 @@ from typing import Any
 from nmt_ablation.progress import OnProgress
 
 BATCH_SENTENCES = 64
+GROWTH = 1.2
+"""fairseq's bound of a hypothesis's length: so many times the source's, and a few tokens more."""
+MORE_TOKENS = 10
+
+
+def longest_hypothesis(tokens: int) -> int:
+    """Return the most tokens of a batch's hypotheses.
+
+    Args:
+        tokens: the tokens of its longest source, with the end.
+    """
+    return int(GROWTH * tokens + MORE_TOKENS)
 
 
 class Translator:
