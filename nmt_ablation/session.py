@@ -9,8 +9,9 @@ from nmt_ablation import machine, next_look, schedule
 from nmt_ablation.bars import Bars
 from nmt_ablation.errors import UserError
 from nmt_ablation.experiment import Cell
+from nmt_ablation.results.analyses import analysable
 from nmt_ablation.results.gather import warnings_of
-from nmt_ablation.runner import Runner
+from nmt_ablation.runner import Runner, Work
 
 
 def check(runner: Runner) -> None:
@@ -70,6 +71,33 @@ def run(
     finally:
         for warning in warnings_of(runner.pipeline, runner.workspace, cells):
             say(f"warning: {warning}")
+
+
+def analyse(runner: Runner, cells: Sequence[Cell], jobs: int | None = None) -> None:
+    """Make all analyses of cells' models, as far as models are there.
+
+    Args:
+        jobs: cells at once; None for as many as the machine allows.
+
+    Raises:
+        UserError: none of the models is there.
+        JobsError: some analyses failed.
+    """
+    pipeline = runner.pipeline
+    there = [cell for cell in cells if analysable(pipeline, runner.workspace, cell)]
+    if not there:
+        raise UserError(
+            f"no model of {runner.file.experiment.name} can be analysed: its cells aren't trained "
+            "yet, or what they started from was removed; nmt-ablation run trains them"
+        )
+    if lacking := len(cells) - len(there):
+        say(
+            f"{lacking} of {len(cells)} cells are not analysed, as their models, or what these "
+            "started from, are not there."
+        )
+    work = {f"analysis-{cell}": Work(list(pipeline.analyses(cell).values())) for cell in there}
+    with Bars(runner, {}) as bars:
+        runner.run(work, at_once(runner, jobs), bars)
 
 
 def run_until_decided(runner: Runner, jobs: int | None = None, together: bool | None = None) -> str:

@@ -26,7 +26,7 @@ LAYERS = [
     ["references", "stages"],
     ["experiment"],
     ["pretrained"],
-    ["training"],
+    ["analysis", "training"],
     ["translation"],
     ["foreign", "objectives", "transfer"],
     ["model", "scoring", "segmentation"],
@@ -42,10 +42,10 @@ LAYERS = [
 and rooms of one layer don't know each other."""
 
 HEAVY = {
-    "fairseq": ["training", "translation", "pretrained.pretraining", "transfer.fused"],
+    "fairseq": ["training", "translation", "pretrained.pretraining", "transfer.fused", "analysis"],
     "fairseq_cli": ["training"],
     "torch": [
-        *("training", "translation", "model", "objectives", "foreign"),
+        *("analysis", "training", "translation", "model", "objectives", "foreign"),
         *("transfer.start", "transfer.adopt", "transfer.features"),
         *("transfer.fused", "transfer.kept"),
         "pretrained.pretraining",

@@ -8,13 +8,23 @@ from pathlib import Path
 import pytest
 
 from nmt_ablation.errors import UserError
-from nmt_ablation.report.write import COST_FIGURES, KINDS, OF_SEVERAL, VERDICT_FIGURES, write
+from nmt_ablation.report.write import (
+    ANALYSIS_FIGURES,
+    COST_FIGURES,
+    KINDS,
+    OF_SEVERAL,
+    VERDICT_FIGURES,
+    write,
+)
 from nmt_ablation.results.results import Results
 from nmt_ablation.results.rows import CellRow, MeanRow
 from tests.conftest import TINY, Run
 from tests.rows import CELLS, MEANS, results
 
-ABSENT = {f"tiny.{kind}" for kind in ("npz", "hypotheses.tsv", *COST_FIGURES, *OF_SEVERAL)}
+ABSENT = {
+    f"tiny.{kind}"
+    for kind in ("npz", "hypotheses.tsv", *ANALYSIS_FIGURES, *COST_FIGURES, *OF_SEVERAL)
+}
 """Files of experiments with resamples and translations, with networks, or of several."""
 OF_GAINS = {f"tiny.{kind}" for kind in VERDICT_FIGURES}
 NAMES = {f"tiny.{kind}" for kind in KINDS} - ABSENT

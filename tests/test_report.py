@@ -27,7 +27,7 @@ from nmt_ablation.report.page import page
 from nmt_ablation.report.sentences import contrasts, curves, fits, rests_on, spreads, verdict
 from nmt_ablation.report.table import Entry, Header, Table
 from nmt_ablation.report.words import verdict_text
-from nmt_ablation.report.write import COST_FIGURES, FIGURES, KINDS, OF_SEVERAL
+from nmt_ablation.report.write import ANALYSIS_FIGURES, COST_FIGURES, FIGURES, KINDS, OF_SEVERAL
 from nmt_ablation.results.files import save
 from nmt_ablation.results.results import Results
 from nmt_ablation.results.rows import MeanScore
@@ -428,7 +428,7 @@ def test_a_finished_run_is_reported_whole(finished: Run, tmp_path: Path) -> None
     assert result.returncode == 0, result.stderr
     assert "Against random" in result.stdout
     assert not (tmp_path / "tiny.cost.png").exists()
-    for kind in set(KINDS).difference(COST_FIGURES, OF_SEVERAL):
+    for kind in set(KINDS).difference(ANALYSIS_FIGURES, COST_FIGURES, OF_SEVERAL):
         path = tmp_path / f"tiny.{kind}"
         assert path.stat().st_size > 0
         assert str(path) in result.stdout

@@ -65,7 +65,7 @@ for command in (
         runs.run,
         runs.status,
     ),
-    *(reports.report, reports.draw, reports.compare),
+    *(reports.report, reports.draw, reports.analyse, reports.compare),
     cluster.submit,
     *(models.path, models.translate, models.export),
     *(store.verify, store.clean),

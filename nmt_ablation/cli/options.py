@@ -58,6 +58,11 @@ MIRROR = click.option(
     envvar="NMT_ABLATION_MIRROR",
     help="A folder or server in OPUS's layout to fetch corpora from.  [default: OPUS]",
 )
+JOBS = click.option(
+    "--jobs",
+    type=click.IntRange(1),
+    help="Cells at once.  [default: as the cores allow; 1 on a GPU]",
+)
 MAX_BYTES = click.option(
     "--max-bytes",
     callback=bytes_of,

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, get_args
 
 import click
 
-from nmt_ablation.cli.options import CACHE, DATA, MIRROR, WORKSPACE, on_experiment, runner_of
+from nmt_ablation.cli.options import (
+    CACHE,
+    DATA,
+    JOBS,
+    MIRROR,
+    WORKSPACE,
+    hint,
+    on_experiment,
+    runner_of,
+)
 from nmt_ablation.scoring.bleu import BleuTokenizer
 from nmt_ablation.values import INVISIBLE
 
@@ -17,6 +26,8 @@ if TYPE_CHECKING:
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 FOLDER = click.Path(path_type=Path, file_okay=False)
+ACROSS = 4
+"""The most arms beside each other in a terminal."""
 
 
 @click.command()
@@ -68,6 +79,40 @@ def draw(results: Sequence[Path], out: Path, name: str | None) -> None:
 
     experiments = join([load(path) for path in results])
     write(experiments, out, name or "-".join(each.name for each in experiments), _command())
+
+
+@click.command()
+@on_experiment
+@click.option(
+    "--cell", "names", multiple=True, help="Analyse this cell's model alone; may be repeated."
+)
+@JOBS
+def analyse(runner: "Runner", names: tuple[str, ...], jobs: int | None) -> None:
+    """Look into trained models: what they took from their starts, and where it is.
+
+    The analyses are those under `analysis` in the experiment file, or else all. The models of
+    finished cells are analysed, and none is trained. The next report has the tables too.
+
+    \b
+    Examples:
+      nmt-ablation analyse recipes/quickstart.yaml
+      nmt-ablation analyse mine.yaml --cell 4k-random-s1 --cell 4k-whole-s1
+    """
+    from rich.console import Console
+
+    from nmt_ablation import session
+    from nmt_ablation.report import terminal
+    from nmt_ablation.report.analysis_tables import analyses
+    from nmt_ablation.results.gather import gather
+
+    session.analyse(runner, runner.file.choose(names, ()), jobs)
+    results = gather(runner.pipeline, runner.workspace, _command(), with_examples=False)
+    console = Console(highlight=False)
+    for table in analyses(results, across=ACROSS):
+        console.print(terminal.render(table, table.heading))
+    for it in results.analyses.values():
+        console.print(f"{it.title}: {it.shows} {it.hides}\n", markup=False)
+    click.echo(f"next: {hint('report', runner.file.path)}", err=True)
 
 
 @click.command()

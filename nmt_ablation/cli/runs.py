@@ -13,6 +13,7 @@ import click
 from nmt_ablation.cli.options import (
     CACHE,
     EXPERIMENT,
+    JOBS,
     MAX_BYTES,
     MIRROR,
     WORKSPACE,
@@ -26,11 +27,6 @@ if TYPE_CHECKING:
     from nmt_ablation.runner import Runner, Work
 
 WATCH_SECONDS = 2
-JOBS = click.option(
-    "--jobs",
-    type=click.IntRange(1),
-    help="Cells at once.  [default: as the cores allow; 1 on a GPU]",
-)
 
 
 @click.command()

@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from nmt_ablation.analysis import Analyses, Analysis, all_of_them
 from nmt_ablation.corpus.config import Cleaning, HeldOut, OwnText, TextFile
 from nmt_ablation.experiment.arm_rules import check_arm
 from nmt_ablation.experiment.arms import Arm, or_listed, ready_made
@@ -78,6 +79,9 @@ class Experiment(Block):
     decoding: Decoding = Decoding()
     scoring: Scoring = Scoring()
     verdict: VerdictRule = VerdictRule()
+    analysis: Analyses = Field(default={}, exclude_if=lambda value: not value)
+    """The analyses that `nmt-ablation analyse` makes of trained models: a list of their names, or
+    their settings by name. [default: all]"""
 
     @model_validator(mode="before")
     @classmethod
@@ -87,6 +91,11 @@ class Experiment(Block):
         if set(data) - set(cls.model_fields):  # which is said first, as it may be `pretrained`
             return data
         return data | {"arms": ready_made(data["arms"], data.get("pretrained"))}
+
+    @property
+    def analyses(self) -> Mapping[str, Analysis]:
+        """The analyses to make of trained models."""
+        return self.analysis or all_of_them()
 
     @property
     def source(self) -> str:

@@ -1,6 +1,7 @@
 """Checkpoints of fairseq: read without running code, and written for stock fairseq."""
 
 import argparse
+import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -78,6 +79,15 @@ def write(
     torch.save(checkpoint, beside)
     sync(beside)
     beside.replace(path)
+
+
+def digest_of_weights(weights: Mapping[str, Tensor]) -> str:
+    """Return the SHA-256 of all weights of a model's state, in the order of their names."""
+    digest = hashlib.sha256()
+    for name in sorted(weights):
+        digest.update(name.encode())
+        digest.update(weights[name].numpy(force=True).tobytes())
+    return digest.hexdigest()
 
 
 def average(paths: Sequence[Path]) -> dict[str, Tensor]:

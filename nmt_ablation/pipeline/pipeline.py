@@ -8,6 +8,7 @@ from nmt_ablation.pipeline.once import once
 from nmt_ablation.pipeline.trainings import Trainings
 from nmt_ablation.stage import Stage
 from nmt_ablation.stages import pretrained, scoring, training
+from nmt_ablation.stages.analysis import Analyse
 from nmt_ablation.stages.translator import ScoreTranslator
 
 
@@ -70,6 +71,27 @@ class Pipeline(Trainings):
             experiment.training.threads,
             f"{self.file.path}: pretrained.{name}",
         )
+
+    @once
+    def analysis(self, name: str, cell: Cell) -> Analyse:
+        """Return the stage that analyses a cell's model."""
+        experiment, analysis = self.experiment, self.experiment.analyses[name]
+        compared = analysis.compares and cell.arm != experiment.baseline
+        baseline = cell.model_copy(update={"arm": experiment.baseline})
+        return Analyse(
+            name,
+            analysis.version,
+            analysis,
+            self.model(cell),
+            self.model(baseline) if compared else None,
+            self.train(cell).binarise,
+            self.train(cell).starts,
+            experiment.training.threads,
+        )
+
+    def analyses(self, cell: Cell) -> dict[str, Analyse]:
+        """Return the stages that analyse a cell's model, by the names of the analyses."""
+        return {name: self.analysis(name, cell) for name in self.experiment.analyses}
 
     def translators(self, cells: Sequence[Cell]) -> list[ScoreTranslator]:
         """Return the stages that score published translators, which come with the first cell."""

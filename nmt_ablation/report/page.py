@@ -1,6 +1,7 @@
 """The report as one HTML file that opens offline: the verdict first, then its evidence."""
 
 import difflib
+from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -61,12 +62,18 @@ class Together:
     forest: Forest
 
 
-def page(experiments: Sequence[Results], command: str, found: Sequence[Pooled] = ()) -> str:
+def page(
+    experiments: Sequence[Results],
+    command: str,
+    found: Sequence[Pooled] = (),
+    inside: bytes = b"",
+) -> str:
     """Return the whole page.
 
     Args:
         command: the command that draws it.
         found: the comparisons that the experiments share.
+        inside: the figure of what analyses found, as SVG; empty if none was made.
     """
     # All values are escaped, as the text of a corpus may contain HTML.
     environment = Environment(
@@ -85,6 +92,7 @@ def page(experiments: Sequence[Results], command: str, found: Sequence[Pooled] =
         command=command,
         styles=STYLES,
         shape=shape,
+        inside=b64encode(inside).decode(),
     )
 
 

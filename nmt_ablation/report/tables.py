@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Literal
 
-from nmt_ablation.report import data_tables
+from nmt_ablation.report import analysis_tables, data_tables
 from nmt_ablation.report.table import (
     NOTHING,
     Column,
@@ -62,6 +62,7 @@ def evidence(results: Results) -> list[Table]:
         data_tables.costs(results),
         data_tables.encoders(results),
         data_tables.coverage(results),
+        *analysis_tables.analyses(results),
     )
     return [table for table in found if table.lines]
 

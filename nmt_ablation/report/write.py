@@ -14,6 +14,7 @@ from nmt_ablation.files import machine_lock, write_atomically
 from nmt_ablation.report import (
     across,
     across_figure,
+    analysis_figure,
     cost_figure,
     data_tables,
     figure,
@@ -36,6 +37,7 @@ from nmt_ablation.scoring.metric import Measure
 FIGURES = ("png", "svg", "pdf")
 VERDICT_FIGURES = tuple(f"verdicts.{kind}" for kind in FIGURES)
 COST_FIGURES = tuple(f"cost.{kind}" for kind in FIGURES)
+ANALYSIS_FIGURES = tuple(f"analysis.{kind}" for kind in FIGURES)
 ACROSS_FIGURES = tuple(f"across.{kind}" for kind in FIGURES)
 ACROSS_CSV = "across.csv"
 OF_SEVERAL = (*ACROSS_FIGURES, ACROSS_CSV)
@@ -45,6 +47,7 @@ KINDS = (
     *VERDICT_FIGURES,
     *FIGURES,
     *COST_FIGURES,
+    *ANALYSIS_FIGURES,
     *OF_SEVERAL,
     "tex",
     "csv",
@@ -179,7 +182,10 @@ def _check_scoring(experiments: Sequence[Results]) -> None:
 def _write_files(
     experiments: Sequence[Results], found: Sequence[Pooled], paths: dict[str, Path], command: str
 ) -> None:
-    write_atomically(paths["html"], page(experiments, command, found))
+    if of_models := analysis_figure.draw(experiments):
+        figure.save(of_models, [paths[kind] for kind in ANALYSIS_FIGURES])
+    inside = paths["analysis.svg"].read_bytes() if of_models else b""
+    write_atomically(paths["html"], page(experiments, command, found, inside))
     figure.save(figure.draw(experiments), [paths[kind] for kind in FIGURES])
     of_verdicts, of_costs = verdict_figure.draw(experiments), cost_figure.draw(experiments)
     if of_all := across_figure.draw(experiments, found):
@@ -197,6 +203,8 @@ def _write_files(
     pictures |= {f"{experiments[0].measure.label} against corpus size": paths["svg"].name}
     if of_costs:
         pictures["gain against cost"] = paths["cost.svg"].name
+    if of_models:
+        pictures["what analyses found in models"] = paths["analysis.svg"].name
     if of_all:
         pictures["gains across experiments"] = paths["across.svg"].name
     write_atomically(paths["md"], _markdown(experiments, found, pictures, command))

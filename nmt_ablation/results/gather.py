@@ -14,6 +14,7 @@ from nmt_ablation.errors import UserError
 from nmt_ablation.experiment import Cell, Experiment
 from nmt_ablation.pipeline import Pipeline
 from nmt_ablation.results import pairwise
+from nmt_ablation.results.analyses import analyses_of, findings
 from nmt_ablation.results.comparable import check_pairing, check_signatures, with_gains
 from nmt_ablation.results.design import Design
 from nmt_ablation.results.means import Evidence, contrast, summarise
@@ -111,6 +112,7 @@ def gather(
         further=list(further_rows(pipeline, records)),
         encoders=list(_encoders(pipeline, workspace, finished)),
         translators=list(_translators(pipeline, workspace)),
+        analyses=analyses_of(pipeline, {name for row in rows for name in row.findings}),
         warnings=warnings(pipeline, known(workspace, records), finished),
         examples=list(_examples(pipeline, workspace, kept)) if kept else [],
         translations=_translations(pipeline, workspace, kept) if kept else {},
@@ -223,6 +225,7 @@ def _cell_row(pipeline: Pipeline, workspace: Workspace, records: Provenance, cel
             if (counts := workspace.done(alike) and workspace.record(alike))
             else None
         ),
+        findings=findings(pipeline, workspace, cell),
         test_sentences=_test_sentences(pipeline, records),
         digest=score.digest,
     )

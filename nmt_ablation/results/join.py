@@ -61,6 +61,7 @@ def _joined(parts: Sequence[Results]) -> Results:
             "translators": list(
                 {it.name: it for part in parts for it in part.translators}.values()
             ),
+            "analyses": {name: it for part in parts for name, it in part.analyses.items()},
             "unfinished": [name for name in first.unfinished if name not in of_names],
             "means": means,
             "contrasts": contrasts,

@@ -10,6 +10,7 @@ from pydantic import ConfigDict, Field
 from nmt_ablation.results.design import Definition, Design
 from nmt_ablation.results.means import Correction, Resamples
 from nmt_ablation.results.rows import (
+    AnalysisRow,
     CellRow,
     ContrastRow,
     CorpusRow,
@@ -66,6 +67,8 @@ class Results(Row):
     """The retrieval of translations by published encoders."""
     translators: list[TranslatorRow] = Field(default=[], exclude_if=lambda value: not value)
     """Published translators that are scored as they are."""
+    analyses: dict[str, AnalysisRow] = Field(default={}, exclude_if=lambda value: not value)
+    """The analyses that were made of cells' models."""
     warnings: list[str] = Field(default=[])
     """Warnings about text, vectors and trainings."""
     examples: list[Example]

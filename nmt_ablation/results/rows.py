@@ -224,6 +224,30 @@ class EncoderRow(Row):
     layers: tuple[LayerRetrieval, ...]
 
 
+class Finding(Row):
+    """One number that an analysis found in a cell's model."""
+
+    measure: str
+    """The quantity, with its unit."""
+    place: str
+    """The part of the model, the layer or the class of words that it is of."""
+    other: str = Field(default="", exclude_if=lambda value: not value)
+    """The second place, of a quantity between two."""
+    value: float
+
+
+class AnalysisRow(Row):
+    """An analysis of trained models; cells have its findings."""
+
+    title: str
+    shows: str
+    """A sentence on what its numbers show."""
+    hides: str
+    """A sentence on what they don't show."""
+    decimals: int
+    """Digits after the point in tables."""
+
+
 class TranslatorRow(Row):
     """A published translator that is scored as it is."""
 
@@ -282,6 +306,8 @@ class CellRow(Row):
         default=None, exclude_if=lambda value: value is None
     )
     near_duplicates: NearDuplicates | None
+    findings: dict[str, tuple[Finding, ...]] = Field(default={}, exclude_if=lambda value: not value)
+    """The findings of each analysis of the cell's model."""
     test_sentences: int
     digest: str
     """Digest of everything that determines the cell's scores."""

@@ -29,6 +29,7 @@ from nmt_ablation.workspace import Workspace
 if TYPE_CHECKING:
     from nmt_ablation.training.plan import ArmPlan, AuxiliaryPlan
     from nmt_ablation.transfer.features import Fed
+    from nmt_ablation.transfer.start import Transfer
 
 
 FED_SEEDS = 2**31
@@ -114,9 +115,15 @@ class Train(Stage[Trained]):
     def plan(self, to: Build) -> "ArmPlan":
         """Return the part of a training in which this arm differs from others."""
         from nmt_ablation.training.plan import ArmPlan
+
+        auxiliary = [self._beside(it, to) for it in self.auxiliary]
+        return ArmPlan(self.transfer(to), to.folder, self._lineage(), auxiliary, self.events)
+
+    def transfer(self, to: Build) -> "Transfer":
+        """Return the start and the tuning of the model."""
         from nmt_ablation.transfer.start import Transfer
 
-        transfer = Transfer(
+        return Transfer(
             rows={side: to.path(rows.rows) for side, rows in self.rows.items()},
             projection=self.projection,
             networks={part: to.path(it.weights) for part, it in self.networks.items()},
@@ -126,8 +133,12 @@ class Train(Stage[Trained]):
             features=tuple(self._fed(it, to) for it in self.features),
             seed=self.seed,
         )
-        auxiliary = [self._beside(it, to) for it in self.auxiliary]
-        return ArmPlan(transfer, to.folder, self._lineage(), auxiliary, self.events)
+
+    @property
+    def starts(self) -> tuple[Stage[Any], ...]:
+        """The stages that have what the model starts from, or is fed by."""
+        fed = (it.network for it in self.features if it.network)
+        return (*self.rows.values(), *self.networks.values(), *fed)
 
     def _fed(self, it: FedBy, to: Build) -> "Fed":
         from nmt_ablation.transfer.features import Fed

@@ -24,7 +24,7 @@ from nmt_ablation.training.optimizer import FusedAdam
 from nmt_ablation.training.plan import ArmPlan, Plan
 from nmt_ablation.training.record import BEST, Trained
 from nmt_ablation.training.state import ArmState, TrainingState
-from nmt_ablation.training.task import ArmsTask, digest_of_weights
+from nmt_ablation.training.task import ArmsTask
 
 REGISTERED = (ArmsTask, FusedAdam)
 """Classes that fairseq finds by name, once they are imported."""
@@ -152,7 +152,7 @@ def _record(arm: ArmPlan, ended: ArmState, state: TrainingState) -> dict[str, An
         too_long=state.too_long,
         parameters=ended.parameters,
         learned=ended.learned,
-        weights=digest_of_weights(weights),
+        weights=checkpoint.digest_of_weights(weights),
         validations=ended.validations,
         initial_weights=ended.initial_weights,
         batches={

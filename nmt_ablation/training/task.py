@@ -12,9 +12,8 @@ This task does what is particular to arms:
 """
 
 import functools
-import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -70,7 +69,7 @@ class ArmsTask(ResumableTask):
         for number, (arm, state) in enumerate(zip(self.plan.arms, self.training.arms, strict=True)):
             with utils.set_torch_seed(self.plan.seed):
                 model = super().build_model(cfg, from_checkpoint)
-            state.initial_weights = digest_of_weights(model.state_dict())
+            state.initial_weights = checkpoint.digest_of_weights(model.state_dict())
             arm.transfer.apply(model, self.plan.training.max_updates)
             self._feed(model, arm, cfg)
             for weight in model.parameters():
@@ -292,12 +291,3 @@ class ArmsTask(ResumableTask):
         model.eval()
         with torch.no_grad():
             return self.valid.loss(model), self.valid.bleu(model)
-
-
-def digest_of_weights(weights: Mapping[str, Tensor]) -> str:
-    """Return the SHA-256 of all weights of a model's state, in the order of their names."""
-    digest = hashlib.sha256()
-    for name in sorted(weights):
-        digest.update(name.encode())
-        digest.update(weights[name].numpy(force=True).tobytes())
-    return digest.hexdigest()

@@ -5,7 +5,7 @@ CTranslate2 is several times as fast as fairseq's own search, and finds the same
 
 import copy
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,18 +43,28 @@ def load(checkpoint: Path, data: Path) -> tuple[Any, Any]:
     Args:
         data: the folder with the dictionaries, which fairseq calls data-bin.
     """
+    state, task = opened(checkpoint, data)
+    return model_of(state, task), task
+
+
+def opened(checkpoint: Path, data: Path) -> tuple[dict[str, Any], Any]:
+    """Return a checkpoint's content, as fairseq reads it, and fairseq's task."""
     with readable():
-        state = checkpoint_utils.load_checkpoint_to_cpu(
+        state: dict[str, Any] = checkpoint_utils.load_checkpoint_to_cpu(
             str(checkpoint), arg_overrides={"data": str(data)}
         )
-    configuration = state["cfg"]
-    task = tasks.setup_task(configuration.task)
-    model = task.build_model(configuration.model)
+    return state, tasks.setup_task(state["cfg"].task)
+
+
+def model_of(state: Mapping[str, Any], task: Any) -> Any:
+    """Return the model of a checkpoint that `opened` has read."""
+    settings = state["cfg"].model
+    model = task.build_model(settings)
     for plain in state["extra_state"].get("features", ()):
         fed = Fed.of(plain)
-        attach(model, fed, task.build_model(fed.settings(configuration.model)))
+        attach(model, fed, task.build_model(fed.settings(settings)))
     model.load_state_dict(state["model"])
-    return model, task
+    return model
 
 
 def engine_of(

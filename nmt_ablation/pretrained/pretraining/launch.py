@@ -17,7 +17,6 @@ from nmt_ablation.stopping import StoppedError
 from nmt_ablation.training import glue
 from nmt_ablation.training.launch import architecture, as_arguments, optimisation, until
 from nmt_ablation.training.optimizer import FusedAdam
-from nmt_ablation.training.task import digest_of_weights
 from nmt_ablation.values import SIDES
 
 REGISTERED = (PretrainingTask, FusedAdam)
@@ -97,7 +96,7 @@ def _record(plan: Plan, state: State) -> NetworkRecord:
         seconds=round(state.seconds, 1),
         threads=plan.threads,
         parameters=state.parameters,
-        weights=digest_of_weights(checkpoint.read(plan.weights)["model"]),
+        weights=checkpoint.digest_of_weights(checkpoint.read(plan.weights)["model"]),
         torch=torch.__version__,
         device="cuda" if torch.cuda.is_available() else "cpu",
     )

@@ -1,0 +1,206 @@
+"""Analyses of trained models: planted answers are found, and a whole run is analysed."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from nmt_ablation.analysis.cka import Covariances
+from nmt_ablation.results.files import load
+from nmt_ablation.results.results import Results
+from nmt_ablation.stages.analysis import Analyse
+from nmt_ablation.workspace import Workspace
+from tests.conftest import NewRun, Run, call
+
+MEASURES = {"drift": 4, "similarity": 1, "reset": 6}
+"""The number of quantities that each analysis finds in any model, the baseline's too."""
+
+
+def _similarity(one: Tensor, other: Tensor, batches: int = 1) -> float:
+    """Return the similarity of two layers' states, added in batches."""
+    sums = Covariances([("one", "other")])
+    for own, theirs in zip(one.chunk(batches), other.chunk(batches), strict=True):
+        sums.add({"one": own}, {"other": theirs})
+    return sums.similarities()["one", "other"]
+
+
+@pytest.fixture
+def states() -> Tensor:
+    return torch.randn(2000, 12, generator=torch.Generator().manual_seed(1)) + 3
+
+
+class TestSimilarity:
+    def test_a_rotation_a_factor_and_a_shift_change_nothing(self, states: Tensor) -> None:
+        rotation, _ = torch.linalg.qr(torch.randn(12, 12, generator=torch.Generator()))
+        assert _similarity(states, 7 * states @ rotation - 5) == pytest.approx(1, abs=1e-6)
+
+    def test_independent_states_have_what_chance_gives(self, states: Tensor) -> None:
+        other = torch.randn(2000, 12, generator=torch.Generator().manual_seed(2))
+        assert 0 < _similarity(states, other) < 3 * 12 / 2000
+
+    def test_states_that_share_half_of_their_directions_are_half_alike(
+        self, states: Tensor
+    ) -> None:
+        other = torch.randn(2000, 12, generator=torch.Generator().manual_seed(2))
+        mixed = torch.cat([states[:, :6], other[:, :6]], 1)
+        assert _similarity(states, mixed) == pytest.approx(0.5, abs=0.03)
+
+    def test_it_is_that_of_all_tokens_at_once(self, states: Tensor) -> None:
+        other = states.square()
+        centred = [it.double() - it.double().mean(0) for it in (states, other)]
+        grams = [it @ it.T for it in centred]
+        direct = (grams[0] * grams[1]).sum() / (grams[0].norm() * grams[1].norm())
+        assert _similarity(states, other) == pytest.approx(float(direct))
+        assert _similarity(states, other, batches=7) == pytest.approx(float(direct))
+
+
+@pytest.fixture(scope="module")
+def analysed(finished: Run, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """The finished run with all analyses, in a workspace of its own."""
+    run = _copied(finished, tmp_path_factory.mktemp("analysed"))
+    result = run.call("analyse")
+    assert result.returncode == 0, result.stderr
+    return run
+
+
+def _copied(finished: Run, folder: Path) -> Run:
+    """Copy the finished run, to add to it."""
+    run = Run(folder / finished.file.name, folder / "workspace", finished.mirror)
+    shutil.copy(finished.file, run.file)
+    shutil.copytree(finished.workspace_root, run.workspace_root)
+    return run
+
+
+@pytest.fixture(scope="module")
+def results(analysed: Run, tmp_path_factory: pytest.TempPathFactory) -> Results:
+    out = tmp_path_factory.mktemp("report")
+    result = analysed.call("report", "--out", str(out))
+    assert result.returncode == 0, result.stderr
+    return load(out / "tiny.jsonl")
+
+
+def _values(results: Results, name: str, arm: str, measure: str) -> dict[str, float]:
+    (row,) = (it for it in results.cells if (it.arm, it.pairs) == (arm, 200))
+    return {it.place: it.value for it in row.findings[name] if it.measure == measure}
+
+
+class TestARun:
+    def test_every_cell_has_all_findings(self, results: Results) -> None:
+        assert list(results.analyses) == list(MEASURES)
+        for row in results.cells:
+            for name, number in MEASURES.items():
+                measures = {it.measure for it in row.findings[name]}
+                compared = name == "similarity" and row.arm != "random"
+                assert len(measures) == number + compared, (row.cell, name)
+
+    def test_frozen_parts_have_not_moved_and_others_have(self, results: Results) -> None:
+        moved = _values(results, "drift", "frozen", "distance")
+        assert (
+            moved["source-embeddings"]
+            == moved["target-embeddings"]
+            == 0
+            < min(value for place, value in moved.items() if not place.endswith("embeddings"))
+        )
+        by_frequency = _values(results, "drift", "source", "distance, by frequency in the sample")
+        assert set(by_frequency) > {"source, 1 to 9 times", "target, 1 to 9 times"}
+        for place, value in _values(results, "drift", "random", "distance").items():
+            assert value > 0.01, place
+
+    def test_a_layer_that_did_not_learn_loses_nothing(self, results: Results) -> None:
+        lost = _values(results, "reset", "source", "bits added, reset to its start")
+        assert lost["source-embeddings"] == 0
+        assert max(lost.values()) > 0.01
+
+    def test_the_random_arm_s_start_is_random(self, results: Results) -> None:
+        to_start, to_random = (
+            _values(results, "reset", "random", f"bits added, reset to {label}")
+            for label in ("its start", "random weights")
+        )
+        assert to_start == to_random
+        vectors = _values(results, "reset", "source", "bits added, reset to random weights")
+        assert vectors["source-embeddings"] != 0
+
+    def test_states_are_compared_with_the_baseline_s(self, results: Results) -> None:
+        (row,) = (it for it in results.cells if (it.arm, it.pairs) == ("finetuned", 200))
+        found = [it for it in row.findings["similarity"] if it.measure == "CKA with the baseline"]
+        assert {(it.place, it.other) for it in found} == {
+            (f"{stack} {one}", f"{stack} {other}")
+            for stack in ("encoder", "decoder")
+            for one in range(2)
+            for other in range(2)
+        }
+        assert all(0 < it.value < 1 for it in found)
+
+    def test_a_second_time_does_nothing(self, analysed: Run) -> None:
+        before = _made(analysed.workspace)
+        result = analysed.call("analyse")
+        assert "drift" not in result.stderr
+        assert _made(analysed.workspace) == before
+        assert "How far training moved weights: distance" in result.stdout
+
+    def test_the_report_has_tables_figure_and_page(self, analysed: Run, tmp_path: Path) -> None:
+        analysed.call("report", "--out", str(tmp_path))
+        assert (tmp_path / "tiny.analysis.png").stat().st_size > 10_000
+        assert "tiny.analysis.svg" in (tmp_path / "tiny.md").read_text()
+        page = (tmp_path / "tiny.html").read_text()
+        assert "What is lost when one layer is reset: tokens predicted in %" in page
+        assert "Inside the models" in page
+        call("draw", str(tmp_path / "tiny.jsonl"), "--out", str(tmp_path / "again"))
+        for name in ("tiny.analysis.svg", "tiny.jsonl"):
+            assert (tmp_path / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
+
+    def test_only_what_is_asked_for_is_analysed(self, finished: Run, tmp_path: Path) -> None:
+        run = _copied(finished, tmp_path)
+        run.file.write_text(run.file.read_text() + "analysis: [drift]\n")
+        result = run.call("analyse", "--cell", "50-frozen-s1")
+        assert result.returncode == 0, result.stderr
+        assert "distance" in result.stdout
+        assert "reset" not in result.stdout
+        assert len(_made(run.workspace)) == 1
+
+
+def _made(workspace: Workspace) -> list[str]:
+    return sorted(
+        it.name for it in (workspace.root / "store" / Analyse.name).iterdir() if it.is_dir()
+    )
+
+
+class TestBadInput:
+    def test_an_untrained_experiment_is_refused(self, new_run: NewRun) -> None:
+        result = new_run().call("analyse")
+        assert result.returncode == 1
+        assert "no model of tiny can be analysed" in result.stderr
+        assert "nmt-ablation run" in result.stderr
+
+    @pytest.mark.parametrize(
+        ("block", "says"),
+        [
+            ("[drifts]", "tiny.yaml:27: analysis: 'drifts' is no analysis; allowed: drift,"),
+            ("drift", "tiny.yaml:27: analysis: write a list of some of drift, similarity, reset"),
+            ("{drift: {sentences: 0}}", "tiny.yaml:27: analysis.drift.sentences: "),
+            ("{drift: {tokens: 1}}", "unknown key 'tokens'"),
+        ],
+    )
+    def test_a_block_says_what_is_wrong(self, new_run: NewRun, block: str, says: str) -> None:
+        run = new_run()
+        run.file.write_text(run.file.read_text() + f"analysis: {block}\n")
+        result = call("validate", str(run.file))
+        assert result.returncode == 1
+        assert says in result.stderr, result.stderr
+
+    def test_a_model_that_can_not_be_drawn_again_is_refused(
+        self, finished: Run, tmp_path: Path
+    ) -> None:
+        run = _copied(finished, tmp_path)
+        cell = run.cell(50, "random")
+        folder = run.workspace.path(run.pipeline.train(cell))
+        manifest = json.loads((folder / "artifact.json").read_text())
+        manifest["record"]["initial_weights"] = "0"
+        (folder / "artifact.json").write_text(json.dumps(manifest))
+        (folder / "artifact.sha256").unlink()
+        result = run.call("analyse", "--cell", str(cell))
+        assert result.returncode == 1
+        assert "its first weights can't be drawn again with torch" in result.stderr
