@@ -31,7 +31,7 @@ def writing(folder: Path) -> Iterator[None]:
             raise UserError(f"{folder}: the disk is full; {ROOM}") from None
         if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
             raise UserError(
-                f"{error.filename or folder}: {error.strerror}; see that it may be read and "
+                f"{error.filename or folder}: {error.strerror}; check that it may be read and "
                 "written, or name another folder"
             ) from None
         raise

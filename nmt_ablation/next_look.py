@@ -37,9 +37,9 @@ class Rule(BaseModel):
 
     def __str__(self) -> str:
         return (
-            f"Looks at {', '.join(map(str, self.looks))} seeds. A comparison is decided where its "
-            f"own p is below {self.boundary:.2g}, so that any is decided falsely in at most 5 of "
-            "100 experiments."
+            f"Looks are at {', '.join(map(str, self.looks))} seeds. A comparison is decided at a "
+            f"look if its p before correction is below {self.boundary:.2g}. With this limit, at "
+            "most 5 of 100 experiments decide any comparison falsely."
         )
 
 
@@ -62,8 +62,8 @@ class NextLook:
         return f"{self.decided} of {self.of} comparisons are decided"
 
     def __str__(self) -> str:
-        takes = f"it takes {len(self.cells)} cells"
-        return f"Look at {self.seeds} seeds: {self.so_far} before it; {takes}."
+        takes = f"this look needs {len(self.cells)} cells"
+        return f"Next look, at {self.seeds} seeds: {self.so_far} so far; {takes}."
 
 
 def declare(runner: Runner) -> Rule:
@@ -103,9 +103,9 @@ def declare(runner: Runner) -> Rule:
         name = changed[0]
         raise UserError(
             f"{path}: this experiment began with {name} {getattr(before, name)}, and "
-            f"{runner.file.path} says {getattr(rule, name)} now; a rule that changes on the way "
-            "decides more than it may. Name the changed experiment otherwise, or put the former "
-            "back"
+            f"{runner.file.path} says {getattr(rule, name)} now; a rule that changes midway makes "
+            "more false decisions. Give the changed experiment another name, or restore the former "
+            "value"
         )
     return rule
 

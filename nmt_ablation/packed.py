@@ -76,7 +76,7 @@ def refuse_bomb(size: int, packed: int, name: object) -> None:
     """
     if size > BOMB_BYTES and size > BOMB_RATIO * packed:
         raise UserError(
-            f"{name}: has {packed:,} bytes and unpacks to {size:,}, as no text does; get it anew"
+            f"{name}: has {packed:,} bytes and unpacks to {size:,}, as no text does; get it again"
         )
 
 
@@ -137,8 +137,8 @@ def readable(name: object) -> Iterator[None]:
         NotImplementedError,  # zipfile's for a compression that it doesn't know,
         RuntimeError,  # and for what is encrypted
     ) as error:
-        raise UserError(f"{name}: is damaged ({error}); get it anew") from None
+        raise UserError(f"{name}: is damaged ({error}); get it again") from None
     except OSError as error:
         if error.errno not in (None, errno.EINVAL):  # bzip2's, and zipfile's for places before 0
             raise
-        raise UserError(f"{name}: is damaged ({error}); get it anew") from None
+        raise UserError(f"{name}: is damaged ({error}); get it again") from None

@@ -74,7 +74,7 @@ def hours(runner: Runner, budgets: Sequence[tuple[int, float]]) -> Iterator[str]
     updates = sum(number for number, _ in budgets)
     yield f"At most {updates:,} updates of up to {training.batch_tokens:,} tokens{sooner}."
     if not runner.workspace.done(calibration):
-        yield "Hours: time an update with nmt-ablation calibrate."
+        yield "Hours: not known yet; nmt-ablation calibrate times an update."
         return
     found = runner.workspace.record(calibration)
     seconds = sum(cost.training_seconds(it, slower * found.seconds) for it, slower in budgets)
@@ -180,10 +180,10 @@ def _power(runner: Runner) -> Iterator[str]:
     if known is None and experiment.scoring.metrics[name].kind != "bleu":
         yield "Power: known once two arms have two seeds."
         return
-    why = "as the finished cells do" if known else "as captions of the published study did"
+    why = "as in the finished cells" if known else "as in the captions of docs/results/study"
     yield (
-        f"Power, where scores vary by {known or USUAL_SPREAD:.2f} {measure.label} from seed to "
-        f"seed, {why}:"
+        f"Power, if the standard deviation is {known or USUAL_SPREAD:.2f} {measure.label} from "
+        f"seed to seed, {why}:"
     )
     yield "  true gain   better  equivalent  not decided  seeds  cells"
     sizes = [number for number in design.compared if number]
@@ -207,5 +207,7 @@ def _power(runner: Runner) -> Iterator[str]:
         if runner.workspace.done(calibration):
             update = runner.workspace.record(calibration).seconds
             hours = [cost.cell_seconds(experiment, update) * it / 3600 for it in (mean, most)]
-            line += f": at most {hours[0]:,.1f} hours, or {hours[1]:,.1f}, one after another"
+            line += (
+                f": up to {hours[0]:,.1f} hours, or {hours[1]:,.1f} for the most cells, in series"
+            )
         yield f"{line}."

@@ -47,7 +47,7 @@ PRELOAD = [
     "nmt_ablation.runner",
     "sacrebleu",
 ]
-"""The modules that every job needs: each job would import them anew."""
+"""The modules that every job needs: each job would import them again."""
 
 
 @dataclass(frozen=True)
@@ -190,8 +190,8 @@ class Runner:
                     stage.lock.pin_file(record.file, record.bytes, record.sha256)
                 except ChangedError as error:
                     raise UserError(
-                        f"{error}; the one that is now is in {self.workspace.path(stage)}: remove "
-                        "that folder to fetch it anew, or use another --workspace"
+                        f"{error}; the changed file is in {self.workspace.path(stage)}: remove "
+                        "that folder to fetch it again, or use another --workspace"
                     ) from None
 
     def _known(self) -> dict[str, str]:

@@ -185,10 +185,10 @@ def _unfinished(
     except FileNotFoundError:
         pass
     if element:
-        why = f"its job {element.job} has ended without it: {known.get('queue', 'forgotten')}"
+        why = f"job {element.job} ended before this was done: {known.get('queue', 'no record')}"
         log = tuple(last_lines(element.log, LOG_LINES))
         if not log and (before := element.preparation):
-            why = f"the preparation, job {before.job}, came to no good end (see {before.log})"
+            why = f"the preparation, job {before.job}, failed (see {before.log})"
             log = tuple(last_lines(before.log, LOG_LINES))
         return CellStatus(*names, "failed", why=why, log=log, **known)
     return CellStatus(*names, "stopped" if "done" in known else "to do", **known)

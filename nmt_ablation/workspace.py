@@ -181,7 +181,7 @@ class Workspace:
         return Provenance({it.digest: it for it in [*made, self.manifest(stage)]})
 
     def forget(self, stage: Stage[Any]) -> None:
-        """Remove a finished artifact, so that it is built anew."""
+        """Remove a finished artifact, so that it is built again."""
         own = self._own(stage)
         with self._lock(stage):
             if own.exists():

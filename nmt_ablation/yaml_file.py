@@ -128,10 +128,10 @@ def _messages(path: Path, tree: CommentedMap, errors: list[ErrorDetails]) -> Ite
         elif error["type"] == "missing":
             message = f"the key '{where[-1]}' is missing"
         elif error["type"] in ("model_type", "dict_type"):
-            message = "write keys and values here; {} for none of its own"
+            message = "write a mapping of keys to values here; {} for an empty one"
         elif error["type"] == "string_pattern_mismatch":
             message = (
-                f"{error['input']!r} is no name that is allowed here: it has to match "
+                f"{error['input']!r} is not allowed as a name here; write one that matches "
                 + (context["pattern"])
             )
         line, name = locate(tree, where)

@@ -2,9 +2,9 @@
 # The study: when do pretrained embeddings help? See docs/results/study/README.md.
 #   bash recipes/study.sh report                       draws its pages and judges its predictions again,
 #                                                      from the results kept there
-#   bash recipes/study.sh all --mirror DIR --data DIR  trains all of it anew: hours, see the budget there
+#   bash recipes/study.sh all --mirror DIR --data DIR  trains all of it again: hours, see the budget there
 # recipes/multi30k.py makes both folders from a clone of github.com/multi30k/dataset; made-up text is
-# made here. What is trained anew goes to checkpoints/study.
+# made here. What is trained again goes to checkpoints/study.
 # Stop it at any moment and call it again: it goes on where it was.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)

@@ -179,7 +179,7 @@ fi
 until_true 15 controller_ready || fail "slurmctld does not answer; see $dir/slurmctld.log"
 running slurmd || slurmd
 until_true 5 node_ready || {
-    # A node that was drained stays so when all is started anew.
+    # A node that was drained stays so when all is started again.
     scontrol update nodename=localhost state=resume 2>/dev/null || true
     until_true 10 node_ready || fail "the node is not ready; see $dir/slurmd.log"
 }

@@ -190,7 +190,7 @@ def _greedy(model: Any, tokens: Tensor, length: int) -> list[int]:
 
 @pytest.mark.parametrize("beam", [1, 4])
 def test_translations_are_those_of_fairseqs_usual_search(training: Stepwise, beam: int) -> None:
-    """fairseq keeps states of the prefix; with target features, the whole prefix is read anew."""
+    """fairseq keeps states of the prefix; with target features, the whole prefix is read again."""
     task, batch = training.task, _batch(training)
     dictionary = task.source_dictionary
     rows = [row[row != dictionary.pad()][:-1] for row in batch["net_input"]["src_tokens"]][:8]

@@ -487,7 +487,7 @@ class TestDisk:
     ) -> None:
         remount(small_disk, "ro,size=100m")
         for file, source in ((FILE, server.url), (PARALLEL, str(mirror))):
-            with pytest.raises(UserError, match=r"small.*: Read-only file system; see that"):
+            with pytest.raises(UserError, match=r"small.*: Read-only file system; check that"):
                 fetch(file, source, small_disk, _ignore)
 
     def test_a_lock_that_can_not_be_written_stops_only_what_is_new(self, small_disk: Path) -> None:

@@ -55,7 +55,7 @@ class TestPacked:
         path = tmp_path / "text"
         path.write_bytes(PACKERS[packing](os.urandom(9999))[:5000])
         for read in (text_blocks, read_lines):
-            with pytest.raises(UserError, match=r"text: is damaged .*; get it anew"):
+            with pytest.raises(UserError, match=r"text: is damaged .*; get it again"):
                 list(read(path))
 
 

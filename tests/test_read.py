@@ -70,7 +70,7 @@ class TestMoses:
     def test_a_damaged_archive_is_named(self, tmp_path: Path) -> None:
         made = archive(tmp_path / "made.zip", de=b"eins\n" * 99, en=b"1\n" * 99)
         made.write_bytes(made.read_bytes().replace(b"eins", b"zwei", 1))
-        with pytest.raises(UserError, match=r"made\.zip: \S+de: is damaged .*CRC.*get it anew"):
+        with pytest.raises(UserError, match=r"made\.zip: \S+de: is damaged .*CRC.*get it again"):
             blocks(made)
 
 
@@ -144,7 +144,7 @@ class TestText:
             own_pairs([path, whole], ignore),
             own_pairs([whole, path], ignore),
         ):
-            with pytest.raises(UserError, match=r"de\.txt\.gz: is damaged .*; get it anew"):
+            with pytest.raises(UserError, match=r"de\.txt\.gz: is damaged .*; get it again"):
                 list(blocks)
 
     def test_what_has_no_lines_is_no_text(

@@ -101,7 +101,7 @@ def classes(above: type[Stage[Any]] = Stage) -> Iterator[type[Stage[Any]]]:
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_a_cell_s_graph_survives_pickling(new_run: NewRun, tmp_path: Path, variant: str) -> None:
-    """Another process computes the same digests anew, also where strings hash differently."""
+    """Another process computes the same digests again, also where strings hash differently."""
     write_files(tmp_path)
     pipeline = new_run(*VARIANTS[variant]).pipeline
     last = pipeline.score(pipeline.experiment.cells()[-1])

@@ -1,4 +1,4 @@
-"""The words of a report, verdict by verdict, as golden files; WRITE_GOLDEN=1 writes them anew."""
+"""The words of a report, verdict by verdict, as golden files; WRITE_GOLDEN=1 writes them again."""
 
 import os
 from pathlib import Path

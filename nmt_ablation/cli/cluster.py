@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @click.option(
     "--until-decided",
     is_flag=True,
-    help="Submit what the next look needs, and behind it the look, which submits what is left.",
+    help="Submit the cells of the next look, then a job that makes this look and submits the rest.",
 )
 @click.option("--failed", is_flag=True, help="Submit only cells that failed before.")
 @click.option("--memory", help="Memory to ask for, for all jobs submitted: 8G.")

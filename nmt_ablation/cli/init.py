@@ -32,8 +32,8 @@ def init(
 ) -> None:
     """Write a first experiment file, with comments, for a pair of your own.
 
-    Asks for what the options don't say, in a terminal. The arms are random, word vectors, a whole
-    pretrained network, and the control that tells how much of its gain is outside text.
+    In a terminal, asks for what the options don't say. The arms are random, word vectors, a whole
+    pretrained network, and a control: the same network without text from outside the sample.
 
     \b
     Examples:

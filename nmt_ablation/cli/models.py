@@ -28,7 +28,8 @@ LINES = 1024
 def path(runner: "Runner", cell: str, what: str | None) -> None:
     """Print where the files of a finished cell are.
 
-    WHAT is one of those that are listed without it; it prints that path alone, for scripts.
+    Without WHAT, lists the files and their names. WHAT is one of these names: only the path of this
+    file is then printed, for scripts.
 
     \b
     Examples:
@@ -53,11 +54,9 @@ def path(runner: "Runner", cell: str, what: str | None) -> None:
     type=click.IntRange(1),
     default=1,
     show_default=True,
-    help="Translations of each line, the best first, on lines of their own.",
+    help="Number of translations of each line: one on each output line, the best first.",
 )
-@click.option(
-    "--beam", type=click.IntRange(1), help="Hypotheses at once.  [default: decoding.beam]"
-)
+@click.option("--beam", type=click.IntRange(1), help="Beam size.  [default: decoding.beam]")
 def translate(runner: "Runner", cell: str, best: int, beam: int | None) -> None:
     """Translate text with the model of a finished cell, line by line.
 

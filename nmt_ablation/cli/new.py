@@ -15,7 +15,9 @@ SCHEMA = re.compile(r"^# yaml-language-server: .*\n", re.MULTILINE)
 @click.argument("recipe", required=False)
 @click.argument("file", required=False, type=click.Path(path_type=Path))
 def new(recipe: str | None, file: Path | None) -> None:
-    """Copy a recipe, an experiment file of this program's, to FILE. Without a name, list them all.
+    """Copy a recipe to FILE; without a name, list all recipes.
+
+    A recipe is an experiment file that comes with nmt-ablation.
 
     \b
     Examples:

@@ -61,7 +61,7 @@ MIRROR = click.option(
 JOBS = click.option(
     "--jobs",
     type=click.IntRange(1),
-    help="Cells at once.  [default: as the cores allow; 1 on a GPU]",
+    help="Jobs to run at the same time.  [default: as many as the cores allow; 1 on a GPU]",
 )
 MAX_BYTES = click.option(
     "--max-bytes",

@@ -32,10 +32,10 @@ def plan(runner: "Runner") -> None:
 @on_experiment
 @click.option("--again", is_flag=True, help="Measure again, for instance on another machine.")
 def calibrate(runner: "Runner", again: bool) -> None:
-    """Time an update of an experiment's model.
+    """Measure the time of one training update of an experiment's model.
 
-    Takes about a minute, on made-up text. Afterwards `plan` estimates hours, and `submit` fills
-    the elements of an array with cells. Run it on the kind of machine that will train.
+    Takes about a minute, on made-up text. Afterwards `plan` estimates hours, and `submit` gives an
+    array element several short cells. Run it on the kind of machine that will train.
 
     \b
     Examples:

@@ -36,14 +36,14 @@ ACROSS = 4
 @click.option(
     "--examples/--no-examples",
     default=True,
-    help="Whether the report has test sentences and their translations; not where they may not be "
-    "passed on.",
+    help="Include test sentences and their translations. Leave them out if you may not publish "
+    "them.",
 )
 def report(runner: "Runner", out: Path | None, examples: bool) -> None:
-    """Draw figure and tables of what is finished.
+    """Write the report on all finished cells: figures, tables and data.
 
-    The verdict is printed, and stands in all of them. A report that has more cells, or is of
-    another definition, is not replaced.
+    The verdict is printed, and is part of the report. An existing report is not replaced if it has
+    more cells, or comes from another definition of the experiment.
 
     \b
     Example:
@@ -60,12 +60,12 @@ def report(runner: "Runner", out: Path | None, examples: bool) -> None:
 @click.command()
 @click.argument("results", nargs=-1, required=True, type=FILE)
 @click.option("--out", type=FOLDER, required=True, help="Where the report goes.")
-@click.option("--name", help="Of its files.  [default: the names of the experiments, joined]")
+@click.option("--name", help="The report's name.  [default: the experiments' names, joined]")
 def draw(results: Sequence[Path], out: Path, name: str | None) -> None:
     """Draw reports again from their files, or side by side.
 
-    RESULTS are NAME.jsonl of reports, with their other files beside them. No model is needed,
-    no corpus. Parts of one experiment, other cells in each, become one again.
+    RESULTS are the NAME.jsonl files of reports, each beside the report's other files. No model and
+    no corpus is needed. Reports on different cells of one experiment are joined into one.
 
     \b
     Examples:
@@ -118,15 +118,15 @@ def analyse(runner: "Runner", names: tuple[str, ...], jobs: int | None) -> None:
 @click.command()
 @click.argument("one")
 @click.argument("other")
-@click.option("--reference", type=FILE, help="Of two files of translations.")
+@click.option("--reference", type=FILE, help="The references, if ONE and OTHER are files.")
 @click.option(
     "--tokenize",
     type=click.Choice(get_args(BleuTokenizer)),
     default="13a",
     show_default=True,
-    help="sacreBLEU's, for such files.",
+    help="sacreBLEU's tokenizer, if ONE and OTHER are files.",
 )
-@click.option("--experiment", type=FILE, help="Whose cells ONE and OTHER are.")
+@click.option("--experiment", type=FILE, help="The experiment, if ONE and OTHER are its cells.")
 @WORKSPACE
 @CACHE
 @DATA
@@ -144,8 +144,8 @@ def compare(
 ) -> None:
     """Compare two translations of a test set.
 
-    They are files, or cells of an experiment. Shown are the scores of each, the gain of the second
-    with its interval, and two tests of it.
+    ONE and OTHER are two files, or two cells of an experiment. Prints the scores of both, the gain
+    of OTHER over ONE with its interval, and two significance tests of this gain.
 
     \b
     Examples:

@@ -53,8 +53,8 @@ def validate(
 ) -> None:
     """Check an experiment file, and say what is wrong and where.
 
-    With --data, the text and the vectors that it names are read as a run reads them, and all that
-    is wrong is said at once. What was read serves the run too.
+    With --data, the text and the vectors that the file names are read as by `run`, and all errors
+    are reported together. `run` then reuses what was read.
 
     \b
     Examples:
@@ -97,7 +97,7 @@ def _inspect(runner: "Runner", jobs: int | None) -> None:
     for line in inspection.describe(runner):
         click.echo(line)
     if found.absent:
-        click.echo(f"Not read, as a server has it: {', '.join(found.absent)}", err=True)
+        click.echo(f"Not read, as it isn't on this machine: {', '.join(found.absent)}", err=True)
     if errors:
         raise UserError("\n".join(dict.fromkeys(errors)))
 
@@ -110,12 +110,12 @@ def _inspect(runner: "Runner", jobs: int | None) -> None:
     "--network",
     "networks",
     multiple=True,
-    help="Pretrain this network alone, called as in status; may be repeated.",
+    help="Pretrain only this network, by its name in `status`; may be repeated.",
 )
 @click.option(
     "--until-decided",
     is_flag=True,
-    help="Add seeds one look after another, of arms that no look has decided yet.",
+    help="Add seeds from look to look, only for the arms that no look has decided yet.",
 )
 @click.option("--prepare", is_flag=True, help="Build what trainings need, and train nothing.")
 @JOBS
@@ -192,9 +192,10 @@ def run(
 def find_lengths(runner: "Runner", arm: str, jobs: int | None) -> None:
     """Find how long to train by a fixed schedule.
 
-    The baseline and another arm train with long patience, at each size, with the first seed. Shown
-    is what to write into the experiment file: the updates that the slower of both took to its best
-    on the validation set. Stop it at any moment; the same command goes on from there.
+    The baseline and another arm train with long patience, at each size, with the first seed. For
+    each size, the pilot prints the number of updates after which the slower arm was best on the
+    validation set, to copy into the experiment file. Stop it at any moment; the same command goes
+    on from there.
 
     \b
     Example:
@@ -214,7 +215,9 @@ def find_lengths(runner: "Runner", arm: str, jobs: int | None) -> None:
             f"ended by {it.ended_by} at {it.updates:,}"
         )
     if any(it.ended_by == "budget" for it in found):
-        click.echo("The budget ended some, which may still improve: raise training.max_updates.")
+        click.echo(
+            "The budget ended some trainings, which may still improve: raise training.max_updates."
+        )
     lengths = pilot.updates(found, experiment.training.validate_every)
     sizes = ", ".join(f"{size}: {updates}" for size, updates in lengths.items())
     lines = f"training:\n  schedule: fixed\n  max_updates_at: {{{sizes}}}\n"

@@ -11,9 +11,9 @@ import click
 def schema(file: str) -> None:
     """Print the JSON Schema of a file that you write.
 
-    By it an editor completes keys, shows what they mean and marks mistakes. VS Code and others that
-    use the YAML language server read it from a comment, as in recipes/quickstart.yaml.
-    `nmt-ablation validate` finds more: whether keys fit together.
+    An editor uses the schema to complete and explain keys, and to mark mistakes. VS Code and other
+    editors with the YAML language server find it by a comment, as in recipes/quickstart.yaml.
+    `nmt-ablation validate` finds more mistakes: it also checks whether keys fit together.
 
     \b
     Examples:

@@ -41,8 +41,8 @@ def verify(workspace: Path, set_aside: bool) -> None:
     click.echo(f"{len(folders)} artifacts, {wrong} damaged")
     if wrong and not set_aside:
         raise UserError(
-            "the same command with --set-aside puts what is damaged aside, and the next run builds "
-            "it again"
+            "some artifacts are damaged; the same command with --set-aside renames them, and the "
+            "next run builds them again"
         )
 
 
@@ -53,8 +53,19 @@ def verify(workspace: Path, set_aside: bool) -> None:
 @WORKSPACE
 @DATA
 @MIRROR
-@click.option("--older-than", type=click.FloatRange(0), default=0, metavar="DAYS")
-@click.option("--larger-than", callback=bytes_of, metavar="BYTES", help="500M, 5G.")
+@click.option(
+    "--older-than",
+    type=click.FloatRange(0),
+    default=0,
+    metavar="DAYS",
+    help="Remove only what has not changed for this many days.",
+)
+@click.option(
+    "--larger-than",
+    callback=bytes_of,
+    metavar="BYTES",
+    help="Remove only folders of at least this size: 500M, 5G.",
+)
 @click.option("--yes", is_flag=True, help="Don't ask.")
 def clean(
     experiments: tuple[Path, ...],
@@ -65,10 +76,10 @@ def clean(
     larger_than: int | None,
     yes: bool,
 ) -> None:
-    """Remove what none of these experiments need from a workspace.
+    """Remove from a workspace what none of these experiments needs.
 
-    Lists everything with its size and age, and asks before it removes. What the experiments need
-    stays, also unfinished; name all that share the workspace.
+    Lists what can be removed with size and age, and asks first. What the experiments need stays,
+    finished or not, so name all experiments that share the workspace.
 
     \b
     Examples:
@@ -88,7 +99,7 @@ def clean(
         click.echo(f"{decimal(it.bytes):>10} {it.days:6.1f} days  {it.state:12} {it.path}")
     whole = decimal(sum(it.bytes for it in left))
     click.echo(
-        f"{len(left)} folders, {whole}, that {' and '.join(map(str, experiments))} don't need"
+        f"{len(left)} folders, {whole}, are not needed by {' and '.join(map(str, experiments))}"
     )
     if not yes:
         if not sys.stdin.isatty():

@@ -151,7 +151,13 @@ def cite(experiment: Path, form: str) -> None:
 
 @click.command()
 @click.argument("mirror", type=click.Path(path_type=Path, file_okay=False))
-@click.option("--pairs", type=click.IntRange(1), default=12_000, show_default=True)
+@click.option(
+    "--pairs",
+    type=click.IntRange(1),
+    default=12_000,
+    show_default=True,
+    help="Sentence pairs to make.",
+)
 @click.option(
     "--lines",
     type=click.IntRange(1),
@@ -159,7 +165,9 @@ def cite(experiment: Path, form: str) -> None:
     show_default=True,
     help="Lines of monolingual text on each side.",
 )
-@click.option("--seed", type=int, default=1, show_default=True)
+@click.option(
+    "--seed", type=int, default=1, show_default=True, help="Another number makes other text."
+)
 def synthesise(mirror: Path, pairs: int, lines: int, seed: int) -> None:
     """Make up a language pair, in OPUS's layout.
 

@@ -104,9 +104,9 @@ class Undecoded:
             f"It reads as {' or '.join(names)}: convert it, e.g. with iconv -f {names[0]} -t UTF-8,"
             " and look at the result"
             if names
-            else "It reads as no other encoding: is it text at all?"
+            else "No other encoding fits either: check that the file is text."
         )
         raise UserError(
-            f"{self.file}:{self.first}: is not UTF-8, like {self.number:,} of all {self.read:,} "
-            f"lines. {found}"
+            f"{self.file}:{self.first}: is the first of {self.number:,} lines that are not UTF-8, "
+            f"among {self.read:,}. {found}"
         )

@@ -130,7 +130,7 @@ def _in_step(
             short, long = lines.index(min(lines)), lines.index(max(lines))
             raise UserError(
                 f"{names[short]} ends after line {before + lines[short]:,} and {names[long]} goes "
-                "on, so the sides don't belong together; get the corpus anew, or leave it out"
+                "on, so the sides don't belong together; get the corpus again, or leave it out"
             )
         yield sides, before
         before += lines[0]

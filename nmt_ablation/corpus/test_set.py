@@ -38,8 +38,8 @@ def named(name: str, pair: str) -> list[Pair]:
         cause = "it was damaged on the way" if isinstance(error, SystemExit) else error
         raise UserError(
             f"test set {name} of {pair} can't be fetched ({cause}); on a machine with network: "
-            f"sacrebleu -t {name} -l {pair} --echo src, and copy {SACREBLEU_DIR} here, or set "
-            "SACREBLEU to where it is"
+            f"sacrebleu -t {name} -l {pair} --echo src; then copy {SACREBLEU_DIR} here, or set "
+            "SACREBLEU to its folder"
         ) from None
     pairs = read_pair_of_files(Path(source), Path(reference))
     return [(target, source) for source, target in pairs] if turned else pairs

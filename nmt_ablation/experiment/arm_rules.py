@@ -51,7 +51,7 @@ def check_arm(experiment: "Experiment", name: str, arm: Arm) -> None:
     for part in WITH_ROWS.intersection(of_rank):
         fail(
             ("arms", name, "tuning"),
-            f"updates of low rank are of the matrices in layers, and {part} has none; name "
+            f"low-rank is for the matrices of layers, and {part} has no layers; write it under "
             "encoder-layers, decoder-layers, cross-attention or layers",
         )
     of_vectors = {"scale", "dimension"} & arm.model_fields_set
@@ -59,7 +59,7 @@ def check_arm(experiment: "Experiment", name: str, arm: Arm) -> None:
         names = ", ".join(sorted(of_vectors))
         fail(
             ("arms", name, min(of_vectors)),
-            f"{names}: speaks of vectors, and this arm starts from none",
+            f"{names}: is for arms that start from vectors, and this one doesn't; leave it out",
         )
     for at, size in enumerate(arm.sizes or ()):
         if size not in experiment.sizes:
@@ -97,7 +97,7 @@ def _tied(experiment: "Experiment", name: str, arm: Arm) -> None:
             fail(
                 ("arms", name),
                 f"{part} and output-layer are one matrix (tying: {tying}), and can't be tuned "
-                "apart; tune both alike, or tie less",
+                "differently; give both the same tuning, or set the arm's tying to none",
             )
     if shared and arm.dimension == "projection":
         fail(("arms", name), "embeddings with a projection can't be tied; set tying to none")
@@ -105,8 +105,8 @@ def _tied(experiment: "Experiment", name: str, arm: Arm) -> None:
     if shared and (output := arm.starts.get("output-layer")) and things != {output}:
         fail(
             ("arms", name),
-            f"{shared[0]} and output-layer are one matrix (tying: {tying}), and must start "
-            "alike; tie less, or name both",
+            f"{shared[0]} and output-layer are one matrix (tying: {tying}), and must start from "
+            "the same thing; name it for both, or set the arm's tying to none",
         )
     if tying != "all":
         return
@@ -115,7 +115,8 @@ def _tied(experiment: "Experiment", name: str, arm: Arm) -> None:
     if len(things) > 1:
         fail(
             ("arms", name),
-            "tying: all leaves one embedding matrix, so both sides must start alike",
+            "tying: all gives both sides one embedding matrix, so both must start from one thing; "
+            "write start: {embeddings: NAME}, or set the arm's tying to decoder",
         )
     for thing in things - {None}:
         if thing is not None and not experiment.pretrained[thing].shared:
@@ -154,7 +155,7 @@ def _fed(experiment: "Experiment", name: str, arm: Arm) -> None:
         reads = thing and thing.reads
         if thing is None or reads is None:
             why = (
-                f"'{features.of}' is of the kind {thing.kind}, which has no states of our tokens"
+                f"'{features.of}' is of the kind {thing.kind}, which has no states for these tokens"
                 if thing
                 else f"nothing pretrained is called '{features.of}'"
             )
@@ -167,15 +168,19 @@ def _fed(experiment: "Experiment", name: str, arm: Arm) -> None:
             fail(
                 where,
                 f"'{features.of}' reads a sentence in both directions at once, and would see "
-                "the tokens to predict; name one of causal-lm or bidirectional-lm",
+                "the tokens to predict; name a network whose objective is causal-lm or "
+                "bidirectional-lm",
             )
         if side == "target" and features.enters == "fused":
-            fail(where, "layers attend to features of the source; write beside or instead")
+            fail(where, "fused is for the source only; set enters to beside or instead")
         if side not in thing.sides(experiment.setting):
             fail(where, f"'{features.of}' has learned no text in {experiment.language(side)}")
         if arm.dimension == "projection" or any(
             way.rank for ways in arm.tunings.values() for _, way in ways
         ):
-            fail(where, "can't be joined with projected vectors or updates of low rank")
+            fail(
+                where,
+                "can't be combined with dimension: projection or low-rank tuning; leave one out",
+            )
         if experiment.training.processes > 1:
             fail(where, "are learned by one process only; set training.processes to 1")

@@ -171,7 +171,7 @@ def ready_made(names: list[Any], pretrained: Any) -> dict[str, Any]:
         if parts and len(things) != 1:
             fail(
                 ("arms", at),
-                f"'{name}' starts from the one pretrained thing that there is, and there are "
+                f"'{name}' needs exactly one thing under pretrained, and there are "
                 f"{len(things)}; write arms as a mapping, with a start for each",
             )
         arms[name] = arm | {"start": dict.fromkeys(parts, *things)} if parts else arm

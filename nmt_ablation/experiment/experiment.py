@@ -233,7 +233,11 @@ class Experiment(Block):
         elif monolingual != "rest":
             self._distinct(("corpora", "monolingual"), monolingual)
         elif "all" in self.sizes:
-            fail(("corpora", "monolingual"), "the size all leaves no rest of the pool")
+            fail(
+                ("corpora", "monolingual"),
+                "rest is empty, as the size all takes the whole pool; name corpora, or leave that "
+                "size out",
+            )
         self._beside_the_pool()
 
     def _beside_the_pool(self) -> None:
@@ -278,7 +282,7 @@ class Experiment(Block):
 
     def _one_axis(self) -> None:
         if len({size_limit(size)[1] for size in self.sizes if size != "all"}) > 1:
-            fail(("sizes",), "some are pairs and some tokens, and a curve has one axis")
+            fail(("sizes",), "some count pairs and some tokens; use one unit, for one axis")
         for key in ("sizes", "seeds"):
             values = getattr(self, key)
             for at, value in enumerate(values):
@@ -325,7 +329,7 @@ class Experiment(Block):
                 f"no arm is called '{self.baseline}'; allowed: {', '.join(self.arms)}",
             )
         if self.arms[self.baseline].sizes is not None:
-            fail(("arms", self.baseline, "sizes"), "the baseline is compared with at all sizes")
+            fail(("arms", self.baseline, "sizes"), "the baseline needs all sizes; leave sizes out")
         if self.arms[self.baseline].start:
             fail(("baseline",), f"'{self.baseline}' has a start; the baseline must have none")
 
@@ -338,7 +342,7 @@ class Experiment(Block):
         if len(set(both)) < 2 or self.baseline in both:
             fail(
                 ("contrasts", at),
-                "write two arms, neither of them the baseline, which all are compared with",
+                "write two arms other than the baseline, which every arm is compared with anyway",
             )
         if not set(self.sizes_of(both[0])) & set(self.sizes_of(both[1])):
             fail(("contrasts", at), f"{both[0]} and {both[1]} have no size in common")

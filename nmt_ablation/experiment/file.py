@@ -87,7 +87,7 @@ def load(path: Path, children: tuple[Path, ...] = ()) -> ExperimentFile:
         there = path.parent / thing.experiment
         if there.resolve() in children:
             raise UserError(
-                f"{path}:{line}: {where}: {there} is a child of this parent itself; name another"
+                f"{path}:{line}: {where}: {there} itself starts from this experiment; name another"
             )
         parents[name] = load(there, children)
         for key, why in _misfits(experiment, name, thing, parents[name]):
@@ -121,5 +121,5 @@ def _misfits(
             yield (
                 "experiment",
                 f"the arm {arm} has one embedding matrix (tying: all), and {thing.cell} of "
-                f"{file.path} has several; set model.tying to all there, or tie less here",
+                f"{file.path} has several; set model.tying to all there, or another tying here",
             )

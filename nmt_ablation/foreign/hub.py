@@ -73,7 +73,7 @@ def fetch(
     if max(tokenizer.rows.values(), default=0) >= len(matrix):
         raise UserError(
             f"{name}: the tokenizer has more subwords than there are embeddings "
-            f"({len(matrix):,}); see that both are of one model"
+            f"({len(matrix):,}); check that both are of one model"
         )
     return EncoderRecord(
         name,
@@ -123,7 +123,7 @@ def _saved(name: str, source: "_Source") -> str:
     saved = next((file for file in WEIGHTS if file in source.sizes), None)
     if CONFIG not in source.sizes or saved is None:
         raise UserError(
-            f"{name}: has no {CONFIG if saved else ' or '.join(WEIGHTS)}; it takes a model "
+            f"{name}: has no {CONFIG if saved else ' or '.join(WEIGHTS)}; name a model "
             "as transformers saves it for PyTorch"
         )
     return saved
@@ -216,7 +216,10 @@ def _source(name: str, revision: str | None) -> _Source:
             raise UserError(f"{name}: a directory has no revisions; leave revision out")
         return _Directory(directory)
     if not re.fullmatch(r"[\w-][\w.-]*(/[\w-][\w.-]*)?", name):
-        raise UserError(f"{name}: there is no such directory, and no model of the hub is so called")
+        raise UserError(
+            f"{name}: is neither a directory nor a valid name of a model on the hub; see its "
+            "spelling"
+        )
     with optional("encoders need", "encoders"):
         from huggingface_hub import HfApi
     pinned = revision is not None and re.fullmatch("[0-9a-f]{40}", revision) is not None
@@ -236,7 +239,7 @@ def _source(name: str, revision: str | None) -> _Source:
 
 
 def _unpinned(name: str, revision: str | None) -> str:
-    said = f"'{revision}' is no commit's full hash" if revision else "it has no revision"
+    said = f"'{revision}' is not a full commit hash" if revision else "a revision is missing"
     return f"{name}: there is no such directory, and for a model of the hub {said}"
 
 

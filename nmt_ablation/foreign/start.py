@@ -106,8 +106,8 @@ def _style(shape: StackShape, stack: StackName) -> StyleName:
         if _is_of(shape, stack, style):
             return name
     raise UserError(
-        f"its {stack} is of no style that we have: layer norms, positions or activation are "
-        "combined as in no known model"
+        f"its {stack} fits no model.style: no style has its combination of layer norms, positions "
+        "and activation; choose another model"
     )
 
 

@@ -27,7 +27,7 @@ WEIGHTS = tuple(
     for name in ("model.safetensors", "pytorch_model.bin")
     for ending in ("", INDEX)
 )  # fmt: skip
-SAVED_AGAIN = "see that it came whole, or save it again with transformers"
+SAVED_AGAIN = "check that it came whole, or save it again with transformers"
 
 
 class Weights(Mapping[str, "torch.Tensor"]):
@@ -95,7 +95,7 @@ class Weights(Mapping[str, "torch.Tensor"]):
             word = "embed" if "embed" in name else name.rpartition(".")[0].rpartition(".")[2]
             near = [full for _, full in self.places.values() if word in full][:5]
             raise UserError(
-                f"{self.path}: has no {name} (like it: {', '.join(near) or 'nothing'}); see that "
+                f"{self.path}: has no {name} (like it: {', '.join(near) or 'nothing'}); check that "
                 f"it and {CONFIG} are of one model, or name another"
             )
         return self.places[name]

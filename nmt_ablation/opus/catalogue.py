@@ -68,7 +68,7 @@ class Entry(BaseModel):
 
 
 def cache_folder() -> Path:
-    """Return the folder for files that can be made anew."""
+    """Return the folder for files that can be made again."""
     home = os.environ.get("XDG_CACHE_HOME")
     return (Path(home) if home else Path.home() / ".cache") / "nmt-ablation"
 

@@ -95,7 +95,7 @@ class Part:
         return facts if facts.url == url else None
 
     def begin(self, facts: Facts) -> None:
-        """Start anew."""
+        """Start again."""
         # The old bytes go first: they must never stand beside the new facts.
         self.path.write_bytes(b"")
         write_atomically(self.about, json.dumps(asdict(facts)))
@@ -244,7 +244,7 @@ def _refuse_other_answers(response: requests.Response, url: str, part: Part) -> 
         raise _BrokenError("the file has fewer bytes than are here")
     if status == 404:
         raise UserError(
-            f"{url}: there is no such file (404); see that corpus, version and languages are "
+            f"{url}: there is no such file (404); check that corpus, version and languages are "
             "spelt as OPUS spells them: `nmt-ablation corpora` lists what there is"
         )
     if status not in (200, 206):

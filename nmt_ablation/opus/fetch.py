@@ -130,7 +130,7 @@ def _download(
         return download(url, part, progress, max_bytes)
     except UnreachableError as error:
         remedy = (
-            "see that the mirror's server runs"
+            "check that the mirror's server runs"
             if mirror
             else "on a machine without a network, fill a folder on one that has it, with "
             "`nmt-ablation mirror EXPERIMENT --to DIR`, bring it here, and pass --mirror DIR or "

@@ -117,7 +117,7 @@ class Lock:
         except (YAMLError, ValidationError, ValueError):
             raise UserError(
                 f"{self.path}: is no lock file of this program's making; bring back the one that "
-                "was committed, or remove it to have it written anew"
+                "was committed, or remove it to have it written again"
             ) from None
 
 

@@ -4,7 +4,7 @@ Vectors are normalised to unit length and to mean zero, in turns (Zhang et al. 2
 or shōjo? Cross-lingual alignment of non-isomorphic embeddings with iterative normalization"). The
 map is fitted to a lexicon (orthogonal Procrustes, Schönemann 1966). Each round of refinement
 (Artetxe et al. 2017, "Learning bilingual word embeddings with (almost) no bilingual data") fits the
-map anew to the lexicon and to mutual nearest neighbours by CSLS (Conneau et al. 2018, "Word
+map again to the lexicon and to mutual nearest neighbours by CSLS (Conneau et al. 2018, "Word
 translation without parallel data").
 """
 
@@ -196,8 +196,8 @@ class _Split:
         if len(self.fitted) < FEWEST:
             raise UserError(
                 f"{len(entries)} of the lexicon's {len(set(lexicon))} entries have vectors on both "
-                f"sides, and without those held out {len(self.fitted)} are left to fit to, where "
-                f"{FEWEST} are needed; give a larger lexicon, of words written as the vectors' are"
+                f"sides; some are held out, and {len(self.fitted)} are left to align by, but "
+                f"{FEWEST} are needed; give a larger lexicon, spelled as the vectors' words are"
             )
 
     def allowed(self, entries: Rows) -> Rows:

@@ -126,7 +126,7 @@ class Aligning(Block):
     """`identical` (tokens that both sides share), `induced` (tokens that co-occur in the sample's
     pairs), or a file with two words a line; relative paths start at the data folder."""
     rounds: NotNegative = 5
-    """The number of refinements, each of which fits the map anew to nearest neighbours too."""
+    """The number of refinements, each of which fits the map again to nearest neighbours too."""
 
 
 class Pretrained(Block):

@@ -106,8 +106,8 @@ class Network(PretrainedNetwork):
         if self.learns.teaches_itself:
             yield (
                 ("objective",),
-                f"a network alone learns nothing from {self.says}, its own predictions; name it "
-                "under an arm's auxiliary",
+                f"a network alone learns nothing from {self.says}, as it would learn from its own "
+                "predictions; write this objective under an arm's auxiliary",
             )
         yield from problems_of_text(self.learns, self.text, self.sides(setting), setting)
         if self.text != "sample" and setting.segmentation.fit_on == "sample":

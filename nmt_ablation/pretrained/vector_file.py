@@ -86,7 +86,7 @@ def read(path: Path, wanted: Sequence[str], progress: OnProgress) -> Vectors:
     with _open(path, progress) as file:
         head = file.stream.read(HEAD)
     if not head:
-        raise UserError(f"{path}: is empty; fetch it anew")
+        raise UserError(f"{path}: is empty; fetch it again")
     with _open(path, progress) as file:
         if head.startswith(_MAGIC):
             vectors = _read_fasttext(file, wanted)
@@ -140,7 +140,7 @@ class _File:
         return self._chunk[self._at :] + self.stream.read(CHUNK)
 
     def damaged(self, what: str) -> UserError:
-        return UserError(f"{self.path}: has {what} at byte {self.offset:,}; fetch it anew")
+        return UserError(f"{self.path}: has {what} at byte {self.offset:,}; fetch it again")
 
     def _more(self, size: int) -> None:
         more = self.stream.read(size)
@@ -148,7 +148,7 @@ class _File:
             end = self._before + len(self._chunk)
             raise UserError(
                 f"{self.path}: is cut off at byte {end:,}, amid what starts at byte "
-                f"{self.offset:,}; fetch it anew"
+                f"{self.offset:,}; fetch it again"
             )
         self._before += self._at
         self._chunk, self._at = self._chunk[self._at :] + more, 0
@@ -184,7 +184,7 @@ class _Found:
         if not np.isfinite(row).all():
             raise UserError(
                 f"{self.path}{place}: the vector of '{self.wanted[token]}' has a number that isn't "
-                "finite; remove it from the file, or fetch the file anew"
+                "finite; remove it from the file, or fetch the file again"
             )
         self.rows[token] = row
 
@@ -193,7 +193,7 @@ class _Found:
             raise UserError(
                 f"{self.path}{self._first_not_utf8}: the token is not UTF-8, nor are "
                 f"{self._not_utf8 - 1:,} others of {self._seen:,}; convert the file, e.g. with "
-                "iconv, or fetch it anew"
+                "iconv, or fetch it again"
             )
 
     def vectors(self, dimension: int, composed: frozenset[str] = frozenset()) -> Vectors:
@@ -217,7 +217,7 @@ def _read_text(file: _File, rows: int | None, dimension: int, wanted: Sequence[s
         if rows is not None and number - headers > rows:
             raise UserError(
                 f"{file.path}{place}: is one line more than the {rows:,} that the first line "
-                "promises; put it right, or fetch the file anew"
+                "promises; put it right, or fetch the file again"
             )
         line = line.rstrip(b" \r\n")
         token = _token(file.path, number, line, dimension)
@@ -231,7 +231,7 @@ def _read_text(file: _File, rows: int | None, dimension: int, wanted: Sequence[s
                 except ValueError:
                     wrong = next(field for field in fields if not is_number(field))
                     raise UserError(
-                        f"{file.path}{place}: {_shown(wrong)} is no number; fetch the file anew"
+                        f"{file.path}{place}: {_shown(wrong)} is no number; fetch the file again"
                     ) from None
             found.add(token, row, place)
         if number % LINES == 0:
@@ -239,7 +239,7 @@ def _read_text(file: _File, rows: int | None, dimension: int, wanted: Sequence[s
     if rows is not None and number - headers < rows:
         raise UserError(
             f"{file.path}:{number}: the file ends here, after {number - headers:,} vectors of the "
-            f"{rows:,} that the first line promises; fetch it anew"
+            f"{rows:,} that the first line promises; fetch it again"
         )
     found.check_encoding()
     return found.vectors(dimension)
@@ -260,7 +260,7 @@ def _token(path: Path, number: int, line: bytes, dimension: int) -> bytes:
             return token
     raise UserError(
         f"{path}:{number}: has {dimension + surplus:,} numbers and should have {dimension:,}; if "
-        "it is the last line, the file is cut off: fetch it anew"
+        "it is the last line, the file is cut off: fetch it again"
     )
 
 
@@ -349,7 +349,7 @@ def _header(path: Path, head: bytes) -> tuple[int, int] | None:
     if not rows or not 0 < dimension <= LARGEST_DIMENSION:
         raise UserError(
             f"{path}: its first line promises {rows:,} vectors of {dimension:,} numbers, which "
-            "can't be; fetch it anew"
+            "can't be; fetch it again"
         )
     return rows, dimension
 
@@ -382,7 +382,7 @@ def _dimension(path: Path, head: bytes) -> int:
     if head.startswith(b"PK\x03\x04"):
         raise UserError(f"{path}: is a zip archive; unpack it")
     if head.lstrip()[:9].lower().startswith((b"<!doctype", b"<html", b"<?xml")):
-        raise UserError(f"{path}: is a web page, not vectors; fetch it anew")
+        raise UserError(f"{path}: is a web page, not vectors; fetch it again")
     raise UserError(
         f"{path}: starts with {_shown(line)}, which is neither `rows dimension` nor a token and "
         "numbers; name a file of text, word2vec's binary or fastText's .bin"

@@ -12,7 +12,7 @@ ROW, LETTER = 26, 7
 
 
 STYLES = 10
-"""The number of colours, and of shapes; further arms combine them anew."""
+"""The number of colours, and of shapes; further arms combine them again."""
 SHAPES = (
     "M-1 0a1 1 0 1 0 2 0a1 1 0 1 0 -2 0Z",
     "M-.9 -.9H.9V.9H-.9Z",

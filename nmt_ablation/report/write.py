@@ -132,11 +132,11 @@ def refuse_loss(experiments: Sequence[Results], folder: Path, name: str) -> None
         ]
     said = _changes(experiments, folder / f"{name}.jsonl")
     if lost:
-        said.append(f"it has {len(lost)} finished cells that this one lacks ({_named(lost)})")
+        said.append(f"it has {len(lost)} finished cells that the new one lacks ({_named(lost)})")
     if said:
         raise UserError(
-            f"{folder / f'{name}.html'}: there is a report that this one must not replace: "
-            f"{'; '.join(said)}. Write this one elsewhere with --out DIR, or move that one away"
+            f"{folder / f'{name}.html'}: the report that is there can't be replaced: "
+            f"{'; '.join(said)}. Write the new report elsewhere with --out DIR, or move the old one"
         )
 
 

@@ -45,8 +45,8 @@ def _joined(parts: Sequence[Results]) -> Results:
         before = of_names.setdefault(str(row.cell), row)
         if before.scores != row.scores:
             raise UserError(
-                f"{first.name}: two parts have {row.cell}, with other scores: delete its line in "
-                "one of their JSONL files"
+                f"{first.name}: two parts have the cell {row.cell}, with different scores; delete "
+                "the line of this cell in one of the two JSONL files"
             )
     cells = sorted(of_names.values(), key=lambda row: design.rank(row.cell))
     cells = with_gains(cells, first.baseline, measures)
@@ -103,8 +103,8 @@ def _compared(
             contrasts += some[1]
         else:
             raise UserError(
-                f"{first.name}: two parts have cells of size {size}, and to compare these takes "
-                f"{first.name}.npz beside each: report it anew where the cells are"
+                f"{first.name}: two parts have cells of size {size}; to compare them, each part "
+                f"needs its {first.name}.npz: run nmt-ablation report again where its cells are"
             )
     return (
         against_baseline(means, design.compared, first.correction),

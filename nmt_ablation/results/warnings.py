@@ -84,7 +84,7 @@ def of_cleaning(record: CleanRecord, languages: Sequence[str], name: str) -> Ite
 
 
 def _other(name: str, other: str, language: str) -> str:
-    return f"{name} reads as '{other}', and should be '{language}'"
+    return f"{name} seems to be in '{other}', and should be in '{language}'; check the text"
 
 
 def _of_corpora(pipeline: Pipeline, find: Find) -> Iterator[str]:

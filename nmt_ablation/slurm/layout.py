@@ -77,13 +77,13 @@ class Scripts:
             yield "preparation"
         for array in self.arrays:
             waits = [*first, *array.networks]
-            behind = f", behind {', '.join(waits)}" if waits else ""
+            behind = f", after {', '.join(waits)}" if waits else ""
             yield f"{array.script.stem}: an array of {len(array.elements)}{behind}"
             for index, names in enumerate(array.elements):
                 yield f"  {index}: {', '.join(names)}"
-        yield "report, behind all of them"
+        yield "report, after all arrays"
         if self.look:
-            yield "the next look, behind all of them"
+            yield "the next look, after all arrays"
 
     def remove(self) -> None:
         shutil.rmtree(self.folder)
@@ -114,8 +114,8 @@ def write_scripts(
     if cluster.container and experiment.training.processes > 1:
         raise UserError(
             f"training.processes is {experiment.training.processes}, and srun, which starts them, "
-            "can't be called from within the cluster file's container: do without it, with an "
-            "environment on a shared file system"
+            "can't be called from within the cluster file's container; leave container out, and "
+            "install nmt-ablation on a shared file system"
         )
     program = Path(sys.executable).with_name("nmt-ablation")
     cpus = experiment.training.threads

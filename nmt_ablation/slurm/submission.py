@@ -171,7 +171,7 @@ class Submissions:
             for index, element in enumerate(array.elements):
                 known |= dict.fromkeys(element, f"{number}_{index}")
         behind = f"--dependency=afterany:{':'.join(arrays)}"
-        record(Job(job=queue.submit(made.report, behind)), "report, behind all of them")
+        record(Job(job=queue.submit(made.report, behind)), "report, after all arrays")
         if made.look:
-            record(Job(job=queue.submit(made.look, behind)), "the next look, behind all of them")
+            record(Job(job=queue.submit(made.look, behind)), "the next look, after all arrays")
         return said

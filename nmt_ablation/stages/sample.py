@@ -62,7 +62,7 @@ class Sample(Stage[SampleRecord]):
             has = smallest.weight()
             allowed = f"; allowed: up to {has:,}, or all" if has else ""
             raise UserError(
-                f"{self.where}: a sample of {asked}, and the pool has {has:,}{allowed}\n"
+                f"{self.where}: asks for a sample of {asked}, and the pool has {has:,}{allowed}\n"
                 + "\n".join(
                     to.record(self.pool).losses({it.label: to.record(it) for it in self.corpora})
                 )

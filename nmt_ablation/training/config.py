@@ -92,7 +92,7 @@ class Training(Block):
         for updates in (self.max_updates, *self.max_updates_at.values()):
             self._budget(updates)
         if self.schedule == "patience" and self.average > 1:
-            raise ValueError("average is of schedule: fixed; patience scores the best checkpoint")
+            raise ValueError("average needs schedule: fixed; leave it out, or set that schedule")
         if not self.rates:
             raise ValueError("learning_rate lists no rate")
         if len(set(self.rates)) < len(self.rates):

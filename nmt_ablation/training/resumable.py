@@ -28,7 +28,7 @@ class ResumableTask(TranslationTask):  # type: ignore[misc]
         return kept
 
     def can_reuse_epoch_itr(self, dataset: Any) -> bool:
-        """Have fairseq draw the batches of each epoch anew. It draws them by seed and epoch, but
+        """Have fairseq draw the batches of each epoch again. It draws them by seed and epoch, but
         would reuse those of the first epoch it sees, which after a resumption is a later one."""
         return False
 

@@ -71,8 +71,8 @@ def place(
         values = _principal(values, dimension)
     elif dimension is not None and values.shape[1] != dimension:
         raise UserError(
-            f"vectors of dimension {values.shape[1]} for a model of dimension {dimension}; set the "
-            "arm's dimension to pca or projection, or model.dimension to theirs"
+            f"the vectors have dimension {values.shape[1]}, and the model has {dimension}; set the "
+            "arm's dimension to pca or projection, or model.dimension to that of the vectors"
         )
     if shuffle is not None:
         values = values[np.random.default_rng(shuffle).permutation(len(values))]

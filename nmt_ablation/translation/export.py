@@ -16,8 +16,8 @@ A model of {pair}, trained by nmt-ablation (fairseq's Transformer, {updates} upd
 - `checkpoint.pt`, `dict.*.txt`: for fairseq
 - `ctranslate2/`: for CTranslate2
 {segmentation}
-Before translation text is brought to Unicode form {unicode}, with
-single spaces, and cut into subwords of the type {type}.
+Before translation, bring the text to Unicode form {unicode} with
+single spaces, and cut it into subwords of the type {type}.
 
 With fairseq (it needs torch's unrestricted unpickler, so load only models that you trust):
 
