@@ -8,15 +8,29 @@ import pytest
 import torch
 from torch import Tensor
 
+from nmt_ablation.analysis import Finding, TextAnalysis
+from nmt_ablation.analysis.alignment import _precisions
 from nmt_ablation.analysis.cka import Covariances
+from nmt_ablation.analysis.side_effects import SideEffects
+from nmt_ablation.analysis.texts import Texts
+from nmt_ablation.analysis.words import Words
+from nmt_ablation.pretrained.align import Space
 from nmt_ablation.results.files import load
 from nmt_ablation.results.results import Results
-from nmt_ablation.stages.analysis import Analyse
+from nmt_ablation.stages.analysis import AnalyseModel, AnalyseTexts
 from nmt_ablation.workspace import Workspace
 from tests.conftest import NewRun, Run, call
 
-MEASURES = {"drift": 4, "similarity": 1, "reset": 6}
-"""The number of quantities that each analysis finds in any model, the baseline's too."""
+MEASURES = {
+    "drift": 4,
+    "similarity": 1,
+    "reset": 6,
+    "alignment": 2,
+    "flatness": 1,
+    "words": 2,
+    "side-effects": 2,
+}
+"""The number of quantities that each analysis finds in any cell, the baseline's too."""
 
 
 def _similarity(one: Tensor, other: Tensor, batches: int = 1) -> float:
@@ -55,6 +69,31 @@ class TestSimilarity:
         direct = (grams[0] * grams[1]).sum() / (grams[0].norm() * grams[1].norm())
         assert _similarity(states, other) == pytest.approx(float(direct))
         assert _similarity(states, other, batches=7) == pytest.approx(float(direct))
+
+
+class TestAlignment:
+    def _found(self, source: Tensor, target: Tensor) -> dict[str, float]:
+        names = [str(number) for number in range(len(source))]
+        one, other = Space(names, source.numpy()), Space(names, target.numpy())
+        found = _precisions("here", one, other, list(zip(names, names, strict=True)))
+        return {it.measure: it.value for it in found}
+
+    def test_rotations_of_each_other_are_perfect_after_a_rotation_alone(
+        self, states: Tensor
+    ) -> None:
+        rotation, _ = torch.linalg.qr(torch.randn(12, 12, generator=torch.Generator()))
+        centred = states - 3
+        found = self._found(centred, centred @ rotation)
+        assert found["nearest as they are, in %"] < 5
+        assert found["nearest after a rotation, in %"] == 100
+
+    def test_one_space_needs_no_rotation(self, states: Tensor) -> None:
+        found = self._found(states - 3, 2 * (states - 3))
+        assert set(found.values()) == {100}
+
+    def test_independent_vectors_have_what_chance_gives(self, states: Tensor) -> None:
+        other = torch.randn(2000, 12, generator=torch.Generator().manual_seed(2))
+        assert max(self._found(states, other).values()) < 1
 
 
 @pytest.fixture(scope="module")
@@ -123,6 +162,11 @@ class TestARun:
         vectors = _values(results, "reset", "source", "bits added, reset to random weights")
         assert vectors["source-embeddings"] != 0
 
+    def test_noise_takes_more_bits_the_more_of_it_there_is(self, results: Results) -> None:
+        (row,) = (it for it in results.cells if (it.arm, it.pairs) == ("finetuned", 200))
+        bits = [it.value for it in row.findings["flatness"]]
+        assert bits == sorted(bits) and bits[-1] > 0.01
+
     def test_states_are_compared_with_the_baseline_s(self, results: Results) -> None:
         (row,) = (it for it in results.cells if (it.arm, it.pairs) == ("finetuned", 200))
         found = [it for it in row.findings["similarity"] if it.measure == "CKA with the baseline"]
@@ -163,9 +207,58 @@ class TestARun:
 
 
 def _made(workspace: Workspace) -> list[str]:
-    return sorted(
-        it.name for it in (workspace.root / "store" / Analyse.name).iterdir() if it.is_dir()
-    )
+    stages = (AnalyseModel, AnalyseTexts)
+    folders = (it for of in stages for it in (workspace.root / "store" / of.name).glob("*"))
+    return sorted(it.name for it in folders if it.is_dir())
+
+
+def _texts(tmp_path: Path, *lines: tuple[str, str, str], more: str = "") -> Texts:
+    """Sentences, each as source, reference and hypothesis, of which a sample of one line has some
+    words."""
+    for name, text in (("sample", "a a a a a a a a a a b\n"), ("more", more)):
+        (tmp_path / name).write_text(text)
+    sources, references, hypotheses = map(list, zip(*lines, strict=True))
+    files = tmp_path / "sample", tmp_path / "more" if more else None
+    return Texts(sources, references, hypotheses, *files, "13a")
+
+
+def _found(analysis: TextAnalysis, texts: Texts) -> dict[tuple[str, str], Finding]:
+    return {(it.measure, it.place): it for it in analysis.findings(texts)}
+
+
+class TestTranslations:
+    def test_words_are_told_apart_by_their_frequency(self, tmp_path: Path) -> None:
+        lines = ("x", "a b c d", "a b c e"), ("x", "a c", "d d")
+        found = _found(Words(), _texts(tmp_path, *lines, more="d d d\n"))
+        values = {
+            place: round(it.value, 1)
+            for (measure, place), it in found.items()
+            if "frequency" in measure
+        }
+        assert values == {
+            "10 to 99 times": 66.7,  # a: one of two matched, one was made
+            "1 to 9 times": 100.0,  # b
+            "unseen": 50.0,  # c: one of two matched, and e was made
+            "unseen, but in text to pretrain on": 0.0,  # d
+        }
+
+    def test_intervals_hold_the_value_and_are_those_of_sentences(self, tmp_path: Path) -> None:
+        lines = [("x", "a b", "a b" if at % 2 else "c c") for at in range(100)]
+        it = _found(Words(), _texts(tmp_path, *lines))[
+            "F1 in %, by length of the reference", "1 to 10 words"
+        ]
+        assert it.value == 50
+        assert it.interval is not None
+        half = 100 * 1.96 * 0.5 / 10  # of the mean of 100 coins
+        assert it.interval == pytest.approx((50 - half, 50 + half), abs=2)
+
+    def test_copies_and_length_are_counted(self, tmp_path: Path) -> None:
+        lines = [("Haus und Berlin 7", "house and Berlin 7", "Haus and Berlin")]
+        found = _found(SideEffects(), _texts(tmp_path, *lines))
+        copied = "words that are in the source, in %"
+        assert found[copied, "translations"].value == pytest.approx(200 / 3)
+        assert found[copied, "references"].value == pytest.approx(100 / 3)
+        assert found["words for each word of the references", "translations"].value == 3 / 4
 
 
 class TestBadInput:

@@ -1,4 +1,5 @@
-"""Analyses: what a trained model took from its start, and where in the model that is.
+"""Analyses: what a trained model took from its start, where in the model that is, and what is seen
+of it in translations.
 
 To add an analysis, write a class with `findings` in a file of its own here, and name it in
 `ANALYSES`; a package of your own names its class under the entry points `nmt_ablation.analyses`.
@@ -15,6 +16,7 @@ from nmt_ablation.values import Block, Positive, Written, fail, within
 
 if TYPE_CHECKING:
     from nmt_ablation.analysis.subject import Subject
+    from nmt_ablation.analysis.texts import Texts
 
 
 @dataclass(frozen=True)
@@ -28,10 +30,12 @@ class Finding:
     value: float
     other: str = ""
     """The second place, of a quantity between two."""
+    interval: tuple[float, float] | None = None
+    """The 95% interval for other test sentences; None if there is none."""
 
 
 class Analysis(Block):
-    """An analysis of one trained model. Its fields are its settings."""
+    """An analysis of a cell. Its fields are its settings."""
 
     version: ClassVar[int] = 1
     """The version of the code; raised when that code gives another result."""
@@ -43,6 +47,11 @@ class Analysis(Block):
     """A sentence on what they don't show."""
     decimals: ClassVar[int] = 2
     """Digits after the point in a table."""
+
+
+class ModelAnalysis(Analysis):
+    """An analysis of a trained model, on the validation set."""
+
     compares: ClassVar[bool] = False
     """True if it compares models with the baseline's of the same size and seed."""
 
@@ -54,6 +63,14 @@ class Analysis(Block):
         raise NotImplementedError
 
 
+class TextAnalysis(Analysis):
+    """An analysis of the translations of the test sets."""
+
+    def findings(self, texts: "Texts") -> Iterator[Finding]:
+        """Yield what is found in translations."""
+        raise NotImplementedError
+
+
 ANALYSES: Registry[Analysis] = Registry(
     "analysis",
     "nmt_ablation.analyses",
@@ -61,6 +78,10 @@ ANALYSES: Registry[Analysis] = Registry(
         "drift": "nmt_ablation.analysis.drift:Drift",
         "similarity": "nmt_ablation.analysis.similarity:Similarity",
         "reset": "nmt_ablation.analysis.reset:Reset",
+        "alignment": "nmt_ablation.analysis.alignment:Alignment",
+        "flatness": "nmt_ablation.analysis.flatness:Flatness",
+        "words": "nmt_ablation.analysis.words:Words",
+        "side-effects": "nmt_ablation.analysis.side_effects:SideEffects",
     },
 )
 

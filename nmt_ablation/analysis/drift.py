@@ -4,13 +4,13 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, ClassVar
 
-from nmt_ablation.analysis import Analysis, Finding
+from nmt_ablation.analysis import Finding, ModelAnalysis
 
 if TYPE_CHECKING:
     from nmt_ablation.analysis.subject import Subject
 
 
-class Drift(Analysis):
+class Drift(ModelAnalysis):
     """The distance and the angle between the weights of each layer before and after training.
     Embeddings are also told apart by the frequency of their tokens in the sample."""
 

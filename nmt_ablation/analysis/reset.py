@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, ClassVar
 
-from nmt_ablation.analysis import Analysis, Finding
+from nmt_ablation.analysis import Finding, ModelAnalysis
 
 if TYPE_CHECKING:
     from nmt_ablation.analysis.subject import Subject, Weights
 
 
-class Reset(Analysis):
+class Reset(ModelAnalysis):
     """The predictions of a trained model on the validation set, with the weights of one layer put
     back to those of its start, or to those that were drawn at random."""
 

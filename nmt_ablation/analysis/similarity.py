@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from itertools import product
 from typing import TYPE_CHECKING, ClassVar
 
-from nmt_ablation.analysis import Analysis, Finding
+from nmt_ablation.analysis import Finding, ModelAnalysis
 
 if TYPE_CHECKING:
     from nmt_ablation.analysis.subject import Subject
 
 
-class Similarity(Analysis):
+class Similarity(ModelAnalysis):
     """The similarity of a model's states, layer by layer, with those of its start and with those of
     the baseline (linear CKA)."""
 

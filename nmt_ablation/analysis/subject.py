@@ -19,6 +19,7 @@ from nmt_ablation.progress import OnProgress
 from nmt_ablation.transfer.features import attach
 from nmt_ablation.transfer.start import Transfer, fold
 from nmt_ablation.translation.engine import load, model_of, opened
+from nmt_ablation.values import Side
 
 SENTENCES = 32
 """Sentences that are computed at once."""
@@ -163,6 +164,24 @@ class Subject:
                 for layer, states in enumerate(all_states)
             }
             self.progress(done, len(self.batches))
+
+    def sentence_vectors(self, side: Side) -> dict[str, Tensor]:
+        """Return the mean of each sentence's states by the model's encoder: sentences x dimension,
+        by the layer's name.
+
+        Args:
+            side: the side of the sentences; the target side needs the source side's dictionary.
+        """
+        padding, found = self.task.source_dictionary.pad(), dict[str, list[Tensor]]()
+        for batch in self.batches:
+            tokens = batch["net_input"]["src_tokens"] if side == "source" else batch["target"]
+            there = tokens != padding
+            with torch.inference_mode():
+                encoded = self.model.encoder(tokens, there.sum(1), return_all_hiddens=True)
+            for layer, states in enumerate(encoded["encoder_states"]):
+                own = (states.transpose(0, 1) * there.unsqueeze(-1)).sum(1) / there.sum(1, True)
+                found.setdefault(f"encoder {layer}", []).append(own)
+        return {layer: torch.cat(batches) for layer, batches in found.items()}
 
     def predictions(self, weights: Weights) -> Predictions:
         """Return how well each target token of the sentences is predicted from those before it.

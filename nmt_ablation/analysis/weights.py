@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from nmt_ablation.analysis import bins
 from nmt_ablation.model.parts import WITH_ROWS, Part, place_of
 
 if TYPE_CHECKING:
     from nmt_ablation.analysis.subject import Subject, Weights
 
-BINS = (0, 1, 10, 100, 1000)
-"""The fewest occurrences of the tokens of each class."""
 SENTENCES = 1_000_000
 """Sentences of the sample whose tokens are counted."""
 TOGETHER = 10_000
 """Sentences that are counted at once."""
+STACKS = {"source": "encoder", "target": "decoder"}
 FED = (".features.", ".other.")
 """The marks of weights that features have added to a Transformer."""
 
@@ -59,13 +59,12 @@ def by_frequency(weights: "Weights", subject: "Subject") -> dict[str, Tensor]:
     """Join the embeddings of tokens of alike frequency in the sample, in float64."""
     found = {}
     for side, counts in occurrences(subject).items():
-        stack = "encoder" if side == "source" else "decoder"
-        rows = weights[f"{stack}.embed_tokens.weight"].double()
-        ends = [*BINS[1:], None]
-        for fewest, beyond in zip(BINS, ends, strict=True):
-            there = (counts >= fewest) & (counts < beyond if beyond else True)
-            if there.any():
-                found[f"{side}, {_named(fewest, beyond)}"] = rows[there].flatten()
+        rows = weights[f"{STACKS[side]}.embed_tokens.weight"].double()
+        # Special symbols have no class.
+        classes = torch.stack([counts >= first for first in bins.FREQUENCIES]).sum(0) - 1
+        for number, name in enumerate(bins.names(bins.FREQUENCIES, "times")):
+            if (there := classes == number).any():
+                found[f"{side}, {name}"] = rows[there].flatten()
     return found
 
 
@@ -86,9 +85,3 @@ def occurrences(subject: "Subject") -> Mapping[str, Tensor]:
         counts[: dictionary.nspecial] = -1
         found[side] = counts
     return found
-
-
-def _named(fewest: int, beyond: int | None) -> str:
-    if beyond is None:
-        return f"{fewest:,} times or more"
-    return "unseen" if not fewest else f"{fewest:,} to {beyond - 1:,} times"

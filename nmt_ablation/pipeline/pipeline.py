@@ -3,12 +3,13 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from nmt_ablation.analysis import ModelAnalysis, TextAnalysis
 from nmt_ablation.experiment import Cell
 from nmt_ablation.pipeline.once import once
 from nmt_ablation.pipeline.trainings import Trainings
 from nmt_ablation.stage import Stage
 from nmt_ablation.stages import pretrained, scoring, training
-from nmt_ablation.stages.analysis import Analyse
+from nmt_ablation.stages.analysis import Analyse, AnalyseModel, AnalyseTexts
 from nmt_ablation.stages.translator import ScoreTranslator
 
 
@@ -74,23 +75,35 @@ class Pipeline(Trainings):
 
     @once
     def analysis(self, name: str, cell: Cell) -> Analyse:
-        """Return the stage that analyses a cell's model."""
+        """Return the stage of an analysis of a cell."""
         experiment, analysis = self.experiment, self.experiment.analyses[name]
+        if isinstance(analysis, TextAnalysis):
+            return AnalyseTexts(
+                name,
+                analysis.version,
+                analysis,
+                tuple(self.score(cell).tests.values()),
+                self.sample(cell.size, cell.seed).side("target"),
+                self.text("target") if "target" in experiment.corpora.text_sides() else None,
+                experiment.scoring.bleu_tokenizer,
+            )
+        assert isinstance(analysis, ModelAnalysis), "all others are of translations"
         compared = analysis.compares and cell.arm != experiment.baseline
         baseline = cell.model_copy(update={"arm": experiment.baseline})
-        return Analyse(
+        train = self.train(cell)
+        return AnalyseModel(
             name,
             analysis.version,
             analysis,
             self.model(cell),
             self.model(baseline) if compared else None,
-            self.train(cell).binarise,
-            self.train(cell).starts,
+            train.binarise,
+            train.starts,
             experiment.training.threads,
         )
 
     def analyses(self, cell: Cell) -> dict[str, Analyse]:
-        """Return the stages that analyse a cell's model, by the names of the analyses."""
+        """Return the stages of all analyses of a cell, by the names of the analyses."""
         return {name: self.analysis(name, cell) for name in self.experiment.analyses}
 
     def translators(self, cells: Sequence[Cell]) -> list[ScoreTranslator]:

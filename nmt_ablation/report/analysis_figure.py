@@ -92,7 +92,13 @@ def _draw_lines(quantity: Quantity, arms: Sequence[str], part: SubFigure) -> Non
         for arm in arms:
             values = _means(quantity.found.get((pairs, arm), []))
             at = [number for number, place in enumerate(places) if (place, "") in values]
-            axes.plot(at, [values[places[it], ""] for it in at], **look_of(arms, arm), alpha=0.8)
+            look = look_of(arms, arm)
+            axes.plot(at, [values[places[it], ""] for it in at], **look, alpha=0.8)
+            for it in quantity.found.get((pairs, arm), []):
+                if it.interval:
+                    axes.vlines(
+                        places.index(it.place), *it.interval, color=look["color"], alpha=0.3
+                    )
         axes.set_xticks(range(len(places)), places, rotation=40, ha="right", fontsize="x-small")
         axes.set_title(f"{pairs:,} pairs", fontsize="small")
         tidy(axes)

@@ -5,12 +5,12 @@ from statistics import fmean
 
 from nmt_ablation.report.table import NOTHING, Column, Entry, Header, Table, described, number
 from nmt_ablation.results.results import Results
-from nmt_ablation.results.rows import AnalysisRow
+from nmt_ablation.results.rows import AnalysisRow, Finding
 
 Line = tuple[int, str]
 """A size in pairs, and a place in models."""
-Values = dict[Line, dict[str, list[float]]]
-"""The values of all seeds by arm, for each line."""
+Values = dict[Line, dict[str, list[Finding]]]
+"""The findings of all seeds by arm, for each line."""
 
 
 def analyses(results: Results, across: int | None = None) -> Iterator[Table]:
@@ -35,7 +35,7 @@ def by_measure(results: Results, name: str) -> dict[str, Values]:
         for it in row.findings.get(name, ()):
             if it.other in ("", it.place):
                 line = found.setdefault(it.measure, {}).setdefault((row.pairs, it.place), {})
-                line.setdefault(row.arm, []).append(it.value)
+                line.setdefault(row.arm, []).append(it)
     return found
 
 
@@ -44,10 +44,11 @@ def _table(analysis: AnalysisRow, measure: str, found: Values, arms: Sequence[st
         def entry(line: Line) -> Entry:
             if arm not in found[line]:
                 return Entry(NOTHING)
-            mean = fmean(found[line][arm])
-            return Entry(f"{mean:.{analysis.decimals}f}", value=mean)
+            mean = fmean(it.value for it in found[line][arm])
+            text = f"{mean:.{analysis.decimals}f}"
+            return Entry(text, _interval(found[line][arm], analysis.decimals), value=mean)
 
-        return Column(Header(arm), entry)
+        return Column(Header(arm, terminal="number"), entry)
 
     columns: list[Column[Line]] = [
         Column(Header("pairs"), lambda line: number(line[0])),
@@ -57,6 +58,17 @@ def _table(analysis: AnalysisRow, measure: str, found: Values, arms: Sequence[st
     most = max(len(values) for of in found.values() for values in of.values())
     seeds = [f"Means over up to {most} seeds."] if most > 1 else []
     notes = [analysis.shows, analysis.hides, *seeds]
+    if any(it.interval for of in found.values() for them in of.values() for it in them):
+        notes.append("Intervals (95%) are for other test sentences; of several seeds, their mean.")
     # Sorting keeps the order of places.
     lines = sorted(found, key=lambda line: line[0])
     return described(f"{analysis.title}: {measure}", columns, lines, notes)
+
+
+def _interval(findings: Sequence[Finding], decimals: int) -> str:
+    """Return the mean interval of some seeds, if they have intervals."""
+    ends = [it.interval for it in findings if it.interval]
+    if not ends:
+        return ""
+    low, high = (fmean(of) for of in zip(*ends, strict=True))
+    return f"({low:.{decimals}f} to {high:.{decimals}f})"

@@ -234,6 +234,10 @@ class Finding(Row):
     other: str = Field(default="", exclude_if=lambda value: not value)
     """The second place, of a quantity between two."""
     value: float
+    interval: tuple[float, float] | None = Field(
+        default=None, exclude_if=lambda value: value is None
+    )
+    """The 95% interval for other test sentences."""
 
 
 class AnalysisRow(Row):
