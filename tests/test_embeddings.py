@@ -97,7 +97,7 @@ def test_principal_components_keep_the_most_of_distances(tmp_path: Path) -> None
         (
             20,
             {"dimension": 4},
-            "vectors of dimension 5 for a model of dimension 4; .* pca or projection",
+            "the vectors have dimension 5, and the model has 4; .* pca or projection",
         ),
         (20, {"dimension": 8, "pca": True}, "20 vectors of dimension 5 can't be reduced to 8"),
         (3, {"dimension": 4, "pca": True}, "3 vectors of dimension 5 can't be reduced to 4"),

@@ -528,7 +528,7 @@ def test_without_a_network_the_message_says_how_to_bring_a_model_here(
     message = _fetch("some/encoder", revision, out, **environment)
     assert "the hub can't be reached" in message
     assert f"hf download some/encoder --revision {revision} --local-dir DIR" in message
-    assert ("no commit's full hash" in message) == (revision == "main")
+    assert ("not a full commit hash" in message) == (revision == "main")
 
 
 def test_a_directory_needs_no_network(mbert: tuple[Path, Any], out: Path) -> None:

@@ -363,7 +363,11 @@ MISTAKES = {
     "a look ahead": ("target: lm}", "target: bart}", "would see the tokens to predict"),
     "another language": ("languages: target", "languages: source", "has learned no text in en"),
     "how": ("enters: instead", "enters: above", "'beside', 'instead' or 'fused'"),
-    "fused": ("target: lm}", "target: {of: lm, enters: fused}}", "features of the source; write"),
+    "fused": (
+        "target: lm}",
+        "target: {of: lm, enters: fused}}",
+        "fused is for the source only; set",
+    ),
     "processes": ("patience: 2", "patience: 2\n  processes: 2", "one process only"),
 }
 

@@ -111,7 +111,7 @@ def test_killed_it_goes_on_to_the_same_mean(averaged: Run, tmp_path: Path, mirro
     [
         ([FIXED, ("max_updates: 60", "max_updates: 70")], "no multiple of validate_every 20"),
         ([("patience: 2", "schedule: fixed\n  average: 4")], "average 4 is more than the 60 / 20"),
-        ([("patience: 2", "average: 2")], "average is of schedule: fixed"),
+        ([("patience: 2", "average: 2")], "average needs schedule: fixed"),
         ([("patience: 2", "schedule: longer")], "schedule: .*'patience' or 'fixed'"),
     ],
 )

@@ -82,7 +82,9 @@ class TestValidateData:
         run = own(tmp_path, source="latin.de", reference="nowhere.en")
         result = call("validate", str(run.file), "--workspace", str(run.workspace_root), "--data")
         assert result.returncode == 1
-        assert "latin.de:2: is not UTF-8, like 140 of all 160 lines" in result.stderr
+        assert (
+            "latin.de:2: is the first of 140 lines that are not UTF-8, among 160" in result.stderr
+        )
         assert "nowhere.en: there is no such file" in result.stderr
 
     @pytest.mark.parametrize(
@@ -125,7 +127,7 @@ class TestWarnings:
         swapped = own(tmp_path, source="train.en", target="train.de")
         assert "warning: " in (said := told(swapped, "plan")) and "sides are swapped" in said
         french = own(tmp_path, target="train.fr")
-        assert "the target side reads as 'fr', and should be 'en'" in told(french, "plan")
+        assert "the target side seems to be in 'fr', and should be in 'en'" in told(french, "plan")
         assert "warning" not in told(own(tmp_path), "plan")
         assert not (swapped.workspace_root / "store").exists()
 
@@ -139,7 +141,7 @@ class TestWarnings:
             arms=", few: {start: {target-embeddings: few}}",
         )
         expected = (
-            "held_out.test: the target side reads as 'fr', and should be 'en'",
+            "held_out.test: the target side seems to be in 'fr', and should be in 'en'",
             "segmentation.size asks for 5,000 tokens, and the text gives ",
             "few: its vectors cover ",
             "training.max_updates ended all 2 trainings",

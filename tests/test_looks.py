@@ -158,9 +158,10 @@ def looked(tmp_path_factory: pytest.TempPathFactory, mirror: Path, prepared_modu
     run = two_arms(tmp_path_factory.mktemp("looks"), mirror, "{looks: [2, 3], smallest_gain: 0.01}")
     result = run.call("run", "--until-decided")
     assert result.returncode == 0, result.stderr
-    assert "Looks at 2, 3 seeds." in result.stderr
-    assert "Look at 2 seeds: 0 of 1 comparisons are decided before it; it takes 4 cells." in (
-        result.stderr
+    assert "Looks are at 2, 3 seeds." in result.stderr
+    assert (
+        "Next look, at 2 seeds: 0 of 1 comparisons are decided so far; this look needs 4 cells."
+        in (result.stderr)
     )
     return run
 

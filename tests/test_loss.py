@@ -86,7 +86,7 @@ def test_other_updates_under_the_same_name(own: Run) -> None:
         _refused(
             own,
             "training.max_updates was 60 and is 40",
-            "it has 1 finished cells that this one lacks (50-random-s1)",
+            "it has 1 finished cells that the new one lacks (50-random-s1)",
             "--out DIR",
         )
         elsewhere = own.call("report", "--out", str(own.file.parent / "elsewhere"))
@@ -113,7 +113,7 @@ def test_a_second_file_with_the_same_name(own: Run) -> None:
     run = Run(other, own.workspace_root, own.mirror)
     _refused(run, "no cell of tiny is finished yet")
     assert run.call("run").returncode == 0
-    _refused(run, "sizes: 50 is gone", "it has 1 finished cells that this one lacks")
+    _refused(run, "sizes: 50 is gone", "it has 1 finished cells that the new one lacks")
 
 
 def test_without_a_finished_cell_nothing_is_written(own: Run, tmp_path: Path) -> None:
@@ -144,10 +144,10 @@ def test_a_report_that_has_more_may_replace_one_and_files_of_others_stay(tmp_pat
 @pytest.mark.parametrize(
     ("other", "says"),
     [
-        (results(MEANS[:4], CELLS[:4]), "2 finished cells that this one lacks"),
+        (results(MEANS[:4], CELLS[:4]), "2 finished cells that the new one lacks"),
         (
             results(MEANS, [row.model_copy(update={"digest": "x"}) for row in CELLS]),
-            r"6 finished cells that this one lacks \(100-random-s1, .*, and 1 more\)",
+            r"6 finished cells that the new one lacks \(100-random-s1, .*, and 1 more\)",
         ),
         (results(MEANS, CELLS, "other"), "it is of another experiment, tiny"),
         (
@@ -174,7 +174,7 @@ def test_experiments_side_by_side_are_not_replaced_by_one_of_them(tmp_path: Path
     both = [results(MEANS, CELLS), results(MEANS, second, "other")]
     write(both, tmp_path, "both", "draw")
     before = _content(tmp_path)
-    with pytest.raises(UserError, match="6 finished cells that this one lacks"):
+    with pytest.raises(UserError, match="6 finished cells that the new one lacks"):
         write(both[:1], tmp_path, "both", "draw")
     assert _content(tmp_path) == before
     write(both, tmp_path, "both", "draw")
@@ -226,7 +226,7 @@ def test_after_a_kill_between_two_files_the_next_command_finds_the_older_report(
         _report(tmp_path, MEANS, CELLS)
         os._exit(0)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
-    with pytest.raises(UserError, match="2 finished cells that this one lacks"):
+    with pytest.raises(UserError, match="2 finished cells that the new one lacks"):
         _report(tmp_path, MEANS[:2], CELLS[:2])
     assert {name: text for name, text in _content(tmp_path).items() if name in before} == before
     _report(tmp_path, MEANS, CELLS)

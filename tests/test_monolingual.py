@@ -163,7 +163,9 @@ class TestRest:
 
     def test_all_of_the_pool_leaves_no_rest(self, new_run: NewRun) -> None:
         run = new_run(REST, ("[50, 200]", "[50, all]"))
-        with pytest.raises(UserError, match=r":5: corpora\.monolingual: the size all leaves no"):
+        with pytest.raises(
+            UserError, match=r":5: corpora\.monolingual: rest is empty, as the size all takes"
+        ):
             load(run.file)
 
     def test_samples_that_are_all_of_the_pool_leave_none_either(self, new_run: NewRun) -> None:

@@ -292,10 +292,13 @@ BAD = [
     (("{mass: {share: 0.3}}", "{mass: {shares: 0.3}}"), "did you mean 'share'"),
     (("objective: masked-lm, updates: 20", "objective: masked-lm"), "updates"),
     (("updates: 60, validate", "updates: 60, warmup_updates: 60, validate"), "would still rise"),
-    (("{start: {model: own}}", "{start: {model: own}, scale: raw}"), "speaks of vectors"),
+    (
+        ("{start: {model: own}}", "{start: {model: own}, scale: raw}"),
+        "is for arms that start from vectors",
+    ),
     (
         ("{start: {model: own}}", "{start: {model: own}, tuning: {encoder: {low-rank: 2}}}"),
-        "low rank are of the matrices in layers, and source-embeddings has none",
+        "low-rank is for the matrices of layers, and source-embeddings has no layers",
     ),
     (
         ("{start: {model: own}}", "{start: {layers: own}, control: shuffled}"),
@@ -310,11 +313,11 @@ BAD = [
     ),
     (
         ("{start: {model: own}}", "{start: {model: own}, tying: all, tuning: {encoder: frozen}}"),
-        "can't be tuned apart",
+        "can't be tuned differently",
     ),
     (
         ("{start: {model: own}}", "{start: {output-layer: own}, tying: decoder}"),
-        "must start alike",
+        "must start from the same thing",
     ),
 ]
 

@@ -270,5 +270,5 @@ def test_a_mistake_names_its_line_and_the_remedy(
 def test_no_experiment_is_its_own_parent(new_run: NewRun, tmp_path: Path) -> None:
     run = new_run(PARENTS, ARMS)
     (tmp_path / "other.yaml").write_text(run.file.read_text().replace("other.yaml", "tiny.yaml"))
-    with pytest.raises(UserError, match=r"other.yaml:12: .* is a child of this parent itself"):
+    with pytest.raises(UserError, match=r"other.yaml:12: .* itself starts from this experiment"):
         load(run.file)

@@ -76,7 +76,10 @@ def test_plan_says_what_can_be_found_at_which_cost(new_run: NewRun, finished: Ru
     assert "Power: none, as one seed decides nothing" in finished.call("plan").stdout
     more = ("seeds: [1]", "seeds: [1, 2, 3, 4]"), ("decoding", "verdict: {looks: [2, 4]}\ndecoding")
     said = new_run(*more).call("plan").stdout
-    assert "Power, where scores vary by 0.40 BLEU from seed to seed, as captions of" in said
+    assert (
+        "Power, if the standard deviation is 0.40 BLEU from seed to seed, as in the captions of"
+        in said
+    )
     assert re.search(r"^ +0\.00 +\d+% +\d+% +\d+% +[\d.]+ +\d+$", said, re.MULTILINE)
     # Two sizes, four arms, and two to four seeds.
     assert "Until decided: 16 to 32 cells; " in said

@@ -528,7 +528,7 @@ def test_results_that_can_not_be_drawn_say_what_to_do(reported: Path, tmp_path: 
     cells = tmp_path / "tiny.jsonl"
     for arguments, said in (
         ([tmp_path / "none.jsonl"], "none.jsonl: there is no such file"),
-        ([cells, cells], "tiny: two parts have cells of size 50, and to compare these takes"),
+        ([cells, cells], "tiny: two parts have cells of size 50; to compare them, each part needs"),
     ):
         result = call("draw", *map(str, arguments), "--out", str(tmp_path / "out"))
         assert result.returncode == 1

@@ -303,10 +303,12 @@ def test_cells_of_a_size_may_be_in_several_parts(whole: Results) -> None:
     other_score = {"bleu": first.scores["bleu"].model_copy(update={"value": 99.0})}
     other_cell = first.model_copy(update={"scores": first.scores | other_score})
     changed = changed.model_copy(update={"cells": [other_cell, *changed.cells[1:]]})
-    with pytest.raises(UserError, match="two parts have 50-random-s1, with other scores: delete"):
+    with pytest.raises(
+        UserError, match="two parts have the cell 50-random-s1, with different scores; delete"
+    ):
         join([whole, changed])
     without = part("frozen").model_copy(update={"resamples": {}})
-    with pytest.raises(UserError, match=r"cells of size 50, and .* takes tiny\.npz beside each"):
+    with pytest.raises(UserError, match=r"cells of size 50; .* each part needs its tiny\.npz"):
         join([part("random"), without])
 
 

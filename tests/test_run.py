@@ -133,7 +133,7 @@ def test_a_cache_gives_what_it_has(finished: Run, new_run: NewRun) -> None:
 
 def test_calibration_lets_a_plan_say_hours(new_run: NewRun) -> None:
     run = new_run()
-    assert "Hours: time an update with nmt-ablation calibrate" in run.call("plan").stdout
+    assert "Hours: not known yet; nmt-ablation calibrate times an update" in run.call("plan").stdout
     result = run.call("calibrate")
     assert result.returncode == 0, result.stderr
     found = run.workspace.record(run.pipeline.calibration())
@@ -328,7 +328,7 @@ BAD_CORPORA = {
     "malformed": (
         b"\xff\n" * 40,
         b"one\n" * 40,
-        "Synthetic/v1:1: is not UTF-8, like 40 of all 40 lines",
+        "Synthetic/v1:1: is the first of 40 lines that are not UTF-8, among 40",
     ),
 }
 
@@ -349,7 +349,7 @@ def test_a_bad_corpus_stops_a_run_with_a_message(new_run: NewRun, tmp_path: Path
 
 def test_a_size_larger_than_the_pool_is_refused_with_its_line(new_run: NewRun) -> None:
     run = new_run(("[50, 200]", "[50,\n  9k]"))
-    says = r"tiny\.yaml:8: a sample of 9,000 pairs, and the pool has \d+; allowed: up to"
+    says = r"tiny\.yaml:8: asks for a sample of 9,000 pairs, and the pool has \d+; allowed: up to"
     _refused(run, says, "--size", "9k")
     assert not (run.workspace_root / "store" / "train").exists()
 

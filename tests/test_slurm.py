@@ -329,7 +329,7 @@ def test_what_is_cancelled_is_reported_and_submitted_again_when_asked(
     told = subprocess.check_output(["scontrol", "show", "job", f"{jobs[0]}_0"], text=True)
     assert "Restarts=0" in told  # it didn't put itself into the queue again
     assert _states(run) == {"failed"}
-    assert f"its job {jobs[0]}_0 has ended without it: CANCELLED" in run.call("status").stdout
+    assert f"job {jobs[0]}_0 ended before this was done: CANCELLED" in run.call("status").stdout
     assert "nothing to submit" in run.call("submit").stdout
     assert '--array="0-1%1"' in run.call("submit", "--failed", "--dry-run").stdout
 
@@ -348,8 +348,8 @@ def test_the_accounting_is_asked_for_what_the_queue_forgot(
         until(lambda: "running" in _states(run))
         subprocess.run(["scancel", *jobs], check=True)
         until(lambda: not any(name.partition("_")[0] in jobs for name in _queue()))
-        assert f"its job {jobs[0]}_0 has ended without it: CANCELLED" in run.call("status").stdout
-    assert f"its job {jobs[0]}_0 has ended without it: forgotten" in run.call("status").stdout
+        assert f"job {jobs[0]}_0 ended before this was done: CANCELLED" in run.call("status").stdout
+    assert f"job {jobs[0]}_0 ended before this was done: no record" in run.call("status").stdout
     assert "nothing to submit" in run.call("submit").stdout
 
 
@@ -508,9 +508,9 @@ def test_a_preparation_that_fails_cancels_the_cells_and_not_the_report(
     assert states[jobs[0]] == "FAILED"
     assert {states[name] for name in states if name.startswith(f"{jobs[1]}_")} == {"CANCELLED"}
     told = run.call("status").stdout
-    assert f"the preparation, job {jobs[0]}, came to no good end (see " in told
+    assert f"the preparation, job {jobs[0]}, failed (see " in told
     assert "held_out.test asks for 30000 pairs" in told
-    assert told.count("came to no good end") == 1  # not once for each cell
+    assert told.count(", failed (see ") == 1  # not once for each cell
     assert states[jobs[2]] in ("COMPLETED", "FAILED")
 
 

@@ -82,6 +82,7 @@ def scored(pipeline: Pipeline) -> list[Stage[Any]]:
         *found,
         *pipeline.translators(cells),
         *(make(cell) for cell in cells for make in makers),
+        *(stage for cell in cells for stage in pipeline.analyses(cell).values()),
     ]
 
 

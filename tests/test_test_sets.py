@@ -127,7 +127,7 @@ def test_another_metric_or_tokenizer_trains_nothing(new_run: NewRun, finished: R
         ("{a: {pairs: 5, added: true}}", "pairs drawn from the corpus can't be added later"),
         ("{a: {sacrebleu: wmt20, added: true}}", "one at least must be held out of it"),
         ("{a: {pairs: 5, weight: 0}}", "should be greater than 0"),
-        ("{a: 5, a b: 5}", "is no name that is allowed here"),
+        ("{a: 5, a b: 5}", "is not allowed as a name here"),
         ("{}", "an empty set"),
         ("{a: {pears: 5}}", "unknown key 'pears'"),
     ],

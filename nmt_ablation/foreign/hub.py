@@ -217,8 +217,8 @@ def _source(name: str, revision: str | None) -> _Source:
         return _Directory(directory)
     if not re.fullmatch(r"[\w-][\w.-]*(/[\w-][\w.-]*)?", name):
         raise UserError(
-            f"{name}: is neither a directory nor a valid name of a model on the hub; see its "
-            "spelling"
+            f"{name}: there is no such directory, and the hub has no models of such names; check "
+            "the spelling"
         )
     with optional("encoders need", "encoders"):
         from huggingface_hub import HfApi
