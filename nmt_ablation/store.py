@@ -71,6 +71,7 @@ def needed(pipelines: Iterable[Pipeline]) -> set[str]:
         cells = pipeline.experiment.cells()
         tops: list[AnyStage] = [*pipeline.scores(cells), *pipeline.preparation(cells)]
         tops += [pipeline.calibration(), *pipeline.networks_of(cells).values()]
+        tops += [stage for cell in cells for stage in pipeline.analyses(cell).values()]
         for top in tops:
             if top.digest not in found:
                 found.update(it.digest for it in (top, *top.ancestors()))

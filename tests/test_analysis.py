@@ -185,6 +185,39 @@ class TestARun:
         assert _made(analysed.workspace) == before
         assert "How far training moved weights: distance" in result.stdout
 
+    def test_what_was_found_is_kept_when_a_workspace_is_cleaned(self, analysed: Run) -> None:
+        result = call("clean", str(analysed.file), *analysed.places, text=b"n\n")
+        assert "analysis" not in result.stdout, result.stdout
+
+    def test_models_with_features_and_of_low_rank_are_analysed_too(self, new_run: NewRun) -> None:
+        run = new_run(
+            ("size: 300", "size: 300, joint: true"),
+            ("[50, 200]", "[50]"),
+            (
+                "word2vec: {kind: word2vec, epochs: 2}",
+                "bilm: {kind: network, objective: bidirectional-lm, updates: 5}",
+            ),
+            (
+                "  frozen: {start: {embeddings: word2vec}, tuning: {embeddings: frozen}}\n"
+                "  finetuned: {start: {embeddings: word2vec}}\n"
+                "  source: {start: {source-embeddings: word2vec}, "
+                "tuning: {source-embeddings: frozen}}\n",
+                "  fused: {features: {source: {of: bilm, enters: fused}}}\n"
+                "  low: {start: {encoder: bilm}, tuning: {encoder-layers: {low-rank: 2}}}\n",
+            ),
+        )
+        for command in ("run", "analyse"):
+            result = run.call(command)
+            assert result.returncode == 0, result.stderr
+        cells = run.pipeline.experiment.cells()
+        found = {
+            cell.arm: run.workspace.record(run.pipeline.analysis("drift", cell)) for cell in cells
+        }
+        places = {arm: [it.place for it in of] for arm, of in found.items()}
+        assert places["fused"] == places["low"] == places["random"]
+        still = {it.place: it.value for it in found["low"] if it.measure == "distance"}
+        assert still["encoder-layers 1"] > 0
+
     def test_the_report_has_tables_figure_and_page(self, analysed: Run, tmp_path: Path) -> None:
         analysed.call("report", "--out", str(tmp_path))
         assert (tmp_path / "tiny.analysis.png").stat().st_size > 10_000
