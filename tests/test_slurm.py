@@ -221,7 +221,8 @@ def test_networks_are_elements_of_their_own_and_only_what_needs_them_waits(
     ]
     assert len(arrays) == 2
     stage = run.pipeline.network("bart", 200, 1)
-    until(lambda: (run.workspace.progress(stage) or (0, 0))[0] > 20)
+    # The speed is known a second after the first updates.
+    until(lambda: (told := run.workspace.progress(stage)) is not None and told.speed is not None)
     assert re.search(
         r"network-bart +running +network [\d,]+ of 600, .*\[RUNNING\]", run.call("status").stdout
     )
