@@ -317,10 +317,12 @@ class TestBadInput:
         assert result.returncode == 1
         assert says in result.stderr, result.stderr
 
+    @pytest.mark.parametrize("analyses", ["", "analysis: [drift]\n", "analysis: [similarity]\n"])
     def test_a_model_that_can_not_be_drawn_again_is_refused(
-        self, finished: Run, tmp_path: Path
+        self, finished: Run, tmp_path: Path, analyses: str
     ) -> None:
         run = _copied(finished, tmp_path)
+        run.file.write_text(run.file.read_text() + analyses)
         cell = run.cell(50, "random")
         folder = run.workspace.path(run.pipeline.train(cell))
         manifest = json.loads((folder / "artifact.json").read_text())

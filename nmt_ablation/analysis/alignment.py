@@ -13,7 +13,7 @@ import numpy as np
 from nmt_ablation.analysis import Finding, ModelAnalysis
 from nmt_ablation.pretrained.align import Space, align, nearest
 from nmt_ablation.pretrained.lexicon import PAIRS, Entry, induced
-from nmt_ablation.values import SIDES
+from nmt_ablation.values import SIDES, Side
 
 if TYPE_CHECKING:
     from nmt_ablation.analysis.subject import Subject
@@ -45,7 +45,7 @@ class Alignment(ModelAnalysis):
     def findings(self, subject: "Subject") -> Iterator[Finding]:
         source, target = (_embeddings(subject, side) for side in SIDES)
         yield from _precisions("embeddings of tokens", source, target, _lexicon(subject))
-        if subject.task.source_dictionary != subject.task.target_dictionary:
+        if subject.dictionary("source") != subject.dictionary("target"):
             return
         of_source, of_target = (subject.sentence_vectors(side) for side in SIDES)
         for layer, vectors in of_source.items():
@@ -56,29 +56,21 @@ class Alignment(ModelAnalysis):
             yield from _precisions(f"sentences, {layer}", source, target, same)
 
 
-def _embeddings(subject: "Subject", side: str) -> Space:
+def _embeddings(subject: "Subject", side: Side) -> Space:
     """Return a side's embeddings, without special symbols."""
-    source = side == "source"
-    dictionary = subject.task.source_dictionary if source else subject.task.target_dictionary
-    rows = subject.weights[f"{'encoder' if source else 'decoder'}.embed_tokens.weight"]
+    dictionary, rows = subject.dictionary(side), subject.embeddings(side, subject.weights)
     first = dictionary.nspecial
     return Space(list(dictionary.symbols[first:]), rows[first:].float().numpy())
 
 
 def _lexicon(subject: "Subject") -> list[Entry]:
     """Return a lexicon of tokens that is induced from the sample."""
-    subject.task.load_dataset("train")
-    pairs = subject.task.dataset("train")
-    sides = (
-        (pairs.src, subject.task.source_dictionary),
-        (pairs.tgt, subject.task.target_dictionary),
-    )
-    return induced(
-        *(
-            [[dictionary[at] for at in line.tolist()[:-1]] for line in islice(lines, PAIRS)]
-            for lines, dictionary in sides
-        )
-    )
+
+    def tokens(side: Side) -> list[list[str]]:
+        dictionary, lines = subject.dictionary(side), islice(subject.sample(side), PAIRS)
+        return [[dictionary[at] for at in line.tolist()[:-1]] for line in lines]
+
+    return induced(*map(tokens, SIDES))
 
 
 def _precisions(

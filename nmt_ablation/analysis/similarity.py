@@ -2,7 +2,7 @@
 baseline."""
 
 from collections.abc import Iterator
-from itertools import product
+from itertools import product, repeat
 from typing import TYPE_CHECKING, ClassVar
 
 from nmt_ablation.analysis import Finding, ModelAnalysis
@@ -30,24 +30,22 @@ class Similarity(ModelAnalysis):
     def findings(self, subject: "Subject") -> Iterator[Finding]:
         from nmt_ablation.analysis.cka import Covariances
 
-        start = subject.with_weights(subject.start)
-        layers = list(next(subject.states(subject.model)))
+        start, others = subject.with_weights(subject.start), subject.other
+        layers = list(next(subject.states(start)))
         with_start = Covariances((layer, layer) for layer in layers)
-        own = subject.states(subject.model)
-        for states, before in zip(own, subject.states(start), strict=True):
-            with_start.add(states, before)
-        for (place, _), value in with_start.similarities().items():
-            yield Finding("CKA with its start", place, value)
-        if subject.other is None:
-            return
-        alike = (
+        with_baseline = Covariances(
             (one, other)
             for one, other in product(layers, layers)
             if one.split()[0] == other.split()[0]
         )
-        with_baseline = Covariances(alike)
-        own = subject.states(subject.model)
-        for states, theirs in zip(own, subject.states(subject.other), strict=True):
-            with_baseline.add(states, theirs)
-        for (place, other), value in with_baseline.similarities().items():
-            yield Finding("CKA with the baseline", place, value, other)
+        theirs = repeat(None) if others is None else subject.states(others)
+        own, before = subject.states(subject.model), subject.states(start)
+        for states, at_start, baseline in zip(own, before, theirs, strict=False):
+            with_start.add(states, at_start)
+            if baseline is not None:
+                with_baseline.add(states, baseline)
+        for (place, _), value in with_start.similarities().items():
+            yield Finding("CKA with its start", place, value)
+        if others is not None:
+            for (place, other), value in with_baseline.similarities().items():
+                yield Finding("CKA with the baseline", place, value, other)

@@ -85,18 +85,9 @@ class Subject:
 
     @cached_property
     def drawn(self) -> Weights:
-        """The weights of the model as it was drawn, which all arms of a size and seed share.
-
-        Raises:
-            UserError: this version of torch draws other ones.
-        """
-        found: Weights = self._drawn().state_dict()
-        if checkpoint.digest_of_weights(found) != self.initial_weights:
-            raise UserError(
-                f"{self.trained}: its first weights can't be drawn again with torch "
-                f"{torch.__version__}; install the version that trained it, or train it again"
-            )
-        return found
+        """The weights of the model as it was drawn, which all arms of a size and seed share."""
+        weights: Weights = self._drawn().state_dict()
+        return weights
 
     @cached_property
     def start(self) -> Weights:
@@ -124,8 +115,33 @@ class Subject:
         return self._opened[0]["cfg"]
 
     def _drawn(self) -> Any:
+        """Return the model as it was drawn.
+
+        Raises:
+            UserError: this version of torch draws another one.
+        """
         with utils.set_torch_seed(self._settings.common.seed):
-            return self.task.build_model(self._settings.model)
+            model = self.task.build_model(self._settings.model)
+        if checkpoint.digest_of_weights(model.state_dict()) != self.initial_weights:
+            raise UserError(
+                f"{self.trained}: its first weights can't be drawn again with torch "
+                f"{torch.__version__}; install the version that trained it, or train it again"
+            )
+        return model
+
+    def dictionary(self, side: Side) -> Any:
+        """Return fairseq's dictionary of a side."""
+        return self.task.source_dictionary if side == "source" else self.task.target_dictionary
+
+    def sample(self, side: Side) -> Any:
+        """Return a side of the pairs that the model was trained on, as tensors of indices."""
+        self.task.load_dataset("train")
+        pairs = self.task.dataset("train")
+        return pairs.src if side == "source" else pairs.tgt
+
+    def embeddings(self, side: Side, weights: Weights) -> Tensor:
+        """Return the embeddings of a side among some weights: tokens x dimension."""
+        return weights[f"{'encoder' if side == 'source' else 'decoder'}.embed_tokens.weight"]
 
     @cached_property
     def batches(self) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from nmt_ablation.analysis import bins
 from nmt_ablation.model.parts import WITH_ROWS, Part, place_of
+from nmt_ablation.values import SIDES, Side
 
 if TYPE_CHECKING:
     from nmt_ablation.analysis.subject import Subject, Weights
@@ -17,7 +18,6 @@ SENTENCES = 1_000_000
 """Sentences of the sample whose tokens are counted."""
 TOGETHER = 10_000
 """Sentences that are counted at once."""
-STACKS = {"source": "encoder", "target": "decoder"}
 FED = (".features.", ".other.")
 """The marks of weights that features have added to a Transformer."""
 
@@ -59,7 +59,7 @@ def by_frequency(weights: "Weights", subject: "Subject") -> dict[str, Tensor]:
     """Join the embeddings of tokens of alike frequency in the sample, in float64."""
     found = {}
     for side, counts in occurrences(subject).items():
-        rows = weights[f"{STACKS[side]}.embed_tokens.weight"].double()
+        rows = subject.embeddings(side, weights).double()
         # Special symbols have no class.
         classes = torch.stack([counts >= first for first in bins.FREQUENCIES]).sum(0) - 1
         for number, name in enumerate(bins.names(bins.FREQUENCIES, "times")):
@@ -68,15 +68,11 @@ def by_frequency(weights: "Weights", subject: "Subject") -> dict[str, Tensor]:
     return found
 
 
-def occurrences(subject: "Subject") -> Mapping[str, Tensor]:
+def occurrences(subject: "Subject") -> Mapping[Side, Tensor]:
     """Count each token of each side's dictionary in the sample; special symbols have -1."""
-    subject.task.load_dataset("train")
-    dataset = subject.task.dataset("train")
-    found = {}
-    for side, sentences, dictionary in (
-        ("source", dataset.src, subject.task.source_dictionary),
-        ("target", dataset.tgt, subject.task.target_dictionary),
-    ):
+    found: dict[Side, Tensor] = {}
+    for side in SIDES:
+        dictionary, sentences = subject.dictionary(side), subject.sample(side)
         counts = torch.zeros(len(dictionary), dtype=torch.long)
         number = min(len(sentences), SENTENCES)
         for start in range(0, number, TOGETHER):

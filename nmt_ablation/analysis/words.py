@@ -13,6 +13,8 @@ from nmt_ablation.analysis import Finding, TextAnalysis, bins
 if TYPE_CHECKING:
     from nmt_ablation.analysis.texts import Counts, Texts
 
+Sentence = tuple[Counter[str], Counter[str], Counter[str]]
+"""The words of a sentence: matched, in the hypothesis, and in the reference."""
 ONLY_MORE = "unseen, but in text to pretrain on"
 
 
@@ -33,9 +35,10 @@ class Words(TextAnalysis):
     def findings(self, texts: "Texts") -> Iterator[Finding]:
         from nmt_ablation.analysis.texts import interval
 
+        sentences = list(_sentences(texts))
         for measure, of in (
-            ("F1 in %, by frequency in the sample", _by_frequency(texts)),
-            ("F1 in %, by length of the reference", _by_length(texts)),
+            ("F1 in %, by frequency in the sample", _by_frequency(sentences, texts)),
+            ("F1 in %, by length of the reference", _by_length(sentences)),
         ):
             for place, counts in of.items():
                 if counts[:, 2].any():
@@ -43,7 +46,7 @@ class Words(TextAnalysis):
                     yield Finding(measure, place, value, interval=interval(counts, _f1))
 
 
-def _by_frequency(texts: "Texts") -> "dict[str, Counts]":
+def _by_frequency(sentences: Sequence[Sentence], texts: "Texts") -> "dict[str, Counts]":
     """Count the words of each class: sentences x (matched, in the hypothesis, in the reference)."""
     names = [*bins.names(bins.FREQUENCIES, "times"), ONLY_MORE]
 
@@ -54,8 +57,8 @@ def _by_frequency(texts: "Texts") -> "dict[str, Counts]":
         return bins.class_of(times, bins.FREQUENCIES)
 
     known: dict[str, int] = {}
-    counts = np.zeros((len(names), len(texts.references), 3), np.int64)
-    for at, matched in enumerate(_matched(texts)):
+    counts = np.zeros((len(names), len(sentences), 3), np.int64)
+    for at, matched in enumerate(sentences):
         for kind, of in enumerate(matched):
             for word, number in of.items():
                 if word not in known:
@@ -64,20 +67,19 @@ def _by_frequency(texts: "Texts") -> "dict[str, Counts]":
     return dict(zip(names, counts, strict=True))
 
 
-def _by_length(texts: "Texts") -> "dict[str, Counts]":
+def _by_length(sentences: Sequence[Sentence]) -> "dict[str, Counts]":
     names = bins.names(bins.LENGTHS, "words")
-    counts = np.zeros((len(names), len(texts.references), 3), np.int64)
-    for at, matched in enumerate(_matched(texts)):
+    counts = np.zeros((len(names), len(sentences), 3), np.int64)
+    for at, matched in enumerate(sentences):
         numbers = [of.total() for of in matched]
         counts[bins.class_of(numbers[2], bins.LENGTHS), at] = numbers
     return dict(zip(names, counts, strict=True))
 
 
-def _matched(texts: "Texts") -> Iterator[Sequence[Counter[str]]]:
-    """Yield the words of each sentence: matched, in the hypothesis, and in the reference."""
+def _sentences(texts: "Texts") -> Iterator[Sentence]:
     for hypothesis, reference in zip(texts.hypotheses, texts.references, strict=True):
-        both = [Counter(texts.words(line)) for line in (hypothesis, reference)]
-        yield both[0] & both[1], *both
+        made, wanted = (Counter(texts.words(line)) for line in (hypothesis, reference))
+        yield made & wanted, made, wanted
 
 
 def _f1(sums: "Counts") -> NDArray[np.float64]:
